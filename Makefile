@@ -1,0 +1,162 @@
+# Takt: one file, no recursion. `make help` says what there is.
+# A source file belongs to the library of its folder; nothing has to be listed here twice.
+
+BUILD   ?= build
+CC      ?= gcc
+PREFIX  ?= /usr/local
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+
+CFLAGS  ?= -O2 -g
+WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wvla -Wno-unused-parameter
+DEFINES := -D_GNU_SOURCE -I. -pthread -ffunction-sections -fdata-sections
+# make check SANITIZE=address,undefined builds into its own folder.
+ifdef SANITIZE
+BUILD   := build/$(subst $(comma),-,$(SANITIZE))
+CFLAGS  += -O1 -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+comma   := ,
+
+# ---- libraries: one archive per house, in the order of who may use whom --------------------
+# name           folders                                                packages
+protocol_DIRS     := protocol protocol/base protocol/wire protocol/transport protocol/formats
+measure_DIRS      := station/measure
+fixtures_DIRS     := fixtures fixtures/virtual
+provisioning_DIRS := provisioning
+reports_DIRS      := reports
+flash_DIRS        := station/flash
+plan_DIRS         := station/plan
+steps_DIRS        := station/steps
+engine_DIRS       := station/engine
+console_DIRS      := station/console
+cli_DIRS          := station/cli
+firmware_DIRS     := firmware/camd firmware/factory firmware/update firmware/hal \
+                     firmware/hal/emulator
+
+STATION  := cli console engine steps plan flash measure fixtures provisioning reports
+LIBRARIES := protocol firmware $(STATION)
+
+# Libraries of the machine each program links (docs/dependencies.md says why each is there).
+FIRMWARE_PKGS := libcjson libcrypto libssl libserialport
+STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libcurl ncursesw \
+                 libavformat libavcodec libswscale libavutil libpng libqrencode
+
+PROGRAMS := $(BUILD)/takt $(BUILD)/taktd $(BUILD)/camd
+MAINS    := station/cli/takt.c station/engine/taktd.c firmware/camd/camd.c
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(STATION_PKGS) 2>/dev/null)
+FIRMWARE_LDLIBS = $(shell pkg-config --libs $(FIRMWARE_PKGS)) -lm
+STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm
+
+COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
+
+.PHONY: all demo test check bench soak fuzz image install deb format arrows clean help
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS) ## build the programs into build/
+
+# $(1) library: its sources (main files are linked by name, never archived), objects, archive.
+define library
+$(1)_SRCS := $$(filter-out $(MAINS),$$(wildcard $$(addsuffix /*.c,$$($(1)_DIRS))))
+$(1)_OBJS := $$(patsubst %.c,$(BUILD)/%.o,$$($(1)_SRCS))
+$(BUILD)/lib$(1).a: $$($(1)_OBJS)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	@ar rcs $$@ $$($(1)_OBJS)
+endef
+$(foreach l,$(LIBRARIES),$(eval $(call library,$(l))))
+
+STATION_LIBS  := $(patsubst %,$(BUILD)/lib%.a,$(STATION) protocol)
+FIRMWARE_LIBS := $(patsubst %,$(BUILD)/lib%.a,firmware protocol)
+ALL_LIBS      := $(patsubst %,$(BUILD)/lib%.a,$(STATION) firmware protocol)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	@$(COMPILE) -c $< -o $@
+
+# Objects follow a change of the flags, and only the version file follows a commit.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' > $@
+$(BUILD)/version.c: FORCE
+	@mkdir -p $(@D)
+	@printf '#include "protocol/base/version.h"\nconst char takt_version[] = "%s";\n' '$(VERSION)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(BUILD)/version.o: $(BUILD)/version.c
+	@$(COMPILE) -c $< -o $@
+FORCE:
+
+$(BUILD)/takt: $(BUILD)/station/cli/takt.o $(STATION_LIBS) $(BUILD)/version.o
+	@echo "  link  $@"
+	@$(CC) $(LDFLAGS) -pthread -o $@ $^ $(STATION_LDLIBS)
+$(BUILD)/taktd: $(BUILD)/station/engine/taktd.o $(STATION_LIBS) $(BUILD)/version.o
+	@echo "  link  $@"
+	@$(CC) $(LDFLAGS) -pthread -o $@ $^ $(STATION_LDLIBS)
+$(BUILD)/camd: $(BUILD)/firmware/camd/camd.o $(FIRMWARE_LIBS) $(BUILD)/version.o
+	@echo "  link  $@"
+	@$(CC) $(LDFLAGS) -pthread -Wl,--gc-sections -o $@ $^ $(FIRMWARE_LDLIBS)
+
+# ---- tests ----------------------------------------------------------------------------------
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
+FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCHES    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
+HELPERS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -pthread -o $@ $^ $(STATION_LDLIBS) -lcmocka
+
+check: $(UNIT_TESTS) arrows ## unit tests, under a minute
+	@tests/run $(UNIT_TESTS)
+
+test: ## everything, from nothing; the last line counts
+	@.ci/install build run test
+	@tests/all
+
+arrows: ## who includes whom, held against docs/architecture.md
+	@tests/arrows
+
+# Fuzz targets are built apart, by clang with libFuzzer and sanitizers.
+FUZZ_SECONDS ?= 60
+FUZZ_SRCS = $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS)
+build/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*/*.c protocol/*/*.h station/plan/* provisioning/*)
+	@mkdir -p $(@D)
+	@echo "  fuzz  $@"
+	@clang -std=c11 $(DEFINES) $(PKG_CFLAGS) -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -Wl,--gc-sections -o $@ $< $(FUZZ_SRCS) \
+	    $(STATION_LDLIBS)
+fuzz: $(FUZZERS) ## every fuzz target for FUZZ_SECONDS each
+	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
+
+bench: all $(BENCHES) $(HELPERS) ## benchmarks, beside their peers, as a table of ratios
+	@tests/bench/run $(BUILD)
+
+soak: ## the long proofs; summaries go to docs/evidence/
+	@.ci/install build run test
+	@tests/soak
+
+# ---- for people -----------------------------------------------------------------------------
+demo: ## a line in a box: installs, builds, runs four virtual cameras through the line
+	@.ci/install build run
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@docs/demo
+
+format: ## lay out every source as .clang-format says
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: all ## DESTDIR and PREFIX are honoured
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/takt
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	cp -r station/products $(DESTDIR)$(PREFIX)/share/takt/
+	cp -r firmware/boards $(DESTDIR)$(PREFIX)/share/takt/
+
+clean: ## remove everything built
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,21 @@
+/* Microphone and speaker: 16-bit signed PCM, mono, little-endian. */
+#ifndef TAKT_FIRMWARE_HAL_AUDIO_H
+#define TAKT_FIRMWARE_HAL_AUDIO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/base/error.h"
+
+struct audio;
+
+struct audio_ops {
+    /* Blocks in real time until `count` samples were recorded at rate_hz (8000, 16000 or 48000). */
+    int (*record)(struct audio *a, int rate_hz, int16_t *samples, size_t count, struct error *err);
+    /* Blocks in real time until the samples were played. volume 0..1 of the amplifier's range.
+     * May run while record runs. */
+    int (*play)(struct audio *a, int rate_hz, double volume, const int16_t *samples, size_t count,
+                struct error *err);
+};
+
+#endif

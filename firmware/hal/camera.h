@@ -1,0 +1,44 @@
+/* Sensor, ISP, IR-cut and IR LEDs. */
+#ifndef TAKT_FIRMWARE_HAL_CAMERA_H
+#define TAKT_FIRMWARE_HAL_CAMERA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/base/error.h"
+
+struct camera;
+
+enum ir_cut { IR_CUT_DAY /* filter blocks IR */, IR_CUT_NIGHT /* filter moved away */ };
+
+struct camera_settings {
+    enum ir_cut ir_cut;
+    double ir_led;      /* 0 off to 1 full drive */
+    bool auto_exposure; /* else the two below hold */
+    double exposure_ms;
+    double gain; /* 1 = base ISO */
+};
+
+/* NV12, full-range BT.709, sRGB-coded: a luma plane of width*height bytes (rows tight), then an
+ * interleaved U,V plane of half size each way. */
+struct camera_frame {
+    uint32_t width_px, height_px;
+    uint64_t timestamp_us; /* the unit's monotonic clock at the middle of the exposure */
+    uint32_t sequence;     /* counts every frame the sensor made; a gap is a dropped frame */
+    double exposure_ms, gain;
+    const uint8_t *data; /* the backend's buffer, valid until release or the next capture */
+    size_t bytes;        /* width*height*3/2 */
+};
+
+struct camera_ops {
+    int (*configure)(struct camera *c, const struct camera_settings *settings, struct error *err);
+    int (*settings)(struct camera *c, struct camera_settings *out);
+    /* Starts or stops the stream (the load it puts on the supply is real either way). */
+    int (*stream)(struct camera *c, bool on, struct error *err);
+    /* The next whole frame after settings took effect. */
+    int (*capture)(struct camera *c, struct camera_frame *out, struct error *err);
+    void (*release)(struct camera *c, struct camera_frame *frame);
+};
+
+#endif

@@ -1,0 +1,32 @@
+/* The SoC itself: its chip id, power states, restart, and why it started. */
+#ifndef TAKT_FIRMWARE_HAL_SYSTEM_H
+#define TAKT_FIRMWARE_HAL_SYSTEM_H
+
+#include <stdint.h>
+
+#include "protocol/base/error.h"
+
+struct system_control;
+
+struct system_facts {
+    char chip_id[33];     /* fused, hex, unique a chip */
+    char boot_slot[2];    /* "a" or "b": what the boot loader started */
+    char boot_reason[24]; /* "power-on", "reboot", "watchdog" */
+    double temperature_c;
+};
+
+enum system_load {
+    LOAD_STANDBY, /* radio off, sensor off, CPU asleep between ticks */
+    LOAD_IDLE,
+    LOAD_STREAMING,
+    LOAD_FULL, /* encoder and NPU busy, radio sending; LEDs and motors add what they draw */
+};
+
+struct system_ops {
+    int (*facts)(struct system_control *s, struct system_facts *out, struct error *err);
+    int (*load)(struct system_control *s, enum system_load load, struct error *err);
+    /* Does not return on success. */
+    int (*restart)(struct system_control *s, struct error *err);
+};
+
+#endif

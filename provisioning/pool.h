@@ -1,0 +1,69 @@
+/* The pool of identities: DID, MAC and key, each for one unit and never for two.
+ *
+ * States only go forward: FREE -> RESERVED -> INJECTED -> CONFIRMED, with QUARANTINED on any doubt
+ * after a key may have left. Works on tables of its own in the database handle it is given; the
+ * caller (taktd, the only writer) brackets calls with its transactions, so a step's result and
+ * its identity's state are committed together. Keys rest sealed by custody.h. */
+#ifndef TAKT_PROVISIONING_POOL_H
+#define TAKT_PROVISIONING_POOL_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "protocol/base/error.h"
+#include "provisioning/custody.h"
+
+struct pool;
+
+enum identity_state {
+    IDENTITY_FREE,
+    IDENTITY_RESERVED,
+    IDENTITY_INJECTED,
+    IDENTITY_CONFIRMED,
+    IDENTITY_QUARANTINED,
+    IDENTITY_STATES,
+};
+const char *identity_state_name(enum identity_state s); /* "free", ... */
+
+enum { IDENTITY_DID_MAX = 33, IDENTITY_KEY_MAX = 64 };
+
+struct identity {
+    char did[IDENTITY_DID_MAX];
+    char mac[18];
+    uint8_t key[IDENTITY_KEY_MAX]; /* in clear: wipe with identity_wipe() after use */
+    size_t key_bytes;
+    enum identity_state state;
+};
+void identity_wipe(struct identity *i);
+
+/* Makes or migrates the tables. The database and the custody outlive the pool. */
+int pool_open(sqlite3 *db, struct custody *custody, struct pool **out, struct error *err);
+void pool_close(struct pool *p);
+
+/* CSV with a header `did,mac,key` (key in hex, 16 to 64 bytes). All or nothing, in one transaction
+ * of its own: any bad line (group or local MAC bit, malformed, twice in the file, ever imported
+ * before) refuses the file, naming it and its line. *count = identities imported. */
+int pool_import_csv(struct pool *p, const char *path, const char *operator_name, int *count,
+                    struct error *err);
+
+struct pool_request {
+    const char *chip_id; /* the unit */
+    const char *serial, *order, *station;
+    int64_t wall_ms;
+};
+/* The unit's identity: the one it has, else the next free one, now RESERVED. ERROR_FULL when the
+ * pool is empty; ERROR_STATE when this unit's identity is quarantined. */
+int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *out,
+                 struct error *err);
+/* Forward only; ERROR_STATE for a step back, repeating the present state is fine. */
+int pool_advance(struct pool *p, const char *chip_id, enum identity_state to, const char *reason,
+                 int64_t wall_ms, struct error *err);
+
+struct pool_counts {
+    int64_t of[IDENTITY_STATES];
+};
+int pool_counts(struct pool *p, struct pool_counts *out, struct error *err);
+/* Did, mac and state (never the key) of a unit; ERROR_MISSING. */
+int pool_find(struct pool *p, const char *chip_id, struct identity *out, struct error *err);
+
+#endif

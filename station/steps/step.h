@@ -1,0 +1,106 @@
+/* A step: one thing done to a unit, giving evidence in named values.
+ *
+ * A step sets instruments, asks the agent, hands what came back to measure, and reports
+ * measurements. It never judges: limits are the plan's, verdicts the engine's. It does not know
+ * which slot it runs for. Kinds are rows of one table (step_table.c), one file a kind. */
+#ifndef TAKT_STATION_STEPS_STEP_H
+#define TAKT_STATION_STEPS_STEP_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fixtures/fixture.h"
+#include "protocol/base/error.h"
+#include "protocol/formats/board.h"
+#include "protocol/wire/session.h"
+
+/* What a unit is to be, as committed in the store. Key bytes are wiped by whoever holds them. */
+struct step_identity {
+    char did[33];
+    char mac[18]; /* "02:..": lower-case, colons */
+    char key_hex[129];
+    char state[16]; /* "reserved", "injected", "confirmed" */
+};
+
+/* What a step may ask of the engine that runs it. Each call is one committed transaction when it
+ * returns. */
+struct step_services {
+    /* The identity of this unit: the same one again when it already has one. ERROR_FULL when the
+     * pool is empty. */
+    int (*identity_reserve)(void *engine, const char *chip_id, struct step_identity *out,
+                            struct error *err);
+    /* Moves it on: "injected", "confirmed" or "quarantined". */
+    int (*identity_advance)(void *engine, const char *chip_id, const char *state,
+                            struct error *err);
+    /* A result already committed in this run: {"measurement": value, ...} of step `id`. */
+    int (*committed)(void *engine, const char *step_id, cJSON **out, struct error *err);
+    void (*progress)(void *engine, double fraction, const char *text);
+    void (*log)(void *engine, const char *text);
+    /* Takes ownership of nothing; figures go out with the step's result. */
+    int (*measured)(void *engine, const char *name, double value, const char *unit,
+                    struct error *err);
+    /* A text fact kept with the step and shown in the record ("did", "firmware"). */
+    int (*noted)(void *engine, const char *name, const char *text, struct error *err);
+    /* Kept by content hash; on return the bytes are on disk. */
+    int (*attached)(void *engine, const char *name, const char *mime, const void *data, size_t size,
+                    struct error *err);
+};
+
+struct step_context {
+    const cJSON *params;       /* the plan's, checked against the kind's list; never NULL */
+    const struct board *board; /* of the product */
+    const char *product;       /* "ptz-indoor-3mp" */
+    const char *order;
+    const char *serial;      /* scanned or given; "" while unknown */
+    const char *bundle_path; /* the order's bundle; "" when none */
+    const char *unit_port;   /* for unit_link_open() */
+    const struct credentials *credentials;
+    struct unit_link *unit; /* the session to the unit, opened on first use (unit_link.h) */
+    struct fixture *fixture;
+    const bool *cancel; /* becomes true when the operator aborts: return soon */
+    const struct step_services *services;
+    void *engine;
+};
+
+struct step_param {
+    const char *name;
+    enum { PARAM_NUMBER, PARAM_TEXT, PARAM_FLAG } kind;
+    const char *fallback; /* "" = must be given */
+    double low, high;     /* numbers: allowed range */
+    const char *about;    /* with its unit */
+};
+
+struct step_measurement {
+    const char *name;
+    const char *unit; /* limits must state the same */
+    const char *about;
+};
+
+struct step_kind {
+    const char *name;                            /* as plans write it: "image", "ptz", "lock" */
+    const char *about;                           /* one line for people */
+    const struct step_param *params;             /* ends with NULL name; may be NULL */
+    const struct step_measurement *measurements; /* ends with NULL name; may be NULL */
+    bool uninterruptible; /* an abort waits for its end (erase, write, key) */
+    int (*run)(struct step_context *c, struct error *err);
+};
+
+/* All kinds of this build; NULL when there is none of that name. */
+const struct step_kind *step_kind_find(const char *name);
+const struct step_kind *const *step_kinds(void); /* ends with NULL */
+
+/* Params with the kind's defaults. */
+double step_number(const struct step_context *c, const char *name);
+const char *step_text(const struct step_context *c, const char *name);
+bool step_flag(const struct step_context *c, const char *name);
+
+/* Short forms of the services. */
+int step_measured(struct step_context *c, const char *name, double value, const char *unit,
+                  struct error *err);
+int step_noted(struct step_context *c, const char *name, const char *text, struct error *err);
+void step_progress(struct step_context *c, double fraction, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
