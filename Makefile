@@ -4,6 +4,8 @@
 BUILD   ?= build
 CC      ?= gcc
 PREFIX  ?= /usr/local
+# Only the libraries a program uses are linked into it.
+LDFLAGS += -Wl,--as-needed
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 
 CFLAGS  ?= -O2 -g
@@ -51,7 +53,7 @@ STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
-.PHONY: all demo test check bench soak fuzz image install deb format arrows clean help
+.PHONY: all demo test check bench soak fuzz install format arrows clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -103,7 +105,7 @@ $(BUILD)/camd: $(BUILD)/firmware/camd/camd.o $(FIRMWARE_LIBS) $(BUILD)/version.o
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
 FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
-HELPERS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
+PEERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
 	@mkdir -p $(@D)
@@ -131,7 +133,9 @@ build/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*/*.c protocol/*/*.h station/pl
 fuzz: $(FUZZERS) ## every fuzz target for FUZZ_SECONDS each
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
 
-bench: all $(BENCHES) $(HELPERS) ## benchmarks, beside their peers, as a table of ratios
+bench: ## benchmarks, beside their peers, as a table of ratios
+	@.ci/install build run test
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCHES)
 	@tests/bench/run $(BUILD)
 
 soak: ## the long proofs; summaries go to docs/evidence/
