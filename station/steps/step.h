@@ -48,10 +48,13 @@ struct step_services {
                     struct error *err);
 };
 
+struct step_kind;
+
 struct step_context {
-    const cJSON *params;       /* the plan's, checked against the kind's list; never NULL */
-    const struct board *board; /* of the product */
-    const char *product;       /* "ptz-indoor-3mp" */
+    const struct step_kind *kind; /* set by step_run() */
+    const cJSON *params;          /* the plan's, checked against the kind's list; never NULL */
+    const struct board *board;    /* of the product */
+    const char *product;          /* "ptz-indoor-3mp" */
     const char *order;
     const char *serial;      /* scanned or given; "" while unknown */
     const char *bundle_path; /* the order's bundle; "" when none */
@@ -67,7 +70,7 @@ struct step_context {
 struct step_param {
     const char *name;
     enum { PARAM_NUMBER, PARAM_TEXT, PARAM_FLAG } kind;
-    const char *fallback; /* "" = must be given */
+    const char *fallback; /* as text; "" = must be given */
     double low, high;     /* numbers: allowed range */
     const char *about;    /* with its unit */
 };
@@ -91,7 +94,10 @@ struct step_kind {
 const struct step_kind *step_kind_find(const char *name);
 const struct step_kind *const *step_kinds(void); /* ends with NULL */
 
-/* Params with the kind's defaults. */
+/* Runs one step of that kind. */
+int step_run(const struct step_kind *kind, struct step_context *c, struct error *err);
+
+/* Params; plans are loaded with the kind's defaults filled in. */
 double step_number(const struct step_context *c, const char *name);
 const char *step_text(const struct step_context *c, const char *name);
 bool step_flag(const struct step_context *c, const char *name);
@@ -99,7 +105,12 @@ bool step_flag(const struct step_context *c, const char *name);
 /* Short forms of the services. */
 int step_measured(struct step_context *c, const char *name, double value, const char *unit,
                   struct error *err);
+/* A row of the kind's own list of measurements gives the unit. */
+int step_value(struct step_context *c, const char *name, double value, struct error *err);
 int step_noted(struct step_context *c, const char *name, const char *text, struct error *err);
+/* Sleeps in small parts; ERROR_CANCELLED once the operator aborts. */
+int step_wait(const struct step_context *c, int ms, struct error *err);
+bool step_cancelled(const struct step_context *c);
 void step_progress(struct step_context *c, double fraction, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

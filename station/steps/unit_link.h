@@ -23,12 +23,28 @@ void unit_link_free(struct unit_link *l);
 /* A live, secure session; opens one when there is none, waiting up to timeout_ms for the unit to
  * come up. ERROR_MISMATCH when another unit than before answers: it was swapped in mid-run. */
 int unit_link_session(struct unit_link *l, int timeout_ms, struct session **out, struct error *err);
+/* Only hello, without a secure session: whether the unit is up and who it says it is. A unit whose
+ * factory mode is closed answers nothing else. Drops the session there was. */
+int unit_link_hello(struct unit_link *l, int timeout_ms, struct unit_facts *out, struct error *err);
+/* Which unit a run that is gone on with belongs to: any other is ERROR_MISMATCH. */
+void unit_link_expect(struct unit_link *l, const char *chip_id);
 /* Drops the session (before a restart of the unit); the next unit_link_session() opens one. */
 void unit_link_drop(struct unit_link *l);
 const struct unit_facts *unit_link_facts(const struct unit_link *l); /* zero before the first */
 
-/* One call with a plain answer: the usual form in steps. */
-int unit_call(struct unit_link *l, const char *method, const cJSON *params, int timeout_ms,
+/* One call with a plain answer: the usual form in steps. Params are taken over and freed, also on
+ * failure; NULL is none. */
+int unit_call(struct unit_link *l, const char *method, cJSON *params, int timeout_ms,
               cJSON **result, struct error *err);
+/* One call with attachments; the link adds its own cancel flag. */
+int unit_exchange(struct unit_link *l, const struct call *call, cJSON **result, struct error *err);
+
+/* A call under way in a thread of its own while the step does something else: presses a button,
+ * listens, reads the supply. Everything the call points to must live until the end. */
+struct unit_errand;
+int unit_errand_start(struct unit_link *l, const struct call *call, struct unit_errand **out,
+                      struct error *err);
+/* Waits for the answer. NULL is fine and means there was none. */
+int unit_errand_end(struct unit_errand *e, cJSON **result, struct error *err);
 
 #endif

@@ -1,0 +1,39 @@
+/* Factory mode is closed for good. The proof is not the unit's answer but its next hello. */
+#include <string.h>
+
+#include "protocol/base/json.h"
+#include "station/steps/step.h"
+#include "station/steps/unit_link.h"
+
+static const struct step_measurement measurements[] = {
+    {"locked", "bool", "1 when the unit says hello with factory mode closed"}, {0}};
+
+static int run(struct step_context *c, struct error *err)
+{
+    struct session *session;
+    struct unit_facts before, after;
+    step_progress(c, 0, "locking");
+    int rc = unit_link_session(c->unit, 10000, &session, err);
+    if (rc < 0)
+        return rc;
+    before = *unit_link_facts(c->unit);
+    rc = unit_call(c->unit, "factory.lock", NULL, 15000, NULL, err);
+    if (rc < 0)
+        return rc;
+    step_progress(c, 0.5, "asking again");
+    rc = unit_link_hello(c->unit, 10000, &after, err);
+    if (rc < 0)
+        return rc;
+    if (strcmp(before.chip_id, after.chip_id) != 0)
+        return error_set(err, ERROR_MISMATCH, "chip %s was locked, chip %s answers", before.chip_id,
+                         after.chip_id);
+    return step_value(c, "locked", !after.factory_mode, err);
+}
+
+const struct step_kind step_lock = {
+    .name = "lock",
+    .about = "factory mode closed, seen in the next hello",
+    .measurements = measurements,
+    .uninterruptible = true,
+    .run = run,
+};

@@ -1,0 +1,25 @@
+/* Every kind of step of this build: one row each, in the order of a unit's way. */
+#include <string.h>
+
+#include "station/steps/step.h"
+
+extern const struct step_kind step_power_on, step_connect, step_scan, step_identity_write,
+    step_wifi, step_card, step_button, step_lock, step_power_off;
+
+static const struct step_kind *const kinds[] = {
+    &step_power_on, &step_connect, &step_scan, &step_identity_write, &step_wifi,
+    &step_card,     &step_button,  &step_lock, &step_power_off,      NULL,
+};
+
+const struct step_kind *const *step_kinds(void)
+{
+    return kinds;
+}
+
+const struct step_kind *step_kind_find(const char *name)
+{
+    for (const struct step_kind *const *k = kinds; *k; k++)
+        if (strcmp((*k)->name, name) == 0)
+            return *k;
+    return NULL;
+}

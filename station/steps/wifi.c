@@ -1,0 +1,110 @@
+/* The unit joins the line's access point and pushes data both ways against its iperf3.
+ *
+ * A unit that cannot join moved 0 Mbit/s: that is its figure. That the access point is there at all
+ * is asked of the fixture first, so a dead one is the station's error. */
+#include "fixtures/access_point.h"
+#include "protocol/base/json.h"
+#include "station/steps/step.h"
+#include "station/steps/unit_link.h"
+
+static const struct step_param params[] = {
+    {"join_timeout_s", PARAM_NUMBER, "8", 1, 60, "s"},
+    {"seconds", PARAM_NUMBER, "1", 1, 60, "of traffic each way, s"},
+    {0}};
+
+static const struct step_measurement measurements[] = {
+    {"joined", "bool", "1 when the unit associated with the access point"},
+    {"join_ms", "ms", "until it had"},
+    {"rssi_dbm", "dBm", "the access point's level at the unit, as it says"},
+    {"up_mbit_s", "Mbit/s", "from the unit, as the receiving iperf3 counted"},
+    {"down_mbit_s", "Mbit/s", "to the unit"},
+    {"retransmits", "count", "TCP segments sent again, both ways"},
+    {0}};
+
+static int traffic(struct step_context *c, const struct access_point_facts *ap,
+                   const char *direction, double *mbit_s, double *retransmits, struct error *err)
+{
+    const double seconds = step_number(c, "seconds");
+    cJSON *params_ = cJSON_CreateObject(), *answer = NULL;
+    cJSON_AddStringToObject(params_, "host", ap->iperf3_host);
+    cJSON_AddNumberToObject(params_, "port", ap->iperf3_port);
+    cJSON_AddNumberToObject(params_, "seconds", seconds);
+    cJSON_AddStringToObject(params_, "direction", direction);
+    int rc =
+        unit_call(c->unit, "wifi.throughput", params_, (int)(seconds * 1000) + 10000, &answer, err);
+    if (rc == 0) {
+        *mbit_s = json_number(answer, "bits_per_second", 0) / 1e6;
+        *retransmits += json_number(answer, "retransmits", 0);
+    }
+    cJSON_Delete(answer);
+    return rc;
+}
+
+static int not_joined(struct step_context *c, const struct error *why, struct error *err)
+{
+    int rc = step_noted(c, "join", why->text, err);
+    if (rc == 0)
+        rc = step_value(c, "joined", 0, err);
+    if (rc == 0)
+        rc = step_value(c, "up_mbit_s", 0, err);
+    if (rc == 0)
+        rc = step_value(c, "down_mbit_s", 0, err);
+    return rc;
+}
+
+static int measure_traffic(struct step_context *c, const struct access_point_facts *ap,
+                           struct error *err)
+{
+    double up = 0, down = 0, retransmits = 0;
+    step_progress(c, 0.3, "sending");
+    int rc = traffic(c, ap, "up", &up, &retransmits, err);
+    if (rc == 0) {
+        step_progress(c, 0.65, "receiving");
+        rc = traffic(c, ap, "down", &down, &retransmits, err);
+    }
+    if (rc == 0)
+        rc = step_value(c, "up_mbit_s", up, err);
+    if (rc == 0)
+        rc = step_value(c, "down_mbit_s", down, err);
+    if (rc == 0)
+        rc = step_value(c, "retransmits", retransmits, err);
+    return rc;
+}
+
+static int run(struct step_context *c, struct error *err)
+{
+    struct access_point_facts ap;
+    struct error why = {0};
+    const int join_ms = (int)(step_number(c, "join_timeout_s") * 1000);
+    int rc = access_point_facts(c->fixture, &ap, err);
+    if (rc < 0)
+        return rc;
+    step_progress(c, 0, "joining %s", ap.ssid);
+    cJSON *join = cJSON_CreateObject(), *joined = NULL;
+    cJSON_AddStringToObject(join, "ssid", ap.ssid);
+    cJSON_AddStringToObject(join, "passphrase", ap.passphrase);
+    cJSON_AddNumberToObject(join, "timeout_ms", join_ms);
+    rc = unit_call(c->unit, "wifi.join", join, join_ms + 5000, &joined, &why);
+    if (rc == ERROR_REMOTE)
+        return not_joined(c, &why, err);
+    if (rc < 0)
+        return error_set(err, rc, "%s", why.text);
+    rc = step_value(c, "joined", 1, err);
+    if (rc == 0)
+        rc = step_value(c, "join_ms", json_number(joined, "duration_ms", 0), err);
+    if (rc == 0)
+        rc = step_value(c, "rssi_dbm", json_number(joined, "rssi_dbm", 0), err);
+    cJSON_Delete(joined);
+    if (rc == 0)
+        rc = measure_traffic(c, &ap, err);
+    unit_call(c->unit, "wifi.leave", NULL, 5000, NULL, NULL);
+    return rc;
+}
+
+const struct step_kind step_wifi = {
+    .name = "wifi",
+    .about = "join the access point, throughput both ways",
+    .params = params,
+    .measurements = measurements,
+    .run = run,
+};
