@@ -1,0 +1,26 @@
+/* The subcommands of `takt`: one file each, rows of one table (takt.c). */
+#ifndef TAKT_STATION_CLI_COMMAND_H
+#define TAKT_STATION_CLI_COMMAND_H
+
+#include "protocol/base/error.h"
+
+/* Exit status, as scripts rely on it. */
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1,  /* a unit failed, or a check did not hold */
+    CLI_USAGE = 2,   /* wrong use, configuration or input */
+    CLI_STATION = 3, /* the station or an instrument failed */
+};
+
+/* Each gets argv from its own name on (argv[0] is "run"), prints its own --help, and returns an
+ * exit status. Data go to stdout, everything else to stderr. */
+typedef int cli_command(int argc, char **argv);
+cli_command cli_run, cli_console, cli_bench, cli_bundle, cli_identity, cli_report, cli_measure,
+    cli_plan;
+
+/* "takt COMMAND: message" on stderr; the exit status that belongs to the error's code. */
+int cli_fail(const char *command, const struct error *err);
+/* The usage line and what was wrong with it, on stderr; CLI_USAGE. */
+int cli_usage(const char *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

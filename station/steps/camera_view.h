@@ -1,0 +1,34 @@
+/* Pictures from the unit, as the image, infrared and pan-tilt steps take them. */
+#ifndef TAKT_STATION_STEPS_CAMERA_VIEW_H
+#define TAKT_STATION_STEPS_CAMERA_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "station/steps/step.h"
+
+enum { VIEW_FRAMES_MAX = 16 };
+
+struct view {
+    uint32_t width_px, height_px;
+    double exposure_ms, gain;
+    uint8_t *nv12; /* owned: luma rows tight, then interleaved U,V; full-range BT.709, sRGB-coded */
+};
+void view_free(struct view *views, size_t count); /* frees the pixels, not the array */
+
+struct view_settings {
+    bool night;    /* the IR-cut filter moved away */
+    double ir_led; /* 0 to 1 */
+    bool auto_exposure;
+    double exposure_ms, gain; /* when not automatic */
+};
+int camera_configure(struct step_context *c, const struct view_settings *s, struct error *err);
+/* Day, LED off, automatic exposure; what every step leaves behind. Failure is not reported: the
+ * unit may be gone, and the step has an error of its own then. */
+void camera_restore(struct step_context *c);
+
+/* Takes `count` frames in one call; all have the board's size. */
+int camera_capture(struct step_context *c, size_t count, struct view *out, struct error *err);
+
+#endif
