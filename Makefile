@@ -12,13 +12,13 @@ CFLAGS  ?= -O2 -g
 WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wvla -Wno-unused-parameter
 DEFINES := -D_GNU_SOURCE -I. -pthread -ffunction-sections -fdata-sections
+comma   := ,
 # make check SANITIZE=address,undefined builds into its own folder.
 ifdef SANITIZE
 BUILD   := build/$(subst $(comma),-,$(SANITIZE))
 CFLAGS  += -O1 -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
-comma   := ,
 
 # ---- libraries: one archive per house, in the order of who may use whom --------------------
 # name           folders                                                packages

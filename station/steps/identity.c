@@ -139,5 +139,6 @@ const struct step_kind step_identity_write = {
     .about = "DID, MAC and key: reserved, written, read back, confirmed",
     .measurements = measurements,
     .uninterruptible = true,
+    .needs_identity = true,
     .run = run,
 };

@@ -52,7 +52,7 @@ struct step_kind;
 
 struct step_context {
     const struct step_kind *kind; /* set by step_run() */
-    const cJSON *params;          /* the plan's, checked against the kind's list; never NULL */
+    const cJSON *params;          /* checked, the kind's defaults filled in; never NULL */
     const struct board *board;    /* of the product */
     const char *product;          /* "ptz-indoor-3mp" */
     const char *order;
@@ -87,6 +87,7 @@ struct step_kind {
     const struct step_param *params;             /* ends with NULL name; may be NULL */
     const struct step_measurement *measurements; /* ends with NULL name; may be NULL */
     bool uninterruptible; /* an abort waits for its end (erase, write, key) */
+    bool needs_identity;  /* takes one from the pool: a run is refused when there are too few */
     int (*run)(struct step_context *c, struct error *err);
 };
 
