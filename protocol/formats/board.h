@@ -53,6 +53,9 @@ struct board {
 /* ERROR_INPUT with "FILE:LINE: ..." for anything missing, misspelt, out of range; for partitions
  * that overlap, leave the flash or do not start and end on erase blocks. */
 int board_load(const char *path, struct board *out, struct error *err);
+/* The same from memory; `name` stands where the file's name would. */
+int board_parse(const char *name, const char *text, size_t size, struct board *out,
+                struct error *err);
 
 /* NULL when the board has none of that name. "kernel" and "rootfs" with slot 'a' or 'b' name
  * kernel_a and so on; slot 0 takes the name as it is. */
