@@ -1,9 +1,10 @@
 /* The pool of identities: DID, MAC and key, each for one unit and never for two.
  *
  * States only go forward: FREE -> RESERVED -> INJECTED -> CONFIRMED, with QUARANTINED on any doubt
- * after a key may have left. Works on tables of its own in the database handle it is given; the
- * caller (taktd, the only writer) brackets calls with its transactions, so a step's result and
- * its identity's state are committed together. Keys rest sealed by custody.h. */
+ * after a key may have left; the tables' triggers refuse anything else. Works on tables of its own
+ * in the database handle it is given; the caller (taktd, the only writer) brackets calls with its
+ * transactions, so a step's result and its identity's state are committed together. Every change is
+ * written to the audit chain by the call that makes it. Keys rest sealed by custody.h. */
 #ifndef TAKT_PROVISIONING_POOL_H
 #define TAKT_PROVISIONING_POOL_H
 
@@ -36,11 +37,13 @@ struct identity {
 };
 void identity_wipe(struct identity *i);
 
-/* Makes or migrates the tables. The database and the custody outlive the pool. */
+/* Makes or migrates the tables, the audit chain's too. The database and the custody outlive the
+ * pool. ERROR_STATE for tables of a newer version, ERROR_REFUSED when the custody is not the one
+ * the pool was sealed with. */
 int pool_open(sqlite3 *db, struct custody *custody, struct pool **out, struct error *err);
 void pool_close(struct pool *p);
 
-/* CSV with a header `did,mac,key` (key in hex, 16 to 64 bytes). All or nothing, in one transaction
+/* CSV with a header `did,mac,key` (pool_csv.h). All or nothing, in one transaction
  * of its own: any bad line (group or local MAC bit, malformed, twice in the file, ever imported
  * before) refuses the file, naming it and its line. *count = identities imported. */
 int pool_import_csv(struct pool *p, const char *path, const char *operator_name, int *count,
@@ -51,11 +54,13 @@ struct pool_request {
     const char *serial, *order, *station;
     int64_t wall_ms;
 };
-/* The unit's identity: the one it has, else the next free one, now RESERVED. ERROR_FULL when the
+/* The unit's identity: the one it has, else the next free one (in the order of import), now
+ * RESERVED. ERROR_FULL when the
  * pool is empty; ERROR_STATE when this unit's identity is quarantined. */
 int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *out,
                  struct error *err);
-/* Forward only; ERROR_STATE for a step back, repeating the present state is fine. */
+/* Forward only; ERROR_STATE for a step back, repeating the present state is fine. ERROR_MISSING
+ * when the unit has no identity. */
 int pool_advance(struct pool *p, const char *chip_id, enum identity_state to, const char *reason,
                  int64_t wall_ms, struct error *err);
 

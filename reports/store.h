@@ -11,17 +11,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/base/buffer.h"
 #include "protocol/base/error.h"
 
 struct store;
 
-/* Makes or migrates `path`; attachments go to `attachments_dir`. ERROR_STATE for a store of a
- * newer version, ERROR_BUSY when another taktd has it, ERROR_FULL on a full disk. */
+/* Below a station's state_dir. */
+#define STORE_FILE        "store.db"
+#define STORE_ATTACHMENTS "attachments"
+
+/* Makes or migrates `path` and holds PATH.lock, a record lock that dies with the process and is
+ * not inherited by forked workers; attachments go to `attachments_dir`. ERROR_STATE for a store of
+ * a newer version, ERROR_BUSY when another process has it, ERROR_FULL on a full disk, ERROR_INPUT
+ * for a damaged file or one that is no store: it is left as it was. */
 int store_open(const char *path, const char *attachments_dir, struct store **out,
                struct error *err);
 void store_close(struct store *s);
 sqlite3 *store_handle(struct store *s); /* for provisioning's tables in the same transactions */
 
+/* A call that fails inside a transaction takes back its own rows only. When SQLite gave up the
+ * whole transaction (full disk, I/O error), every call up to store_commit() fails with that error
+ * and nothing of the transaction is there: gather, begin, write, commit, and only then answer. */
 int store_begin(struct store *s, struct error *err);
 int store_commit(struct store *s, struct error *err);
 void store_rollback(struct store *s);
@@ -51,7 +61,8 @@ struct run_record {
 };
 /* Opens a run; makes order and unit when they are new. */
 int store_run_open(struct store *s, struct run_record *run, struct error *err);
-/* Once the unit said who it is: chip id, and serial when it was unknown. */
+/* Once the unit said who it is: chip id, and serial when it was unknown ("" leaves it). A unit is
+ * its chip: another chip under a serial seen before is another unit. */
 int store_run_unit(struct store *s, int64_t run, const char *chip_id, const char *serial,
                    struct error *err);
 
@@ -84,8 +95,10 @@ struct step_record {
     const struct attachment_record *attachments;
     size_t attachment_count;
 };
-/* ERROR_STATE when this run, index and attempt is there already: a step is never recorded twice. */
+/* ERROR_STATE when this run, index and attempt is there already, or the run is closed: a step is
+ * never recorded twice. */
 int store_step(struct store *s, const struct step_record *step, struct error *err);
+/* ERROR_STATE when it is closed already. */
 int store_run_close(struct store *s, int64_t run, enum verdict verdict, const char *message,
                     int64_t ended_wall_ms, struct error *err);
 
@@ -102,5 +115,9 @@ int store_open_runs(struct store *s, int (*each)(void *context, const struct ope
  * one file). Needs no store: slot workers call it. sha256_hex gets the name. */
 int store_attachment_write(const char *attachments_dir, const void *data, size_t size,
                            char sha256_hex[65], struct error *err);
+/* Appends an attachment's bytes to out (its limit_bytes bounds it); ERROR_MISSING, or
+ * ERROR_MISMATCH when what is on disk is no longer what was written. */
+int store_attachment_read(const char *attachments_dir, const char *sha256_hex, struct buffer *out,
+                          struct error *err);
 
 #endif

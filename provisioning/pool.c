@@ -1,0 +1,423 @@
+#include "provisioning/pool.h"
+
+#include <cjson/cJSON.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/digest.h"
+#include "protocol/base/file.h"
+#include "provisioning/audit.h"
+#include "provisioning/database.h"
+#include "provisioning/pool_csv.h"
+#include "provisioning/pool_schema.h"
+
+enum { IMPORT_FILE_MAX = 256 << 20, SEALED_MAX = IDENTITY_KEY_MAX + CUSTODY_OVERHEAD };
+
+struct pool {
+    sqlite3 *db;
+    struct custody *custody;
+    /* Keys are told apart by HMAC under this, so that their column says nothing about them. */
+    uint8_t fingerprint_key[DIGEST_BYTES];
+};
+
+static const char *const state_names[IDENTITY_STATES] = {"free", "reserved", "injected",
+                                                         "confirmed", "quarantined"};
+
+const char *identity_state_name(enum identity_state s)
+{
+    return (size_t)s < IDENTITY_STATES ? state_names[s] : "unknown";
+}
+
+void identity_wipe(struct identity *i)
+{
+    OPENSSL_cleanse(i, sizeof *i);
+}
+
+static int failed(struct error *err)
+{
+    return err && err->code ? err->code : ERROR_IO;
+}
+
+/* An audit entry whose detail is an object of the texts given: name, value, ..., NULL. */
+static int note(struct pool *p, struct error *err, int64_t wall_ms, const char *actor,
+                const char *action, const char *subject, ...)
+{
+    cJSON *object = cJSON_CreateObject();
+    va_list texts;
+    va_start(texts, subject);
+    const char *name;
+    while ((name = va_arg(texts, const char *))) {
+        const char *value = va_arg(texts, const char *);
+        if (value && *value)
+            cJSON_AddStringToObject(object, name, value);
+    }
+    va_end(texts);
+    char *detail = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    if (!detail)
+        return error_set(err, ERROR_MEMORY, "cannot write the audit: out of memory");
+    const struct audit_entry e = {
+        .wall_ms = wall_ms, .actor = actor, .action = action, .subject = subject, .detail = detail};
+    int rc = audit_append(p->db, &e, err);
+    cJSON_free(detail);
+    return rc;
+}
+
+/* The fingerprint key rests sealed like any other; opening it also proves that this custody is the
+ * one everything else here was sealed with. */
+static int open_fingerprint_key(struct pool *p, struct error *err)
+{
+    static const char did[] = "takt:fingerprint";
+    uint8_t sealed[DIGEST_BYTES + CUSTODY_OVERHEAD];
+    sqlite3_stmt *st =
+        database_prepare(p->db, err, "SELECT value FROM pool_setting WHERE name='fingerprint'", "");
+    if (!st)
+        return failed(err);
+    int rc = database_step(p->db, st, err, "cannot read the pool");
+    if (rc == 1) {
+        size_t size = 0;
+        if (sqlite3_column_bytes(st, 0) == (int)sizeof sealed)
+            rc = custody_unseal(p->custody, did, sqlite3_column_blob(st, 0), sizeof sealed,
+                                p->fingerprint_key, &size, err);
+        else
+            rc = ERROR_REFUSED;
+        if (rc == ERROR_REFUSED)
+            error_set(err, rc,
+                      "the custody key is not the one this pool was sealed with: "
+                      "bring back the right one");
+    } else if (rc == 0) {
+        if (RAND_priv_bytes(p->fingerprint_key, sizeof p->fingerprint_key) != 1)
+            rc = error_set(err, ERROR_IO, "no randomness for the pool");
+        if (!rc)
+            rc = custody_seal(p->custody, did, p->fingerprint_key, sizeof p->fingerprint_key,
+                              sealed, err);
+        if (!rc)
+            rc = database_write(p->db, err, "cannot write the pool",
+                                "INSERT INTO pool_setting VALUES ('fingerprint', ?1)", "b", sealed,
+                                sizeof sealed);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
+int pool_open(sqlite3 *db, struct custody *custody, struct pool **out, struct error *err)
+{
+    struct pool *p = calloc(1, sizeof *p);
+    if (!p)
+        return error_set(err, ERROR_MEMORY, "cannot open the pool: out of memory");
+    p->db = db;
+    p->custody = custody;
+    int rc = database_run(db, "BEGIN IMMEDIATE", err, "cannot open the pool");
+    if (!rc) {
+        rc = pool_schema_migrate(db, err);
+        if (!rc)
+            rc = audit_open(db, err);
+        if (!rc)
+            rc = open_fingerprint_key(p, err);
+        if (!rc)
+            rc = database_run(db, "COMMIT", err, "cannot open the pool");
+        if (rc && !sqlite3_get_autocommit(db))
+            sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    if (rc)
+        pool_close(p);
+    else
+        *out = p;
+    return rc;
+}
+
+void pool_close(struct pool *p)
+{
+    if (!p)
+        return;
+    OPENSSL_cleanse(p, sizeof *p);
+    free(p);
+}
+
+/* ---- import ------------------------------------------------------------------------------- */
+
+struct import {
+    struct pool *pool;
+    sqlite3_stmt *insert;
+    const char *name;
+    int64_t id;
+    int count;
+};
+
+/* Which of the three is there already, and where did it come from? */
+static int name_duplicate(struct import *im, int line, const struct identity *i,
+                          const uint8_t fingerprint[DIGEST_BYTES], struct error *err)
+{
+    struct error ignored;
+    sqlite3_stmt *st = database_prepare(
+        im->pool->db, &ignored,
+        "SELECT i.did=?1, i.mac=?2, m.file, i.import_line, i.import=?4 FROM identity i"
+        " JOIN identity_import m ON m.id=i.import"
+        " WHERE i.did=?1 OR i.mac=?2 OR i.key_fingerprint=?3 ORDER BY i.id LIMIT 1",
+        "ttbi", i->did, i->mac, fingerprint, (size_t)DIGEST_BYTES, im->id);
+    int rc = ERROR_INPUT;
+    if (st && sqlite3_step(st) == SQLITE_ROW) {
+        bool same_did = sqlite3_column_int(st, 0), same_mac = sqlite3_column_int(st, 1);
+        const char *what = same_did ? "did " : same_mac ? "mac " : "this key";
+        const char *which = same_did ? i->did : same_mac ? i->mac : "";
+        if (sqlite3_column_int(st, 4))
+            error_set(err, rc, "%s:%d: %s%s is in this file twice, first on line %d", im->name,
+                      line, what, which, sqlite3_column_int(st, 3));
+        else
+            error_set(err, rc, "%s:%d: %s%s was imported before, from %s line %d", im->name, line,
+                      what, which, (const char *)sqlite3_column_text(st, 2),
+                      sqlite3_column_int(st, 3));
+    } else {
+        rc = database_fail(im->pool->db, err, im->name);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
+static int import_identity(void *context, int line, const struct identity *i, struct error *err)
+{
+    struct import *im = context;
+    uint8_t fingerprint[DIGEST_BYTES], sealed[SEALED_MAX];
+    if (!HMAC(EVP_sha256(), im->pool->fingerprint_key, sizeof im->pool->fingerprint_key, i->key,
+              i->key_bytes, fingerprint, NULL))
+        return error_set(err, ERROR_MEMORY, "cannot hash a key: out of memory");
+    int rc = custody_seal(im->pool->custody, i->did, i->key, i->key_bytes, sealed, err);
+    if (rc)
+        return rc;
+    sqlite3_stmt *st = im->insert;
+    sqlite3_bind_text(st, 1, i->did, -1, SQLITE_STATIC);
+    sqlite3_bind_text(st, 2, i->mac, -1, SQLITE_STATIC);
+    sqlite3_bind_blob(st, 3, fingerprint, sizeof fingerprint, SQLITE_STATIC);
+    sqlite3_bind_blob(st, 4, sealed, (int)i->key_bytes + CUSTODY_OVERHEAD, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 5, im->id);
+    sqlite3_bind_int(st, 6, line);
+    int code = sqlite3_step(st);
+    if (code == SQLITE_DONE)
+        im->count++;
+    else if ((code & 0xff) == SQLITE_CONSTRAINT)
+        rc = name_duplicate(im, line, i, fingerprint, err);
+    else
+        rc = database_fail(im->pool->db, err, "cannot write the pool");
+    sqlite3_reset(st);
+    return rc;
+}
+
+static int import_text(struct import *im, const struct buffer *text, const char *operator_name,
+                       struct error *err)
+{
+    struct pool *p = im->pool;
+    uint8_t digest[DIGEST_BYTES];
+    char hex[DIGEST_TEXT], count[16];
+    int64_t now = clock_wall_ms();
+    if (digest_bytes(text->data, text->size, digest))
+        return error_set(err, ERROR_MEMORY, "cannot hash %s", im->name);
+    hex_encode(digest, sizeof digest, hex);
+    int rc = database_write(p->db, err, "cannot write the pool",
+                            "INSERT INTO identity_import(file, sha256, operator, wall_ms)"
+                            " VALUES (?1, ?2, ?3, ?4)",
+                            "ttti", im->name, hex, operator_name, now);
+    if (rc)
+        return rc;
+    im->id = sqlite3_last_insert_rowid(p->db);
+    im->insert = database_prepare(p->db, err,
+                                  "INSERT INTO identity(did, mac, key_fingerprint, key_sealed,"
+                                  " import, import_line) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                                  "");
+    if (!im->insert)
+        return failed(err);
+    rc = pool_csv_parse(im->name, (const char *)text->data, text->size, import_identity, im, err);
+    snprintf(count, sizeof count, "%d", im->count);
+    if (!rc)
+        rc = note(p, err, now, operator_name, "pool.import", im->name, "sha256", hex, "identities",
+                  count, NULL);
+    sqlite3_finalize(im->insert);
+    return rc;
+}
+
+int pool_import_csv(struct pool *p, const char *path, const char *operator_name, int *count,
+                    struct error *err)
+{
+    /* Room first: a buffer that grows would leave keys behind in freed memory. */
+    struct buffer text = {.limit_bytes = IMPORT_FILE_MAX};
+    struct import im = {.pool = p, .name = path};
+    struct stat st;
+    if (!stat(path, &st) && (st.st_size < 0 || st.st_size > IMPORT_FILE_MAX))
+        return error_set(err, ERROR_INPUT, "%s is larger than an import may be (256 MiB)", path);
+    if (!sqlite3_get_autocommit(p->db))
+        return error_set(err, ERROR_STATE, "%s: an import is a transaction of its own", path);
+    int rc = buffer_reserve(&text, stat(path, &st) || st.st_size <= 0 ? 1 : (size_t)st.st_size);
+    if (rc)
+        return error_set(err, rc, "%s: out of memory", path);
+    rc = file_read(path, &text, err);
+    if (!rc)
+        rc = database_run(p->db, "BEGIN IMMEDIATE", err, "cannot begin an import");
+    if (!rc) {
+        rc = import_text(&im, &text, operator_name, err);
+        if (!rc)
+            rc = database_run(p->db, "COMMIT", err, "cannot commit an import");
+        if (rc && !sqlite3_get_autocommit(p->db))
+            sqlite3_exec(p->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    OPENSSL_cleanse(text.data, text.capacity);
+    buffer_free(&text);
+    if (!rc && count)
+        *count = im.count;
+    return rc;
+}
+
+/* ---- a unit's identity -------------------------------------------------------------------- */
+
+/* did, mac, key_sealed, state from a row; the key stays sealed when `custody` is NULL. */
+static int take_row(sqlite3_stmt *st, struct custody *custody, struct identity *out,
+                    struct error *err)
+{
+    *out = (struct identity){.state = (enum identity_state)sqlite3_column_int(st, 3)};
+    snprintf(out->did, sizeof out->did, "%s", (const char *)sqlite3_column_text(st, 0));
+    snprintf(out->mac, sizeof out->mac, "%s", (const char *)sqlite3_column_text(st, 1));
+    if (!custody)
+        return 0;
+    const uint8_t *sealed = sqlite3_column_blob(st, 2);
+    size_t size = (size_t)sqlite3_column_bytes(st, 2);
+    if (size > SEALED_MAX)
+        return error_set(err, ERROR_REFUSED, "the sealed key of %s has %zu bytes: altered",
+                         out->did, size);
+    return custody_unseal(custody, out->did, sealed, size, out->key, &out->key_bytes, err);
+}
+
+static int find(struct pool *p, const char *chip_id, struct custody *custody, struct identity *out,
+                struct error *err)
+{
+    sqlite3_stmt *st = database_prepare(
+        p->db, err, "SELECT did, mac, key_sealed, state FROM identity WHERE chip_id=?1", "t",
+        chip_id);
+    if (!st)
+        return failed(err);
+    int rc = database_step(p->db, st, err, "cannot read the pool");
+    if (rc == 1)
+        rc = take_row(st, custody, out, err);
+    else if (rc == 0)
+        rc = error_set(err, ERROR_MISSING, "unit %s has no identity", chip_id);
+    sqlite3_finalize(st);
+    return rc;
+}
+
+int pool_find(struct pool *p, const char *chip_id, struct identity *out, struct error *err)
+{
+    return find(p, chip_id, NULL, out, err);
+}
+
+/* One statement picks and takes: two at once cannot take the same, and a unit that has one gets no
+ * second. 1 = took one. */
+static int take_free(struct pool *p, const struct pool_request *r, struct identity *out,
+                     struct error *err)
+{
+    sqlite3_stmt *st = database_prepare(
+        p->db, err,
+        "UPDATE identity SET state=1, chip_id=?1, serial=?2, work_order=?3, station=?4,"
+        " reserved_ms=?5 WHERE id=(SELECT id FROM identity WHERE state=0 ORDER BY id LIMIT 1)"
+        " AND NOT EXISTS (SELECT 1 FROM identity WHERE chip_id=?1)"
+        " RETURNING did, mac, key_sealed, state",
+        "tttti", r->chip_id, r->serial, r->order, r->station, r->wall_ms);
+    if (!st)
+        return failed(err);
+    int rc = database_step(p->db, st, err, "cannot reserve an identity");
+    if (rc == 1) {
+        int taken = take_row(st, p->custody, out, err);
+        rc = taken ? taken : database_step(p->db, st, err, "cannot reserve an identity");
+        if (rc == 0)
+            rc = 1;
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
+int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *out,
+                 struct error *err)
+{
+    if (!r->chip_id || !*r->chip_id)
+        return error_set(err, ERROR_INPUT, "an identity is for a unit: its chip id is empty");
+    int rc = database_save(p->db, err);
+    if (rc)
+        return rc;
+    rc = take_free(p, r, out, err);
+    if (rc == 1) {
+        rc = note(p, err, r->wall_ms, "taktd", "identity.reserve", r->chip_id, "did", out->did,
+                  "mac", out->mac, "serial", r->serial, "order", r->order, "station", r->station,
+                  NULL);
+    } else if (rc == 0) {
+        rc = find(p, r->chip_id, p->custody, out, err);
+        if (rc == ERROR_MISSING)
+            rc = error_set(err, ERROR_FULL,
+                           "the pool has no free identity for unit %s: import more", r->chip_id);
+        else if (!rc && out->state == IDENTITY_QUARANTINED)
+            rc = error_set(err, ERROR_STATE,
+                           "the identity of unit %s (did %s) is quarantined: it may not be used",
+                           r->chip_id, out->did);
+    }
+    rc = database_keep(p->db, rc, err);
+    if (rc)
+        identity_wipe(out);
+    return rc;
+}
+
+static int write_state(struct pool *p, const char *chip_id, enum identity_state to,
+                       const char *reason, int64_t wall_ms, struct error *err)
+{
+    struct identity now;
+    int rc = find(p, chip_id, NULL, &now, err);
+    if (rc || now.state == to)
+        return rc;
+    if (to < now.state || to <= IDENTITY_RESERVED || to >= IDENTITY_STATES)
+        return error_set(err, ERROR_STATE,
+                         "the identity of unit %s (did %s) is %s and never becomes %s", chip_id,
+                         now.did, identity_state_name(now.state), identity_state_name(to));
+    rc = database_write(p->db, err, "cannot move an identity on",
+                        "UPDATE identity SET state=?2,"
+                        " injected_ms=iif(?2=2, ?3, injected_ms),"
+                        " confirmed_ms=iif(?2=3, ?3, confirmed_ms),"
+                        " quarantined_ms=iif(?2=4, ?3, quarantined_ms),"
+                        " reason=coalesce(?4, reason) WHERE chip_id=?1",
+                        "tiin", chip_id, (int64_t)to, wall_ms, reason);
+    if (!rc) {
+        char action[40];
+        snprintf(action, sizeof action, "identity.%s", identity_state_name(to));
+        rc = note(p, err, wall_ms, "taktd", action, chip_id, "did", now.did, "from",
+                  identity_state_name(now.state), "reason", reason, NULL);
+    }
+    return rc;
+}
+
+int pool_advance(struct pool *p, const char *chip_id, enum identity_state to, const char *reason,
+                 int64_t wall_ms, struct error *err)
+{
+    int rc = database_save(p->db, err);
+    if (rc)
+        return rc;
+    return database_keep(p->db, write_state(p, chip_id, to, reason, wall_ms, err), err);
+}
+
+int pool_counts(struct pool *p, struct pool_counts *out, struct error *err)
+{
+    *out = (struct pool_counts){0};
+    sqlite3_stmt *st =
+        database_prepare(p->db, err, "SELECT state, count(*) FROM identity GROUP BY state", "");
+    if (!st)
+        return failed(err);
+    int rc;
+    while ((rc = database_step(p->db, st, err, "cannot count the pool")) == 1) {
+        int state = sqlite3_column_int(st, 0);
+        if (state >= 0 && state < IDENTITY_STATES)
+            out->of[state] = sqlite3_column_int64(st, 1);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}

@@ -1,0 +1,74 @@
+#include "provisioning/pool_schema.h"
+
+#include "provisioning/database.h"
+
+/* The numbers of enum identity_state stand in these rows and triggers. The triggers hold the rules
+ * of the pool for whoever writes to the file, also a person with an SQLite shell. */
+static const char schema_1[] =
+    "CREATE TABLE pool_setting(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE identity_state(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"
+    "INSERT INTO identity_state VALUES (0,'free'),(1,'reserved'),(2,'injected'),(3,'confirmed'),"
+    "  (4,'quarantined');"
+    "CREATE TABLE identity_import(id INTEGER PRIMARY KEY, file TEXT NOT NULL,"
+    "  sha256 TEXT NOT NULL, operator TEXT NOT NULL, wall_ms INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE identity(id INTEGER PRIMARY KEY,"
+    "  did TEXT NOT NULL UNIQUE, mac TEXT NOT NULL UNIQUE,"
+    "  key_fingerprint BLOB NOT NULL UNIQUE CHECK(length(key_fingerprint) = 32),"
+    "  key_sealed BLOB NOT NULL, import INTEGER NOT NULL REFERENCES identity_import,"
+    "  import_line INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL DEFAULT 0 REFERENCES identity_state,"
+    "  chip_id TEXT UNIQUE, serial TEXT, work_order TEXT, station TEXT,"
+    "  reserved_ms INTEGER, injected_ms INTEGER, confirmed_ms INTEGER, quarantined_ms INTEGER,"
+    "  reason TEXT, CHECK((state = 0) = (chip_id IS NULL)), CHECK(chip_id <> '')) STRICT;"
+    "CREATE INDEX identity_free ON identity(id) WHERE state = 0;"
+    "CREATE TRIGGER identity_begins_free BEFORE INSERT ON identity"
+    "  WHEN new.state <> 0 BEGIN"
+    "  SELECT RAISE(ABORT, 'an identity comes into the pool free'); END;"
+    "CREATE TRIGGER identity_goes_forward BEFORE UPDATE OF state ON identity"
+    "  WHEN new.state < old.state OR (old.state = 0 AND new.state > 1) BEGIN"
+    "  SELECT RAISE(ABORT, 'an identity''s state never goes back'); END;"
+    "CREATE TRIGGER identity_is_one_units BEFORE UPDATE OF chip_id ON identity"
+    "  WHEN old.chip_id IS NOT NULL AND new.chip_id IS NOT old.chip_id BEGIN"
+    "  SELECT RAISE(ABORT, 'an identity is never given to another unit'); END;"
+    "CREATE TRIGGER identity_stays BEFORE UPDATE OF did, mac, key_fingerprint, key_sealed"
+    "  ON identity BEGIN SELECT RAISE(ABORT, 'did, mac and key never change'); END;"
+    "CREATE TRIGGER identity_kept BEFORE DELETE ON identity BEGIN"
+    "  SELECT RAISE(ABORT, 'an identity is never removed'); END;"
+    "INSERT INTO pool_setting VALUES ('version', 1);";
+
+static const char *const migrations[POOL_VERSION] = {schema_1};
+
+static int read_version(sqlite3 *db, int64_t *version, struct error *err)
+{
+    *version = 0;
+    sqlite3_stmt *st = database_prepare(
+        db, err, "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='pool_setting'", "");
+    if (!st)
+        return err ? err->code : ERROR_IO;
+    int rc = database_step(db, st, err, "cannot read the pool's version");
+    sqlite3_finalize(st);
+    if (rc <= 0)
+        return rc;
+    st = database_prepare(db, err, "SELECT value FROM pool_setting WHERE name='version'", "");
+    if (!st)
+        return err ? err->code : ERROR_IO;
+    rc = database_step(db, st, err, "cannot read the pool's version");
+    if (rc == 1)
+        *version = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return rc < 0 ? rc : 0;
+}
+
+int pool_schema_migrate(sqlite3 *db, struct error *err)
+{
+    int64_t version = 0;
+    int rc = read_version(db, &version, err);
+    if (!rc && version > POOL_VERSION)
+        return error_set(err, ERROR_STATE,
+                         "the identities are of version %lld, this program knows up to %d: use the "
+                         "newer program",
+                         (long long)version, POOL_VERSION);
+    for (; !rc && version < POOL_VERSION; version++)
+        rc = database_run(db, migrations[version], err, "cannot make the pool's tables");
+    return rc;
+}
