@@ -44,6 +44,8 @@ FIRMWARE_PKGS := libcjson libcrypto libssl libserialport
 STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libcurl ncursesw \
                  libavformat libavcodec libswscale libavutil libpng libqrencode
 
+CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \
+                $(wildcard station/console/po/*.po))
 PROGRAMS := $(BUILD)/takt $(BUILD)/taktd $(BUILD)/camd
 MAINS    := station/cli/takt.c station/engine/taktd.c firmware/camd/camd.c
 
@@ -57,7 +59,7 @@ COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(PROGRAMS) ## build the programs into build/
+all: $(PROGRAMS) $(CATALOGUES) ## build the programs into build/
 
 # $(1) library: its sources (main files are linked by name, never archived), objects, archive.
 define library
@@ -100,6 +102,10 @@ $(BUILD)/taktd: $(BUILD)/station/engine/taktd.o $(STATION_LIBS) $(BUILD)/version
 $(BUILD)/camd: $(BUILD)/firmware/camd/camd.o $(FIRMWARE_LIBS) $(BUILD)/version.o
 	@echo "  link  $@"
 	@$(CC) $(LDFLAGS) -pthread -Wl,--gc-sections -o $@ $^ $(FIRMWARE_LDLIBS)
+
+$(BUILD)/locale/%/LC_MESSAGES/takt.mo: station/console/po/%.po
+	@mkdir -p $(@D)
+	@msgfmt --check -o $@ $<
 
 # ---- tests ----------------------------------------------------------------------------------
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))

@@ -12,7 +12,7 @@ struct console_config {
     const char *plan;         /* what the start key runs: "ptz-indoor-3mp/line" */
     const char *order;
     const char *operator_name;
-    const char *language;     /* "en", "zh", or NULL for the environment's */
+    const char *language; /* "en", "zh", or NULL for the environment's */
 };
 
 /* Runs until the operator quits. ERROR_INPUT without a usable terminal. */

@@ -1,0 +1,82 @@
+#include "station/console/tiles.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/json.h"
+
+static void copy(char *out, size_t size, const cJSON *object, const char *name)
+{
+    snprintf(out, size, "%s", json_string(object, name, ""));
+}
+
+static bool number(const cJSON *object, const char *name, double *out)
+{
+    *out = json_number(object, name, NAN);
+    return isfinite(*out);
+}
+
+static void failure_update(struct tile *tile, const cJSON *failure)
+{
+    struct tile_failure *f = &tile->failure;
+    tile->failed = cJSON_IsObject(failure);
+    memset(f, 0, sizeof *f);
+    if (!tile->failed)
+        return;
+    copy(f->step, sizeof f->step, failure, "step");
+    copy(f->measurement, sizeof f->measurement, failure, "measurement");
+    copy(f->unit, sizeof f->unit, failure, "unit");
+    copy(f->message, sizeof f->message, failure, "message");
+    copy(f->picture, sizeof f->picture, failure, "picture");
+    f->has_value = number(failure, "value", &f->value);
+    f->has_low = number(failure, "low", &f->low);
+    f->has_high = number(failure, "high", &f->high);
+}
+
+static void tile_update(struct tiles *t, struct tile *tile, const cJSON *slot)
+{
+    char before[sizeof tile->verdict];
+    memcpy(before, tile->verdict, sizeof before);
+    bool seen = tile->slot != 0;
+
+    tile->slot = (int)json_number(slot, "slot", 0);
+    copy(tile->state, sizeof tile->state, slot, "state");
+    copy(tile->serial, sizeof tile->serial, slot, "serial");
+    copy(tile->step, sizeof tile->step, slot, "step");
+    copy(tile->text, sizeof tile->text, slot, "text");
+    copy(tile->verdict, sizeof tile->verdict, slot, "verdict");
+    tile->step_index = (int)json_number(slot, "step_index", 0);
+    tile->step_count = (int)json_number(slot, "step_count", 0);
+    tile->progress = json_number(slot, "progress", -1);
+    failure_update(tile, cJSON_GetObjectItemCaseSensitive(slot, "failure"));
+
+    if (seen && tile->verdict[0] && !before[0]) {
+        t->passed += strcmp(tile->verdict, "pass") == 0;
+        t->failed += strcmp(tile->verdict, "pass") != 0;
+    }
+}
+
+void tiles_update(struct tiles *t, const cJSON *status)
+{
+    copy(t->station, sizeof t->station, status, "station");
+    copy(t->notice, sizeof t->notice, status, "notice");
+    const cJSON *slots = cJSON_GetObjectItemCaseSensitive(status, "slots");
+    const cJSON *slot;
+    size_t i = 0;
+    cJSON_ArrayForEach(slot, slots)
+    {
+        if (i == TILES_MAX)
+            break;
+        tile_update(t, &t->slots[i++], slot);
+    }
+    t->count = i;
+}
+
+double tile_run_progress(const struct tile *t)
+{
+    if (t->step_count <= 0)
+        return 0;
+    double within = t->progress > 0 ? fmin(t->progress, 1) : 0;
+    return fmin((t->step_index + within) / t->step_count, 1);
+}

@@ -1,0 +1,46 @@
+/* What the screen shows of each slot, taken from taktd's status document: no terminal, no socket.
+ */
+#ifndef TAKT_STATION_CONSOLE_TILES_H
+#define TAKT_STATION_CONSOLE_TILES_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { TILES_MAX = 64 };
+
+struct tile_failure {
+    char step[48], measurement[64], unit[24], message[256], picture[96];
+    bool has_value, has_low, has_high;
+    double value, low, high;
+};
+
+struct tile {
+    int slot;
+    char state[16]; /* "idle", "running", "teardown", "paused" */
+    char serial[64];
+    char step[48]; /* the running step's id */
+    int step_index, step_count;
+    double progress;  /* of the step, 0..1; negative while unknown */
+    char text[96];    /* "12.1 MB/s, 3 s left" */
+    char verdict[16]; /* of the last run, "" while there is none */
+    bool failed;      /* failure holds the last run's first failure */
+    struct tile_failure failure;
+};
+
+struct tiles {
+    char station[64];
+    char notice[160]; /* what stops the whole station: a full disk, a dead instrument; or "" */
+    struct tile slots[TILES_MAX];
+    size_t count;
+    int passed, failed; /* runs ended while this screen watched */
+};
+
+/* Takes over a status document; what it lacks keeps its zero. Counts verdicts that appeared since
+ * the last document. */
+void tiles_update(struct tiles *t, const cJSON *status);
+
+/* How far the slot's whole run is, 0..1: steps done plus the running one's share. */
+double tile_run_progress(const struct tile *t);
+
+#endif

@@ -1,0 +1,24 @@
+/* The screen's language: gettext's catalogue, switched while running. */
+#ifndef TAKT_STATION_CONSOLE_WORDS_H
+#define TAKT_STATION_CONSOLE_WORDS_H
+
+#include <libintl.h>
+
+#define _(text)  gettext(text)
+#define N_(text) text /* marks a text that is translated where it is shown */
+
+/* Finds the catalogues and picks the language; NULL = the environment's. */
+void words_start(const char *language);
+/* Takes turns between English and Chinese. */
+void words_switch(void);
+const char *words_language(void); /* "en" or "zh" */
+
+/* The word for a verdict or a state of taktd's, in the present language. */
+const char *words_verdict(const char *verdict);
+const char *words_state(const char *state);
+
+/* Columns a UTF-8 text takes on the screen, and its longest part within `columns` (in bytes). */
+int words_columns(const char *text);
+int words_fit(const char *text, int columns);
+
+#endif
