@@ -1,0 +1,63 @@
+/* takt console: the operators' screen. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "station/cli/command.h"
+#include "station/console/console.h"
+
+static const char usage[] =
+    "takt console --station S [--plan P] [--order O] [--operator NAME] [--language en|zh]";
+
+int cli_console(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"station", required_argument, NULL, 's'},
+        {"plan", required_argument, NULL, 'p'},
+        {"order", required_argument, NULL, 'o'},
+        {"operator", required_argument, NULL, 'n'},
+        {"language", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct console_config config = {
+        .plan = "ptz-indoor-3mp/line", .order = "TRIAL", .operator_name = "operator"};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            config.station_path = optarg;
+            break;
+        case 'p':
+            config.plan = optarg;
+            break;
+        case 'o':
+            config.order = optarg;
+            break;
+        case 'n':
+            config.operator_name = optarg;
+            break;
+        case 'l':
+            config.language = optarg;
+            break;
+        case 'h':
+            printf(
+                "usage: %s\n\n"
+                "A tile a slot. Keys: s starts the chosen slot, S all free ones, a aborts,\n"
+                "f shows the last failure, arrows choose, l switches English and Chinese, q "
+                "quits.\n"
+                "Quitting stops nothing: the station goes on, and another console may watch it.\n\n"
+                "  --plan P      what a start runs (default ptz-indoor-3mp/line)\n"
+                "  --order O     the work order units are booked on (default TRIAL)\n",
+                usage);
+            return CLI_OK;
+        default:
+            return cli_usage(usage, "takt console --help lists the options");
+        }
+    }
+    if (!config.station_path || optind != argc)
+        return cli_usage(usage, "takt console needs --station");
+    struct error err = {0};
+    if (console_run(&config, &err))
+        return cli_fail("console", &err);
+    return CLI_OK;
+}

@@ -1,0 +1,62 @@
+/* takt: the toolchain's program for people and scripts. */
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/json.h"
+#include "protocol/base/version.h"
+#include "station/cli/command.h"
+
+static const struct {
+    const char *name;
+    cli_command *run;
+    const char *about;
+} commands[] = {
+    {"bench", cli_bench, "virtual fixture and cameras in the foreground"},
+    {"bundle", cli_bundle, "make, show and verify signed bundles of firmware"},
+    {"console", cli_console, "the operators' screen"},
+    {"identity", cli_identity, "import identities, see the pool, re-walk the audit chain"},
+    {"measure", cli_measure, "the measuring functions, on files"},
+    {"plan", cli_plan, "check a plan, its product and limits"},
+    {"report", cli_report, "the record of a unit or an order"},
+    {"run", cli_run, "one run on every slot; waits for the verdicts"},
+    {NULL, NULL, NULL},
+};
+
+static void print_help(FILE *out)
+{
+    fputs("usage: takt COMMAND [option...]\n\n", out);
+    for (size_t i = 0; commands[i].name; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].about);
+    fputs("\n`takt COMMAND --help` says more. Exit status: 0 passed or done, 1 a unit failed or a\n"
+          "check did not hold, 2 wrong use or input, 3 the station or an instrument failed.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("takt %s\n", takt_version);
+        return CLI_OK;
+    }
+    const char *names[sizeof commands / sizeof commands[0]];
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        names[i] = commands[i].name;
+        if (names[i] && strcmp(names[i], name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    const char *nearest = json_nearest(name, names);
+    if (nearest)
+        return cli_usage("takt COMMAND [option...]",
+                         "takt: unknown command '%s', did you mean '%s'?", name, nearest);
+    return cli_usage("takt COMMAND [option...]", "takt: unknown command '%s', see takt --help",
+                     name);
+}
