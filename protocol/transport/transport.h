@@ -19,10 +19,15 @@ struct transport;
 
 struct transport_ops {
     const char *scheme; /* "tcp", "serial", ... */
-    /* Opens `address` (the port's text behind the scheme). ERROR_MISSING no such device,
-     * ERROR_BUSY someone has it, ERROR_REFUSED no permission, ERROR_TIMEOUT, ERROR_INPUT. */
+    bool reliable;      /* delivers every byte in order (tcp, unix): no need to retransmit */
+    /* Opens `address` (the port's text behind the scheme). ERROR_MISSING no such device, host or
+     * nobody listens, ERROR_BUSY someone has it, ERROR_REFUSED no permission, ERROR_TIMEOUT,
+     * ERROR_INPUT not an address. */
     int (*open)(const char *address, int timeout_ms, struct transport **out, struct error *err);
-    bool reliable; /* delivers every byte in order (tcp, unix): the link need not retransmit */
+    int (*read)(struct transport *t, void *data, size_t size, struct error *err);
+    int (*write)(struct transport *t, const void *data, size_t size, struct error *err);
+    int (*set_baud)(struct transport *t, int baud, struct error *err); /* NULL: there is none */
+    void (*close)(struct transport *t); /* of its own state; NULL: nothing but descriptors */
 };
 
 /* Opens a port by its text. */
