@@ -17,6 +17,7 @@
 
 #include "protocol/base/error.h"
 #include "protocol/transport/transport.h"
+#include "protocol/wire/secure.h"
 
 struct session;
 struct request; /* a call being served */
@@ -61,14 +62,6 @@ struct method {
     bool open; /* may be called before the session is secure: "hello" only */
     int (*serve)(void *context, struct request *request, const cJSON *params, cJSON **result,
                  struct error *err);
-};
-
-/* Keys and certificates of one side, PEM text. The station proves itself to the unit by a
- * certificate of the factory CA; the unit proves that it is the one that answered hello. */
-struct credentials {
-    const char *certificate_pem;
-    const char *private_key_pem;
-    const char *ca_pem; /* whom this side accepts; NULL accepts any (station towards a unit) */
 };
 
 struct session_config {
@@ -120,6 +113,7 @@ int request_sleep(struct request *r, int ms);
 struct session_counters {
     uint64_t bytes_sent, bytes_received;     /* on the transport */
     uint64_t payload_sent, payload_received; /* attachment bytes */
+    uint64_t held_max; /* most bytes of one attachment that waited for its sink */
     uint64_t frames_bad, frames_resent, noise_bytes, stray_answers;
 };
 void session_counters(const struct session *s, struct session_counters *out);
