@@ -82,7 +82,7 @@ static void *work(void *context)
     char json[100];
     struct stream out[COUNT], in = {.seed = w->seed + 100};
     struct attachment_source sources[COUNT];
-    char names[COUNT][8];
+    char names[COUNT][16];
     for (int i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof names[i], "a%d", i);
         out[i] = (struct stream){.seed = w->seed};
