@@ -129,7 +129,7 @@ static void check_invariants(struct pool_fixture *f, const struct model *model, 
     assert_done(pool_counts(f->pool, &counts, &err), err);
     int given = 0;
     for (int u = 0; u < units; u++) {
-        char chip[16];
+        char chip[32];
         struct identity i;
         snprintf(chip, sizeof chip, "chip-%d", u);
         if (!model[u].did[0]) {
@@ -163,7 +163,7 @@ static void test_a_thousand_random_operations_keep_every_promise(void **state)
         struct error err = {0};
         uint32_t r = next_random(&seed);
         int u = (int)(next_random(&seed) % UNITS);
-        char chip[16];
+        char chip[32];
         snprintf(chip, sizeof chip, "chip-%d", u);
         if (r % 8 < 3) {
             struct identity i;

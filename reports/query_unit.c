@@ -1,0 +1,118 @@
+/* Everything of one unit as a document. */
+#include <string.h>
+
+#include "reports/query.h"
+#include "reports/query_rows.h"
+
+enum { NAMED_UNITS_MAX = 64 };
+
+static int code_of(const struct error *err)
+{
+    return err && err->code ? err->code : ERROR_IO;
+}
+
+/* Units that answer to the name, the one with the latest run first. */
+static int find_units(sqlite3 *db, const char *name, int identities, int64_t units[NAMED_UNITS_MAX],
+                      int *count, struct error *err)
+{
+    static const char with[] =
+        "SELECT id FROM unit u WHERE id IN ("
+        " SELECT id FROM unit WHERE chip_id=?1 UNION SELECT id FROM unit WHERE serial=?1"
+        " UNION SELECT unit FROM run WHERE serial=?1 AND serial<>'' AND unit IS NOT NULL"
+        " UNION SELECT u2.id FROM identity i JOIN unit u2 ON u2.chip_id=i.chip_id"
+        "  WHERE i.did=?1 OR i.mac=lower(?1))"
+        " ORDER BY (SELECT max(id) FROM run WHERE unit=u.id) DESC";
+    static const char without[] =
+        "SELECT id FROM unit u WHERE id IN ("
+        " SELECT id FROM unit WHERE chip_id=?1 UNION SELECT id FROM unit WHERE serial=?1"
+        " UNION SELECT unit FROM run WHERE serial=?1 AND serial<>'' AND unit IS NOT NULL)"
+        " ORDER BY (SELECT max(id) FROM run WHERE unit=u.id) DESC";
+    sqlite3_stmt *st = rows_prepare(db, err, identities ? with : without, "t", name);
+    if (!st)
+        return code_of(err);
+    int rc = 0;
+    *count = 0;
+    while (*count < NAMED_UNITS_MAX && (rc = rows_next(db, st, err)) == 1)
+        units[(*count)++] = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    if (rc >= 0 && *count == 0)
+        return error_set(err, ERROR_MISSING,
+                         "the store has no unit of serial, chip id, DID or MAC '%s'", name);
+    return rc < 0 ? rc : 0;
+}
+
+/* The unit's own facts, and those of its identity when it has one. */
+static int add_facts(sqlite3 *db, int64_t unit, int identities, cJSON *object, struct error *err)
+{
+    sqlite3_stmt *st = rows_prepare(
+        db, err,
+        identities ? "SELECT u.serial, u.chip_id, i.did, i.mac, s.name identity_state, u.first_ms"
+                     " FROM unit u LEFT JOIN identity i ON i.chip_id=u.chip_id"
+                     " LEFT JOIN identity_state s ON s.id=i.state WHERE u.id=?1"
+                   : "SELECT serial, chip_id, NULL did, NULL mac, NULL identity_state, first_ms"
+                     " FROM unit WHERE id=?1",
+        "i", unit);
+    if (!st)
+        return code_of(err);
+    int rc = rows_next(db, st, err);
+    if (rc == 1)
+        rc = rows_columns(st, 0, object, err);
+    sqlite3_finalize(st);
+    return rc;
+}
+
+static int add_runs(sqlite3 *db, int64_t unit, cJSON *object, struct error *err)
+{
+    cJSON *runs = cJSON_AddArrayToObject(object, "runs");
+    sqlite3_stmt *st =
+        rows_prepare(db, err, "SELECT id FROM run WHERE unit=?1 ORDER BY id DESC", "i", unit);
+    if (!st)
+        return code_of(err);
+    int rc = runs ? 0 : error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
+    while (!rc && (rc = rows_next(db, st, err)) == 1) {
+        cJSON *run = NULL;
+        rc = rows_run(db, sqlite3_column_int64(st, 0), &run, err);
+        if (!rc)
+            cJSON_AddItemToArray(runs, run);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
+int query_unit(sqlite3 *db, const char *name, cJSON **out, struct error *err)
+{
+    int64_t units[NAMED_UNITS_MAX];
+    int count = 0, began = 0, identities = 0;
+    cJSON *object = cJSON_CreateObject();
+    int rc = object ? rows_begin(db, &began, err)
+                    : error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
+    if (rc) {
+        cJSON_Delete(object);
+        return rc;
+    }
+    cJSON_AddStringToObject(object, "document", "unit");
+    rc = identities = rows_have_identities(db, err);
+    if (rc >= 0)
+        rc = find_units(db, name, identities, units, &count, err);
+    if (!rc)
+        rc = add_facts(db, units[0], identities, object, err);
+    if (!rc)
+        rc = add_runs(db, units[0], object, err);
+    cJSON *others = cJSON_AddArrayToObject(object, "other_chips");
+    for (int i = 1; !rc && i < count; i++) {
+        sqlite3_stmt *st = rows_prepare(
+            db, err, "SELECT coalesce(chip_id, '') FROM unit WHERE id=?1", "i", units[i]);
+        rc = st ? rows_next(db, st, err) : code_of(err);
+        if (rc == 1)
+            cJSON_AddItemToArray(others,
+                                 cJSON_CreateString((const char *)sqlite3_column_text(st, 0)));
+        sqlite3_finalize(st);
+        rc = rc < 0 ? rc : 0;
+    }
+    rows_end(db, began);
+    if (rc)
+        cJSON_Delete(object);
+    else
+        *out = object;
+    return rc;
+}

@@ -1,0 +1,273 @@
+#include "reports/render_html.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char style[] =
+    ":root{--paper:#fbfbfa;--card:#fff;--ink:#1d2125;--soft:#68717a;--line:#e4e6e8;--pass:#1a7f4b;"
+    "--pass-soft:#d9efe2;--fail:#c02b2b;--fail-soft:#fbe4e2;--odd:#a15c00;--odd-soft:#fbecd3;"
+    "--idle:#5b6570;--idle-soft:#e8ebee;--track:#eceef0}"
+    "@media (prefers-color-scheme:dark){:root{--paper:#14171a;--card:#1c2024;--ink:#e7eaec;"
+    "--soft:#98a2ab;--line:#2c3238;--pass:#5bc98d;--pass-soft:#1c3a2a;--fail:#ff8078;"
+    "--fail-soft:#462120;--odd:#f0b35b;--odd-soft:#40301a;--idle:#a3adb6;--idle-soft:#2a3036;"
+    "--track:#2a2f35}}"
+    "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--pass:#0b6b3a;"
+    "--pass-soft:#e2f2e8;--fail:#b00020;--fail-soft:#fbe4e2;--track:#eee}"
+    "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
+    "section,tr,figure{break-inside:avoid}}"
+    "*{box-sizing:border-box}html{background:var(--paper)}"
+    "body{margin:0 auto;padding:2.2rem 1.6rem 4rem;max-width:68rem;color:var(--ink);"
+    "font:15px/1.5 system-ui,'Noto Sans','Noto Sans CJK SC','Microsoft YaHei',sans-serif}"
+    "code,.num{font-family:ui-monospace,'DejaVu Sans Mono',Consolas,monospace;font-size:.92em}"
+    ".num{font-variant-numeric:tabular-nums;white-space:nowrap}"
+    "header{display:flex;flex-wrap:wrap;align-items:center;gap:1.4rem;margin-bottom:1.6rem}"
+    "header h1{font-size:1.75rem;line-height:1.2;margin:0;font-weight:650;overflow-wrap:anywhere}"
+    "header .kind{color:var(--soft);font-size:.95rem}header .end{margin-left:auto}"
+    "h2{font-size:1.02rem;font-weight:650;margin:2.2rem 0 .7rem}"
+    ".verdict{display:inline-block;padding:.06em .6em;border-radius:.4em;font-weight:650;"
+    "font-size:.82em;letter-spacing:.02em;white-space:nowrap;background:var(--idle-soft);"
+    "color:var(--idle)}"
+    ".verdict.big{font-size:2.1rem;padding:.12em .62em;border-radius:.35em;line-height:1.3}"
+    ".pass{background:var(--pass-soft);color:var(--pass)}"
+    ".fail{background:var(--fail-soft);color:var(--fail)}"
+    ".error,.timeout{background:var(--odd-soft);color:var(--odd)}"
+    ".card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;"
+    "padding:1rem 1.2rem;margin:0 0 .8rem}"
+    ".card.bad{border-left:.35rem solid var(--fail)}.card.strange{border-left:.35rem solid "
+    "var(--odd)}"
+    ".why{display:flex;flex-wrap:wrap;align-items:center;gap:.3rem 1.6rem}"
+    ".why .what{flex:1 1 16rem}.why .what b{font-size:1.12rem}"
+    ".why .value{font-size:1.5rem;font-weight:600}.why p{flex-basis:100%;margin:.2rem 0 0}"
+    ".soft,.limits{color:var(--soft)}"
+    "dl.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(14rem,1fr));gap:.75rem "
+    "1.4rem;margin:0}dl.facts dt{color:var(--soft);font-size:.82rem}"
+    "dl.facts dd{margin:0;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse;width:100%}th{text-align:left;font-weight:500;"
+    "color:var(--soft);font-size:.82rem;padding:.3rem .7rem .3rem 0;border-bottom:1px solid "
+    "var(--line)}td{padding:.34rem .7rem .34rem 0;border-bottom:1px solid var(--line);"
+    "vertical-align:middle;overflow-wrap:anywhere}tr:last-child td{border-bottom:0}"
+    "td.num,th.num{text-align:right}.step{display:flex;align-items:baseline;gap:.7rem}"
+    ".step b{font-size:1.02rem}.step .end{margin-left:auto}.message{margin:.35rem 0 0}"
+    ".card table{margin-top:.5rem}svg{display:block}"
+    "figure{margin:0;display:inline-block;vertical-align:top;max-width:100%}"
+    "figure img{display:block;max-width:100%;max-height:32rem;border-radius:.4rem;border:1px "
+    "solid var(--line)}figcaption{color:var(--soft);font-size:.85rem;margin:.3rem 0 .8rem}"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.8rem}"
+    ".tile{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.8rem "
+    "1.1rem}.tile .n{font-size:1.9rem;font-weight:650;line-height:1.25}"
+    ".tile .l{color:var(--soft);font-size:.85rem}a{color:inherit}"
+    "details summary{cursor:pointer;padding:.3rem 0}svg text{fill:var(--ink);font:13px "
+    "system-ui,'Noto Sans','Noto Sans CJK SC',sans-serif}svg text.soft{fill:var(--soft)}"
+    "footer{margin-top:2.5rem;color:var(--soft);font-size:.82rem}";
+
+void html_raw(struct page *p, const char *html)
+{
+    if (!p->failed)
+        p->failed = buffer_append_text(p->out, html);
+}
+
+void html_rawf(struct page *p, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof text)
+        p->failed = p->failed ? p->failed : ERROR_FULL;
+    html_raw(p, text);
+}
+
+void html_text(struct page *p, const char *text)
+{
+    const char *from = text;
+    for (const char *s = text;; s++) {
+        const char *entity = NULL;
+        switch (*s) {
+        case '&':
+            entity = "&amp;";
+            break;
+        case '<':
+            entity = "&lt;";
+            break;
+        case '>':
+            entity = "&gt;";
+            break;
+        case '"':
+            entity = "&quot;";
+            break;
+        case '\'':
+            entity = "&#39;";
+            break;
+        case '\0':
+            break;
+        default: /* control characters have no place in HTML text */
+            if ((unsigned char)*s >= 0x20 && *s != 0x7f)
+                continue;
+            entity = "\xef\xbf\xbd";
+        }
+        if (!p->failed)
+            p->failed = buffer_append(p->out, from, (size_t)(s - from));
+        if (!*s)
+            return;
+        html_raw(p, entity);
+        from = s + 1;
+    }
+}
+
+void html_word(struct page *p, enum word w)
+{
+    html_text(p, word_of(p->language, w));
+}
+
+void html_page_begin(struct page *p, const char *kind, const char *name)
+{
+    html_rawf(p, "<!doctype html>\n<html lang=\"%s\">\n<meta charset=\"utf-8\">\n",
+              render_languages()[p->language]);
+    /* Nothing in a report may load or run anything: also if a text slipped through. */
+    html_raw(p, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                "img-src data:; style-src 'unsafe-inline'\">\n"
+                "<meta name=\"viewport\" content=\"width=device-width\">\n"
+                "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
+    html_text(p, kind);
+    html_raw(p, " ");
+    html_text(p, name);
+    html_raw(p, "</title>\n<style>");
+    html_raw(p, style);
+    html_raw(p, "</style>\n<body>\n");
+}
+
+int html_page_end(struct page *p, struct error *err)
+{
+    html_raw(p, "</body>\n</html>\n");
+    if (p->failed)
+        return error_set(err, p->failed, "cannot write the page: %s", error_name(p->failed));
+    return 0;
+}
+
+void html_verdict(struct page *p, const char *verdict, const char *extra_class)
+{
+    html_raw(p, "<span class=\"verdict ");
+    html_text(p, *verdict ? verdict : "open");
+    html_raw(p, " ");
+    html_raw(p, extra_class);
+    html_raw(p, "\">");
+    html_text(p, word_verdict(p->language, verdict));
+    html_raw(p, "</span>");
+}
+
+void html_fact(struct page *p, enum word name, const char *text, bool code)
+{
+    if (!*text)
+        return;
+    html_raw(p, "<div><dt>");
+    html_word(p, name);
+    html_raw(p, code ? "</dt><dd><code>" : "</dt><dd>");
+    html_text(p, text);
+    html_raw(p, code ? "</code></dd></div>\n" : "</dd></div>\n");
+}
+
+void html_limits(struct page *p, const cJSON *measurement)
+{
+    char low[32], high[32];
+    const cJSON *l = member(measurement, "low"), *h = member(measurement, "high");
+    number_text(l, low);
+    number_text(h, high);
+    if (cJSON_IsNumber(l) && cJSON_IsNumber(h))
+        html_rawf(p, "%s … %s", low, high);
+    else if (cJSON_IsNumber(l))
+        html_rawf(p, "≥ %s", low);
+    else if (cJSON_IsNumber(h))
+        html_rawf(p, "≤ %s", high);
+}
+
+/* The picture's scale: the limits take the middle half; with one limit it stands in the middle and
+ * the value sets the span. A value far outside is drawn at the edge. */
+void html_limit_bar(struct page *p, const cJSON *measurement)
+{
+    enum { WIDTH = 180, HEIGHT = 16 };
+    const cJSON *l = member(measurement, "low"), *h = member(measurement, "high");
+    const cJSON *v = member(measurement, "value");
+    bool has_low = cJSON_IsNumber(l), has_high = cJSON_IsNumber(h);
+    if (!cJSON_IsNumber(v) || (!has_low && !has_high))
+        return;
+    double value = v->valuedouble, low = has_low ? l->valuedouble : 0,
+           high = has_high ? h->valuedouble : 0, from, to;
+    if (has_low && has_high && high > low) {
+        double half = (high - low) / 2;
+        from = low - half;
+        to = high + half;
+    } else {
+        double limit = has_low ? low : high;
+        double span = fmax(fabs(value - limit) * 1.25, fabs(limit) * 0.1);
+        span = span > 0 ? span : 1;
+        from = limit - span;
+        to = limit + span;
+    }
+    double x = (value - from) / (to - from) * WIDTH;
+    bool off_left = x<4, off_right = x> WIDTH - 4;
+    x = fmin(fmax(x, 4), WIDTH - 4);
+    double band_from = has_low ? (low - from) / (to - from) * WIDTH : 0;
+    double band_to = has_high ? (high - from) / (to - from) * WIDTH : WIDTH;
+    bool bad = (has_low && value < low) || (has_high && value > high);
+    html_rawf(p,
+              "<svg width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">"
+              "<rect y=\"5\" width=\"%d\" height=\"6\" rx=\"3\" fill=\"var(--track)\"/>"
+              "<rect x=\"%.1f\" y=\"5\" width=\"%.1f\" height=\"6\" fill=\"var(--pass)\" "
+              "opacity=\".35\"/>",
+              WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH, band_from, fmax(band_to - band_from, 1));
+    const char *colour = bad ? "var(--fail)" : "var(--pass)";
+    if (off_left || off_right)
+        html_rawf(p, "<path d=\"M%.1f 2 l%d 6 l%d 6 z\" fill=\"%s\"/></svg>",
+                  off_left ? x + 5 : x - 5, off_left ? -9 : 9, off_left ? 9 : -9, colour);
+    else
+        html_rawf(p,
+                  "<rect x=\"%.1f\" y=\"1\" width=\"4\" height=\"14\" rx=\"2\" fill=\"%s\"/></svg>",
+                  x - 2, colour);
+}
+
+void html_time(struct page *p, const char *iso)
+{
+    char text[32];
+    if (strlen(iso) < 19) {
+        html_raw(p, "–");
+        return;
+    }
+    snprintf(text, sizeof text, "%.10s %.8s UTC", iso, iso + 11);
+    html_text(p, text);
+}
+
+void html_duration(struct page *p, double ms)
+{
+    if (ms < 1000)
+        html_rawf(p, "%.0f ms", ms);
+    else if (ms < 120000)
+        html_rawf(p, "%.1f s", ms / 1000);
+    else
+        html_rawf(p, "%.1f min", ms / 60000);
+}
+
+static int render(const cJSON *document, const struct render_options *options, struct buffer *out,
+                  struct error *err)
+{
+    static const struct {
+        const char *document;
+        void (*write)(struct page *p, const cJSON *document);
+    } pages[] = {
+        {"unit", html_unit}, {"run", html_run}, {"order", html_order}, {"station", html_order}};
+    static const struct render_options plain = {0};
+    struct page p = {.out = out, .options = options ? options : &plain};
+    p.language = word_language(p.options->language);
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
+        if (member_is(document, "document", pages[i].document)) {
+            pages[i].write(&p, document);
+            return html_page_end(&p, err);
+        }
+    return error_set(err, ERROR_INPUT, "no page for a document '%s'",
+                     member_text(document, "document"));
+}
+
+const struct renderer render_html = {"html", "text/html; charset=utf-8", render};
