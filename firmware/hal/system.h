@@ -13,6 +13,8 @@ struct system_facts {
     char boot_slot[2];    /* "a" or "b": what the boot loader started */
     char boot_reason[24]; /* "power-on", "reboot", "watchdog" */
     double temperature_c;
+    /* Memory of this process that stands for hardware (an emulator's scene); 0 on a real unit. */
+    uint64_t reserved_bytes;
 };
 
 enum system_load {

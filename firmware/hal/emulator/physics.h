@@ -22,8 +22,8 @@
     P(thermal_k_per_w, 9, 0, 60, "K/W", "of the SoC above the air")                                \
     /* lens */                                                                                     \
     P(lens_blur_px, 0.50, 0.2, 6, "px", "sigma of the aberrations' blur on the axis")              \
-    P(field_blur_px, 0.45, 0, 6, "px", "sigma added in quadrature at the corners (curvature)")     \
-    P(defocus_px, 0, 0, 12, "px", "sigma of defocus, added in quadrature everywhere")              \
+    P(field_blur_px, 0.45, -6, 6, "px", "defocus at the corners from a curved field")              \
+    P(defocus_px, 0, -12, 12, "px", "sigma of defocus; field and tilt add to it with their signs") \
     P(tilt_px, 0, -12, 12, "px", "defocus at the right edge from a tilted sensor; left: minus")    \
     P(tilt_vertical_px, 0, -12, 12, "px", "the same at the lower edge")                            \
     P(decentre_x_px, 0, -200, 200, "px", "the lens sits to the right of the sensor's centre")      \
@@ -65,8 +65,8 @@
     P(ir_led_4, 1, 0, 2, "", "output of LED 4: lower right of four")                               \
     P(ir_led_5, 1, 0, 2, "", "output of LED 5, where there are more than four")                    \
     P(ir_led_6, 1, 0, 2, "", "output of LED 6, where there are six")                               \
-    P(ir_led_beam_deg, 38, 5, 80, "deg", "off the LED's axis where it shines half as bright")      \
-    P(ir_led_lux, 6, 0, 1000, "lx", "what one LED at full drive is worth to the sensor at 1 m")    \
+    P(ir_led_beam_deg, 28, 5, 80, "deg", "off the LED's axis where it shines half as bright")      \
+    P(ir_led_lux, 25, 0, 1000, "lx", "what one LED at full drive is worth to the sensor at 1 m")   \
     /* pan and tilt */                                                                             \
     P(pan_straight_ahead_deg, 175, 0, 360, "deg", "pan from the homing edge that looks ahead")     \
     P(tilt_straight_ahead_deg, 50, 0, 180, "deg", "tilt from the homing edge that looks level")    \

@@ -1,0 +1,158 @@
+#include "firmware/hal/emulator/emulator.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "firmware/hal/emulator/parts.h"
+#include "firmware/hal/emulator/power.h"
+#include "firmware/hal/emulator/unit.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/file.h"
+
+struct system_control {
+    struct unit unit;
+    struct camera *camera;
+    struct radio *radio;
+    char latch_path[320], boot_reason[24];
+};
+
+/* The latch's text becomes the reason of this start, and stands at "watchdog" from now on: only an
+ * orderly restart changes it, so any other end with the supply on reads as the watchdog's. */
+static int read_latch(struct system_control *s, struct error *err)
+{
+    struct buffer text = {.limit_bytes = 64};
+    int rc = file_join(s->latch_path, sizeof s->latch_path, s->unit.folder, "reset_cause", err);
+    if (rc)
+        return rc;
+    rc = file_read(s->latch_path, &text, NULL);
+    const char *cause = rc ? "" : buffer_text(&text);
+    bool known = cause && (!strcmp(cause, "reboot") || !strcmp(cause, "watchdog"));
+    snprintf(s->boot_reason, sizeof s->boot_reason, "%s", known ? cause : "power-on");
+    buffer_free(&text);
+    return file_write(s->latch_path, "watchdog", 8, 0600, err);
+}
+
+static int facts(struct system_control *s, struct system_facts *out, struct error *err)
+{
+    memset(out, 0, sizeof *out);
+    snprintf(out->chip_id, sizeof out->chip_id, "%s", s->unit.physics.chip_id);
+    snprintf(out->boot_slot, sizeof out->boot_slot, "a");
+    snprintf(out->boot_reason, sizeof out->boot_reason, "%s", s->boot_reason);
+    out->temperature_c = power_temperature_c(s->unit.power);
+    out->reserved_bytes = sizeof(struct world) + emulated_camera_bytes(s->camera);
+    return 0;
+}
+
+static int load(struct system_control *s, enum system_load state, struct error *err)
+{
+    const struct physics *ph = &s->unit.physics;
+    const double watts[] = {[LOAD_STANDBY] = ph->standby_w,
+                            [LOAD_IDLE] = ph->idle_w,
+                            [LOAD_STREAMING] = ph->streaming_w,
+                            [LOAD_FULL] = ph->full_w};
+    if ((unsigned)state >= sizeof watts / sizeof watts[0])
+        return error_set(err, ERROR_INPUT, "there is no load %d", (int)state);
+    power_draw(s->unit.power, POWER_SOC, watts[state]);
+    if (state == LOAD_STANDBY) /* sensor off */
+        emulated_camera_ops.stream(s->camera, false, err);
+    emulated_radio_load(s->radio, state);
+    return 0;
+}
+
+static int restart(struct system_control *s, struct error *err)
+{
+    int rc = file_write(s->latch_path, "reboot", 6, 0600, err);
+    if (rc)
+        return rc;
+    atomic_store(&s->unit.world->supply_amps, 0);
+    _exit(POWER_EXIT_RESTART);
+}
+
+static const struct system_ops emulated_system_ops = {facts, load, restart};
+
+static void emulator_close(struct hal *hal)
+{
+    struct system_control *s = hal->backend;
+    if (!s)
+        return;
+    emulated_camera_close(hal->camera_state);
+    emulated_audio_close(hal->audio_state);
+    emulated_flash_close(hal->flash_state);
+    emulated_card_close(hal->card_state);
+    emulated_radio_close(hal->radio_state);
+    emulated_gpio_close(hal->gpio_state);
+    emulated_motor_close(hal->motor_state);
+    power_close(s->unit.power);
+    world_unmap(s->unit.world);
+    free(s);
+    memset(hal, 0, sizeof *hal);
+}
+
+static int open_parts(struct system_control *s, struct hal *hal, struct error *err)
+{
+    struct unit *u = &s->unit;
+    int rc = power_open(u, &u->power, err);
+    if (!rc && u->board.has_ptz)
+        rc = emulated_motor_open(u, &hal->motor_state, err);
+    u->motor = hal->motor_state;
+    if (!rc)
+        rc = emulated_camera_open(u, &hal->camera_state, err);
+    if (!rc)
+        rc = emulated_audio_open(u, &hal->audio_state, err);
+    if (!rc)
+        rc = emulated_flash_open(u, &hal->flash_state, err);
+    if (!rc)
+        rc = emulated_card_open(u, &hal->card_state, err);
+    if (!rc)
+        rc = emulated_radio_open(u, &hal->radio_state, err);
+    if (!rc)
+        rc = emulated_gpio_open(u, &hal->gpio_state, err);
+    s->camera = hal->camera_state;
+    s->radio = hal->radio_state;
+    hal->motor = u->board.has_ptz ? &emulated_motor_ops : NULL;
+    hal->camera = &emulated_camera_ops;
+    hal->audio = &emulated_audio_ops;
+    hal->flash = &emulated_flash_ops;
+    hal->card = &emulated_card_ops;
+    hal->radio = &emulated_radio_ops;
+    hal->gpio = &emulated_gpio_ops;
+    hal->system = &emulated_system_ops;
+    return rc;
+}
+
+static int emulator_open(const struct board *board, const char *options, struct hal *out,
+                         struct error *err)
+{
+    char path[320];
+    int64_t began = clock_mono_ns();
+    struct system_control *s = calloc(1, sizeof *s);
+    memset(out, 0, sizeof *out);
+    if (!s)
+        return error_set(err, ERROR_MEMORY, "no memory for an emulated unit");
+    out->backend = out->system_state = s;
+    s->unit.board = *board;
+    int rc = 0;
+    if (!options || !*options || strlen(options) >= sizeof s->unit.folder)
+        rc = error_set(err, ERROR_INPUT, "the emulator needs a folder, not \"%.80s\"",
+                       options ? options : "");
+    else
+        memcpy(s->unit.folder, options, strlen(options) + 1);
+    if (!rc && !(rc = file_join(path, sizeof path, options, "unit.json", err)))
+        rc = physics_load(path, &s->unit.physics, err);
+    if (!rc && !(rc = file_join(path, sizeof path, options, "world", err)))
+        rc = world_map(path, &s->unit.world, err);
+    if (!rc)
+        rc = open_parts(s, out, err);
+    if (!rc)
+        rc = read_latch(s, err);
+    if (rc) {
+        emulator_close(out);
+        return rc;
+    }
+    clock_sleep_until_ns(began + (int64_t)(s->unit.physics.boot_ms * 1e6));
+    return 0;
+}
+
+const struct hal_backend hal_emulator = {"emulator", emulator_open, emulator_close};

@@ -1,0 +1,353 @@
+#include "firmware/hal/emulator/picture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "firmware/hal/emulator/chance.h"
+#include "firmware/hal/emulator/chart.h"
+#include "firmware/hal/emulator/room.h"
+#include "protocol/world.h"
+
+/* The picture is made in bands of BLOCK rows, and blurred in blocks of BLOCK x BLOCK pixels within
+ * which the blur is taken as one Gaussian: from one block to the next sigma moves by a few
+ * thousandths of a pixel. The chart's hard edges are drawn at twice the sensor's pitch, so that
+ * what lies past the sensor's Nyquist frequency is there to be blurred before it is sampled. */
+enum { BLOCK = 32, FINE = 2, PLANES = 4, TAPS_MAX = 2 * 96 };
+
+/* Infrared of the lamps per visible lux, as the sensor counts it: warm white, part tungsten. */
+static const double lamp_infrared = 0.35;
+
+struct painter {
+    struct physics physics;
+    struct lens lens;
+    struct chart chart;
+    struct room room;
+    struct picture picture;
+    int fine;           /* samples a pixel each way of the band in work */
+    int pad;            /* fine samples the blur reaches beyond a block */
+    int columns, rows;  /* of the fine band */
+    int padded_width;   /* of the picture, a whole number of blocks */
+    float *band;        /* PLANES x rows x columns, fine samples */
+    float *cells;       /* coverage of one shape over the band */
+    float *split[FINE]; /* one fine row, sorted into its phases */
+    float *narrow;      /* rows x padded_width: blurred along the rows */
+    float *blurred;     /* PLANES x BLOCK x padded_width */
+    float *shading;     /* padded_width */
+    float *infrared;
+    float pattern[CHANCE_NORMALS];
+    size_t bytes;
+};
+
+static void *hold(struct painter *p, size_t bytes)
+{
+    p->bytes += bytes;
+    return malloc(bytes);
+}
+
+int painter_create(const struct board *board, const struct physics *physics, struct painter **out,
+                   struct error *err)
+{
+    struct painter *p = *out = calloc(1, sizeof *p);
+    if (!p)
+        return error_set(err, ERROR_MEMORY, "no memory for the emulated scene");
+    p->bytes = sizeof *p;
+    p->physics = *physics;
+    lens_make(&p->lens, board, physics);
+    chart_make(&p->chart, &p->lens);
+    room_make(&p->room);
+    chance_normal_table(p->pattern);
+    int w = (int)board->sensor_width_px, h = (int)board->sensor_height_px;
+    p->picture.width = w;
+    p->picture.height = h;
+    p->padded_width = (w + BLOCK - 1) / BLOCK * BLOCK;
+
+    double widest = 0;
+    for (int i = 0; i <= 32; i++)
+        for (int j = 0; j <= 18; j++)
+            widest = fmax(widest, lens_sigma(&p->lens, w * i / 32.0, h * j / 18.0));
+    p->pad = (int)ceil(widest * FINE * 3.5) + FINE;
+    if (2 * p->pad + 2 > TAPS_MAX)
+        p->pad = TAPS_MAX / 2 - 1;
+    p->columns = p->padded_width * FINE + 2 * p->pad;
+    p->rows = BLOCK * FINE + 2 * p->pad;
+
+    size_t band = (size_t)p->columns * (size_t)p->rows * sizeof(float);
+    size_t wide = (size_t)p->padded_width * sizeof(float);
+    p->band = hold(p, PLANES * band);
+    p->cells = hold(p, ((size_t)p->columns + 2) * (size_t)p->rows * sizeof(float));
+    for (int i = 0; i < FINE; i++)
+        p->split[i] = hold(p, ((size_t)p->columns / FINE + 2) * sizeof(float));
+    p->narrow = hold(p, (size_t)p->rows * wide);
+    p->blurred = hold(p, PLANES * BLOCK * wide);
+    p->shading = hold(p, wide);
+    p->infrared = hold(p, wide);
+    bool whole = p->band && p->cells && p->split[0] && p->split[1] && p->narrow && p->blurred &&
+                 p->shading && p->infrared;
+    for (int c = 0; c < 3; c++) {
+        p->picture.plane[c] = hold(p, (size_t)w * (size_t)h * sizeof(uint16_t));
+        whole = whole && p->picture.plane[c];
+    }
+    p->picture.bytes = p->bytes;
+    if (whole)
+        return 0;
+    painter_free(p);
+    *out = NULL;
+    return error_set(err, ERROR_MEMORY, "no memory for an emulated picture of %dx%d", w, h);
+}
+
+void painter_free(struct painter *p)
+{
+    if (!p)
+        return;
+    for (int c = 0; c < 3; c++)
+        free(p->picture.plane[c]);
+    for (int i = 0; i < FINE; i++)
+        free(p->split[i]);
+    free(p->band);
+    free(p->cells);
+    free(p->narrow);
+    free(p->blurred);
+    free(p->shading);
+    free(p->infrared);
+    free(p);
+}
+
+const struct lens *painter_lens(const struct painter *p)
+{
+    return &p->lens;
+}
+
+size_t painter_bytes(const struct painter *p)
+{
+    return p->bytes;
+}
+
+static float *band_row(struct painter *p, int plane, int row)
+{
+    return p->band + ((size_t)plane * (size_t)p->rows + (size_t)row) * (size_t)p->columns;
+}
+
+/* ---- what stands before the lens ------------------------------------------------------------ */
+
+static void draw_shape(struct painter *p, const struct chart_shape *s, double top)
+{
+    double left = -(double)p->pad / FINE, height = (double)p->rows / FINE;
+    if (s->bottom <= top || s->top >= top + height)
+        return;
+    struct point fine[CHART_POINTS_MAX];
+    for (size_t i = 0; i < s->count; i++)
+        fine[i] = (struct point){(s->points[i].x - left) * FINE, (s->points[i].y - top) * FINE};
+    int x0 = (int)fmax(0, floor((s->left - left) * FINE)),
+        x1 = (int)fmin(p->columns, ceil((s->right - left) * FINE) + 1);
+    int y0 = (int)fmax(0, floor((s->top - top) * FINE)),
+        y1 = (int)fmin(p->rows, ceil((s->bottom - top) * FINE) + 1);
+    if (x0 >= x1 || y0 >= y1)
+        return;
+    size_t stride = (size_t)(x1 - x0) + 2;
+    memset(p->cells, 0, stride * (size_t)(y1 - y0) * sizeof(float));
+    coverage_add(fine, s->count, x0, y0, x1 - x0, y1 - y0, p->cells);
+    const float colour[PLANES] = {s->red, s->green, s->blue, s->infrared};
+    for (int y = y0; y < y1; y++) {
+        const float *cell = p->cells + (size_t)(y - y0) * stride;
+        float *row[PLANES], covered = 0;
+        for (int c = 0; c < PLANES; c++)
+            row[c] = band_row(p, c, y);
+        for (int x = x0; x < x1; x++) {
+            covered += cell[x - x0];
+            for (int c = 0; c < PLANES; c++)
+                row[c][x] += covered * (colour[c] - row[c][x]);
+        }
+    }
+}
+
+static void draw_chart(struct painter *p, int first_row)
+{
+    size_t samples = (size_t)PLANES * (size_t)p->rows * (size_t)p->columns;
+    for (size_t i = 0; i < samples; i++)
+        p->band[i] = p->chart.background;
+    double top = first_row - (double)p->pad / FINE;
+    for (size_t i = 0; i < CHART_SHAPES; i++)
+        draw_shape(p, &p->chart.shapes[i], top);
+}
+
+static void draw_room(struct painter *p, const struct view *view, int first_row)
+{
+    for (int y = 0; y < BLOCK + 2 * p->pad; y++)
+        room_row(&p->room, &p->lens, view->pan_deg, view->tilt_deg, -p->pad,
+                 p->padded_width + 2 * p->pad, first_row - p->pad + y, band_row(p, 0, y));
+}
+
+/* ---- blur ----------------------------------------------------------------------------------- */
+
+/* Weights on fine samples -pad + 1 .. pad + fine - 1 around a pixel's first one: the Gaussian and,
+ * where the samples are finer than a pixel, the pixel's own width. Returns how many. */
+static int blur_weights(double sigma, int fine, int pad, float *w, int *first)
+{
+    double s = sigma * fine, sum = 0;
+    int reach = (int)ceil(3.5 * s) + 1;
+    if (reach > pad - fine)
+        reach = pad - fine;
+    if (reach < 1)
+        reach = 1;
+    int count = 2 * reach + fine;
+    double value[TAPS_MAX];
+    *first = -reach;
+    for (int i = 0; i < count; i++) {
+        int j = i - reach;
+        value[i] = 0;
+        if (fine == 1) /* the sample stands for a pixel: the Gaussian's integral over it */
+            value[i] = erf((j + 0.5) / (s * M_SQRT2)) - erf((j - 0.5) / (s * M_SQRT2));
+        else /* each of the `fine` parts of the pixel gathers its own Gaussian */
+            for (int k = 0; k < fine; k++)
+                value[i] += exp(-(j - k) * (j - k) / (2 * s * s));
+        sum += value[i];
+    }
+    for (int i = 0; i < count; i++)
+        w[i] = (float)(value[i] / sum);
+    return count;
+}
+
+static void add_weighted(float *restrict out, const float *restrict in, float weight)
+{
+    for (int x = 0; x < BLOCK; x++)
+        out[x] += weight * in[x];
+}
+
+static void blur_band(struct painter *p, int plane, int first_row)
+{
+    int fine = p->fine, blocks = p->padded_width / BLOCK, rows = BLOCK * fine + 2 * p->pad;
+    float weight[TAPS_MAX];
+    int first;
+    for (int y = 0; y < rows; y++) {
+        const float *row = band_row(p, plane, y);
+        int pairs = (p->padded_width * fine + 2 * p->pad) / fine;
+        if (fine == FINE)
+            for (int x = 0; x < pairs; x++) {
+                p->split[0][x] = row[2 * x];
+                p->split[1][x] = row[2 * x + 1];
+            }
+        for (int b = 0; b < blocks; b++) {
+            double sigma = lens_sigma(&p->lens, (b + 0.5) * BLOCK, first_row + BLOCK / 2.0);
+            int count = blur_weights(sigma, fine, p->pad, weight, &first);
+            float *out = p->narrow + (size_t)y * (size_t)p->padded_width + (size_t)b * BLOCK;
+            memset(out, 0, BLOCK * sizeof *out);
+            for (int i = 0; i < count; i++) {
+                int at = b * BLOCK * fine + p->pad + first + i;
+                const float *in = fine == 1 ? row + at : p->split[at % FINE] + at / FINE;
+                add_weighted(out, in, weight[i]);
+            }
+        }
+    }
+    for (int b = 0; b < blocks; b++) {
+        double sigma = lens_sigma(&p->lens, (b + 0.5) * BLOCK, first_row + BLOCK / 2.0);
+        int count = blur_weights(sigma, fine, p->pad, weight, &first);
+        for (int y = 0; y < BLOCK; y++) {
+            float *out = p->blurred +
+                         ((size_t)plane * BLOCK + (size_t)y) * (size_t)p->padded_width +
+                         (size_t)b * BLOCK;
+            memset(out, 0, BLOCK * sizeof *out);
+            for (int i = 0; i < count; i++) {
+                size_t at = (size_t)(y * fine + p->pad + first + i);
+                add_weighted(out, p->narrow + at * (size_t)p->padded_width + (size_t)b * BLOCK,
+                             weight[i]);
+            }
+        }
+    }
+}
+
+/* ---- light on the sensor -------------------------------------------------------------------- */
+
+/* Shading and the LEDs' light are smooth: worked out every 8 pixels, straight between. */
+static void light_row(struct painter *p, const struct view *view, int y)
+{
+    enum { STEP = 8 };
+    double shade0 = 0, ir0 = 0;
+    for (int x = 0; x <= p->padded_width; x += STEP) {
+        double ix, iy;
+        double shade1 = lens_shading(&p->lens, x + 0.5, y + 0.5), ir1 = 0;
+        if (view->ir_drive > 0) {
+            lens_unplace(&p->lens, x + 0.5, y + 0.5, &ix, &iy);
+            ir1 = room_infrared(&p->physics, &p->lens, view->ir_drive, ix, iy);
+        }
+        for (int i = 0; i < STEP && x > 0; i++) {
+            float t = (float)i / STEP;
+            p->shading[x - STEP + i] = (float)shade0 + t * (float)(shade1 - shade0);
+            p->infrared[x - STEP + i] = (float)ir0 + t * (float)(ir1 - ir0);
+        }
+        shade0 = shade1;
+        ir0 = ir1;
+    }
+}
+
+/* The brightest focal-plane light that can come of this view: what a full count stands for. */
+static double brightest_lux(const struct painter *p, const struct view *view)
+{
+    double pass = view->ir_filter ? p->physics.ir_cut_leak : 1;
+    double led = 0;
+    for (int y = 0; y <= 8 && view->ir_drive > 0; y++)
+        for (int x = 0; x <= 16; x++)
+            led = fmax(led, room_infrared(&p->physics, &p->lens, view->ir_drive,
+                                          (x / 16.0 - 0.5) * p->lens.width_px,
+                                          (y / 8.0 - 0.5) * p->lens.height_px));
+    double lux = view->illuminance_lux * (1 + lamp_infrared * pass) + 1.1 * led * pass;
+    return lux * p->lens.lux_factor * (1 + 4 * p->physics.prnu) + 1e-9;
+}
+
+static void store_row(struct painter *p, const struct view *view, int row, int y)
+{
+    const struct physics *ph = &p->physics;
+    float pass = view->ir_filter ? (float)ph->ir_cut_leak : 1;
+    float lamp = (float)view->illuminance_lux, lamp_ir = (float)(lamp * lamp_infrared);
+    float scale = (float)(p->lens.lux_factor / p->picture.lux_a_count);
+    float mix = (float)ph->colour_mixing / 2, stay = 1 - 2 * mix, prnu = (float)ph->prnu;
+    uint64_t start = chance_hash((uint64_t)ph->seed, 0x70726e75, (uint64_t)y);
+    size_t w = (size_t)p->padded_width;
+    const float *v[PLANES];
+    for (int c = 0; c < PLANES; c++)
+        v[c] = p->blurred + ((size_t)(p->picture.planes == 3 ? c : 0) * BLOCK + (size_t)row) * w;
+    for (int c = 0; c < p->picture.planes; c++) {
+        const float *own = v[c], *next = v[(c + 1) % 3], *other = v[(c + 2) % 3], *ir = v[3];
+        uint16_t *out = p->picture.plane[c] + (size_t)y * (size_t)p->picture.width;
+        for (int x = 0; x < p->picture.width; x++) {
+            uint64_t h = (start + (uint64_t)x * 3 + (uint64_t)c) * 0x9e3779b97f4a7c15u;
+            h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
+            float seen = stay * own[x] + mix * (next[x] + other[x]);
+            float light = lamp * seen + pass * (lamp_ir + p->infrared[x]) * ir[x];
+            float count = light * p->shading[x] * scale * (1 + prnu * p->pattern[h >> 52]);
+            out[x] = count >= 65535 ? 65535 : (uint16_t)(count + 0.5f);
+        }
+    }
+}
+
+int painter_paint(struct painter *p, const struct view *view, const struct picture **out,
+                  struct error *err)
+{
+    struct picture *pic = &p->picture;
+    bool chart = view->scene == WORLD_SCENE_CHART, room = view->scene == WORLD_SCENE_PANORAMA;
+    if (!chart && !room && view->scene != WORLD_SCENE_DARK_ROOM)
+        return error_set(err, ERROR_INPUT, "the bench shows scene %d, which is none of this build",
+                         view->scene);
+    pic->planes = chart ? 3 : 1;
+    pic->lux_a_count = brightest_lux(p, view) / 65535;
+    p->fine = chart ? FINE : 1;
+    for (int top = 0; top < pic->height; top += BLOCK) {
+        if (chart)
+            draw_chart(p, top);
+        else if (room)
+            draw_room(p, view, top);
+        for (int c = 0; c < (chart ? PLANES : 1); c++) {
+            if (chart || room)
+                blur_band(p, c, top);
+            else
+                for (int i = 0; i < BLOCK * p->padded_width; i++)
+                    p->blurred[i] = room_wall_reflectance;
+        }
+        for (int y = 0; y < BLOCK && top + y < pic->height; y++) {
+            light_row(p, view, top + y);
+            store_row(p, view, y, top + y);
+        }
+    }
+    *out = pic;
+    return 0;
+}

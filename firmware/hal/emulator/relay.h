@@ -1,0 +1,24 @@
+/* A TCP relay as fast as a radio: what a connection through the air is to the programs at its ends.
+ *
+ * Each route is a port on the loopback that leads to one host and port. All connections, in both
+ * directions, share one channel whose rate may change at any time. */
+#ifndef TAKT_FIRMWARE_HAL_EMULATOR_RELAY_H
+#define TAKT_FIRMWARE_HAL_EMULATOR_RELAY_H
+
+#include "protocol/base/error.h"
+
+struct relay;
+
+/* `bytes_per_second` is asked for from the relay's thread, and told what fraction of the channel
+ * was used since it was last asked. */
+int relay_create(double (*bytes_per_second)(void *context, double used), void *context,
+                 struct relay **out, struct error *err);
+void relay_free(struct relay *r);
+
+/* The loopback port that leads to host:port; the same one again for the same pair. */
+int relay_route(struct relay *r, const char *host, int port, int *local_port, struct error *err);
+
+/* Breaks every connection (the link is gone). Routes stay. */
+void relay_break(struct relay *r);
+
+#endif
