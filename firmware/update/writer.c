@@ -1,0 +1,270 @@
+#include "firmware/update/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/base/digest.h"
+
+struct writer {
+    struct writer_config config;
+    char slot;
+    struct bundle_manifest manifest;
+    bool verified[BUNDLE_IMAGES_MAX];
+
+    /* the image being written */
+    const struct bundle_image *image;
+    const struct board_partition *partition;
+    size_t chunk; /* index of the one being filled */
+    size_t filled;
+    struct writer_counts counts;
+
+    uint8_t *incoming, *present; /* a chunk that came; a chunk of what the flash holds */
+};
+
+static bool is_blank(const uint8_t *data, size_t size)
+{
+    return size == 0 || (data[0] == 0xff && memcmp(data, data + 1, size - 1) == 0);
+}
+
+/* Everything about the manifest that this unit must agree with. */
+static int check_manifest(const struct writer *w, struct error *err)
+{
+    const struct bundle_manifest *m = &w->manifest;
+    const struct board *board = w->config.board;
+    if (strcmp(m->board, board->name) != 0)
+        return error_set(err, ERROR_REFUSED, "the bundle is for board %s, this is %s", m->board,
+                         board->name);
+    if (m->release < w->config.slots->release_min)
+        return error_set(err, ERROR_REFUSED,
+                         "the bundle's release is %u, this unit takes %u or newer", m->release,
+                         w->config.slots->release_min);
+    for (size_t i = 0; i < m->image_count; i++) {
+        const struct bundle_image *image = &m->images[i];
+        const struct board_partition *p = board_partition(board, image->name, w->slot);
+        if (!p || p->protected_)
+            return error_set(err, ERROR_INPUT, "image '%s': this board has no partition %s_%c",
+                             image->name, image->name, w->slot);
+        if (image->bytes > p->size_bytes)
+            return error_set(err, ERROR_INPUT, "image '%s' has %llu bytes, partition %s %llu",
+                             image->name, (unsigned long long)image->bytes, p->name,
+                             (unsigned long long)p->size_bytes);
+        if (image->chunk_bytes % board->erase_bytes)
+            return error_set(err, ERROR_INPUT,
+                             "image '%s' comes in chunks of %u bytes, expected whole erase blocks "
+                             "of %u",
+                             image->name, image->chunk_bytes, board->erase_bytes);
+    }
+    if (w->config.slots->trial && w->config.slots->good == w->slot)
+        return error_set(err, ERROR_STATE, "slot %c is on trial and slot %c its way back; commit",
+                         w->config.slots->active, w->slot);
+    return 0;
+}
+
+int writer_begin(const struct writer_config *config, const void *signed_manifest, size_t size,
+                 struct writer **out, struct error *err)
+{
+    *out = NULL;
+    if (!config->public_key_pem)
+        return error_set(err, ERROR_REFUSED, "this unit has no key to check a bundle with");
+    struct writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return error_set(err, ERROR_MEMORY, "update: out of memory");
+    w->config = *config;
+    w->slot = slots_other(config->running);
+    size_t chunk_max = 0;
+    int rc =
+        bundle_manifest_parse(signed_manifest, size, config->public_key_pem, &w->manifest, err);
+    if (!rc)
+        rc = check_manifest(w, err);
+    for (size_t i = 0; i < w->manifest.image_count; i++)
+        if (w->manifest.images[i].chunk_bytes > chunk_max)
+            chunk_max = w->manifest.images[i].chunk_bytes;
+    if (!rc) {
+        w->incoming = malloc(chunk_max);
+        w->present = malloc(chunk_max);
+        if (!w->incoming || !w->present)
+            rc = error_set(err, ERROR_MEMORY, "update: no memory for chunks of %zu bytes",
+                           chunk_max);
+    }
+    if (rc) {
+        writer_free(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+void writer_free(struct writer *w)
+{
+    if (!w)
+        return;
+    bundle_manifest_free(&w->manifest);
+    free(w->incoming);
+    free(w->present);
+    free(w);
+}
+
+char writer_slot(const struct writer *w)
+{
+    return w->slot;
+}
+
+const struct bundle_manifest *writer_manifest(const struct writer *w)
+{
+    return &w->manifest;
+}
+
+static int find_image(const struct writer *w, const char *name, const struct bundle_image **out,
+                      struct error *err)
+{
+    *out = bundle_image(&w->manifest, name);
+    return *out ? 0 : error_set(err, ERROR_MISSING, "the manifest has no image '%.40s'", name);
+}
+
+int writer_image_begin(struct writer *w, const char *image, uint64_t bytes, struct error *err)
+{
+    const struct bundle_image *found;
+    int rc = find_image(w, image, &found, err);
+    if (rc)
+        return rc;
+    if (bytes != found->bytes)
+        return error_set(err, ERROR_INPUT,
+                         "image '%s' comes with %llu bytes, the manifest says %llu", image,
+                         (unsigned long long)bytes, (unsigned long long)found->bytes);
+    w->image = found;
+    w->partition = board_partition(w->config.board, image, w->slot);
+    w->chunk = w->filled = 0;
+    w->counts = (struct writer_counts){0};
+    w->verified[found - w->manifest.images] = false;
+    return 0;
+}
+
+/* Programs what is not erased flash anyway, in runs of whole pages; the last page is filled up. */
+static int program(struct writer *w, uint64_t offset, size_t size, struct error *err)
+{
+    const struct hal *h = w->config.hal;
+    const size_t page = w->config.board->page_bytes;
+    const size_t padded = (size + page - 1) / page * page;
+    memset(w->incoming + size, 0xff, padded - size);
+    int rc = 0;
+    for (size_t at = 0; at < padded && !rc;) {
+        size_t run = 0;
+        while (at + run < padded && !is_blank(w->incoming + at + run, page))
+            run += page;
+        if (run)
+            rc = h->flash->program(h->flash_state, w->partition->name, offset + at,
+                                   w->incoming + at, run, err);
+        at += run ? run : page;
+        w->counts.written_bytes += run;
+    }
+    return rc;
+}
+
+static int write_chunk(struct writer *w, struct error *err)
+{
+    const struct hal *h = w->config.hal;
+    const uint32_t erase_bytes = w->config.board->erase_bytes;
+    const uint64_t offset = (uint64_t)w->chunk * w->image->chunk_bytes;
+    const size_t size = w->filled;
+    const size_t span = (size + erase_bytes - 1) / erase_bytes * erase_bytes;
+    uint8_t hash[DIGEST_BYTES];
+    int rc = digest_bytes(w->incoming, size, hash);
+    if (!rc && memcmp(hash, w->image->chunk_sha256[w->chunk], sizeof hash) != 0)
+        return error_set(err, ERROR_MISMATCH,
+                         "image '%s': chunk %zu is not the one the manifest was signed for",
+                         w->image->name, w->chunk);
+    if (!rc)
+        rc = h->flash->read(h->flash_state, w->partition->name, offset, w->present, span, err);
+    if (!rc && memcmp(w->present, w->incoming, size) == 0) {
+        w->counts.skipped_chunks++;
+        return 0;
+    }
+    if (!rc)
+        rc = slots_overwrite(w->config.slots, w->slot, err);
+    /* Parts ship blank, and erasing takes longer than reading: most of a first flashing's time. */
+    if (!rc && !is_blank(w->present, span))
+        rc = h->flash->erase(h->flash_state, w->partition->name, offset, span, err);
+    if (!rc)
+        rc = program(w, offset, size, err);
+    return rc;
+}
+
+int writer_write(struct writer *w, const uint8_t *data, size_t size, struct error *err)
+{
+    if (!w->image)
+        return error_set(err, ERROR_STATE, "no image was begun");
+    while (size) {
+        size_t wanted = bundle_chunk_bytes(w->image, w->chunk) - w->filled;
+        if (!wanted)
+            return error_set(err, ERROR_INPUT, "image '%s': more bytes than the manifest says",
+                             w->image->name);
+        size_t n = size < wanted ? size : wanted;
+        memcpy(w->incoming + w->filled, data, n);
+        w->filled += n;
+        data += n;
+        size -= n;
+        if (n < wanted)
+            break;
+        int rc = write_chunk(w, err);
+        if (rc) {
+            w->image = NULL;
+            return rc;
+        }
+        w->chunk++;
+        w->filled = 0;
+    }
+    return 0;
+}
+
+int writer_image_end(struct writer *w, struct writer_counts *out, struct error *err)
+{
+    const struct hal *h = w->config.hal;
+    const struct bundle_image *image = w->image;
+    w->image = NULL;
+    if (!image)
+        return error_set(err, ERROR_STATE, "no image was begun");
+    if (w->chunk != image->chunk_count)
+        return error_set(err, ERROR_INPUT, "image '%s' ended in chunk %zu of %zu", image->name,
+                         w->chunk, image->chunk_count);
+    *out = w->counts;
+    return h->flash->sync(h->flash_state, err);
+}
+
+int writer_verify(struct writer *w, const char *image, bool (*stop)(void *context), void *context,
+                  uint8_t sha256[DIGEST_BYTES], struct error *err)
+{
+    const struct hal *h = w->config.hal;
+    const struct bundle_image *found;
+    int rc = find_image(w, image, &found, err);
+    if (rc)
+        return rc;
+    const struct board_partition *p = board_partition(w->config.board, image, w->slot);
+    struct digest *d = digest_start();
+    if (!d)
+        return error_set(err, ERROR_MEMORY, "image '%s': out of memory", image);
+    for (size_t i = 0; i < found->chunk_count && !rc; i++) {
+        size_t size = bundle_chunk_bytes(found, i);
+        if (stop && stop(context))
+            rc = error_set(err, ERROR_CANCELLED, "image '%s': verifying was taken back", image);
+        if (!rc)
+            rc = h->flash->read(h->flash_state, p->name, (uint64_t)i * found->chunk_bytes,
+                                w->present, size, err);
+        if (!rc)
+            rc = digest_update(d, w->present, size);
+    }
+    digest_finish(d, rc ? NULL : sha256);
+    if (!rc && memcmp(sha256, found->sha256, DIGEST_BYTES) != 0)
+        rc = error_set(err, ERROR_MISMATCH, "partition %s does not hold image '%s' of version %s",
+                       p->name, image, w->manifest.version);
+    w->verified[found - w->manifest.images] = !rc;
+    return rc;
+}
+
+int writer_activate(struct writer *w, struct error *err)
+{
+    for (size_t i = 0; i < w->manifest.image_count; i++)
+        if (!w->verified[i])
+            return error_set(err, ERROR_STATE, "image '%s' was not verified yet",
+                             w->manifest.images[i].name);
+    return slots_activate(w->config.slots, w->slot, w->manifest.version, w->manifest.release, err);
+}

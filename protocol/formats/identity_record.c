@@ -1,0 +1,103 @@
+#include "protocol/formats/identity_record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/digest.h"
+#include "protocol/wire/crc32c.h"
+
+enum {
+    AT_FORMAT = 4,
+    AT_FLAGS = 6,
+    AT_SEQUENCE = 8,
+    AT_DID = 12,
+    AT_MAC = 45,
+    AT_KEY = 76,
+    AT_SERIAL = 140,
+    AT_KEY_BYTES = 173,
+    AT_CRC = 252,
+    FLAG_LOCKED = 1,
+};
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+void identity_record_encode(const struct identity_record *record,
+                            uint8_t out[IDENTITY_RECORD_BYTES])
+{
+    memset(out, 0, IDENTITY_RECORD_BYTES);
+    memcpy(out, "TKID", 4);
+    out[AT_FORMAT] = 1;
+    out[AT_FLAGS] = record->locked ? FLAG_LOCKED : 0;
+    put32(out + AT_SEQUENCE, record->sequence);
+    memcpy(out + AT_DID, record->did, strnlen(record->did, IDENTITY_DID_MAX));
+    memcpy(out + AT_MAC, record->mac, sizeof record->mac);
+    size_t key_bytes = record->key_bytes < IDENTITY_KEY_MAX ? record->key_bytes : IDENTITY_KEY_MAX;
+    memcpy(out + AT_KEY, record->key, key_bytes);
+    memcpy(out + AT_SERIAL, record->serial, strnlen(record->serial, IDENTITY_SERIAL_MAX));
+    out[AT_KEY_BYTES] = (uint8_t)key_bytes;
+    put32(out + AT_CRC, crc32c(0, out, AT_CRC));
+}
+
+int identity_record_decode(const uint8_t in[IDENTITY_RECORD_BYTES], struct identity_record *out,
+                           struct error *err)
+{
+    size_t erased = 0;
+    memset(out, 0, sizeof *out);
+    while (erased < IDENTITY_RECORD_BYTES && in[erased] == 0xff)
+        erased++;
+    if (erased == IDENTITY_RECORD_BYTES)
+        return error_set(err, ERROR_MISSING, "no identity record: erased flash");
+    uint32_t stored = get32(in + AT_CRC), found = crc32c(0, in, AT_CRC);
+    if (stored != found)
+        return error_set(err, ERROR_MISMATCH,
+                         "the identity record is damaged: its CRC-32C is %08x, stored %08x", found,
+                         stored);
+    if (memcmp(in, "TKID", 4) != 0 || in[AT_FORMAT] != 1 || in[AT_FORMAT + 1] != 0 ||
+        in[AT_KEY_BYTES] > IDENTITY_KEY_MAX || in[AT_DID + IDENTITY_DID_MAX] ||
+        in[AT_SERIAL + IDENTITY_SERIAL_MAX])
+        return error_set(err, ERROR_INPUT, "the identity record is not of format 1");
+    out->sequence = get32(in + AT_SEQUENCE);
+    out->locked = in[AT_FLAGS] & FLAG_LOCKED;
+    memcpy(out->did, in + AT_DID, IDENTITY_DID_MAX);
+    memcpy(out->mac, in + AT_MAC, sizeof out->mac);
+    out->key_bytes = in[AT_KEY_BYTES];
+    memcpy(out->key, in + AT_KEY, out->key_bytes);
+    memcpy(out->serial, in + AT_SERIAL, IDENTITY_SERIAL_MAX);
+    return 0;
+}
+
+int identity_mac_parse(const char *text, uint8_t mac[6], struct error *err)
+{
+    static const uint8_t zeros[6];
+    char hex[13];
+    size_t digits = 0;
+    bool shaped = strlen(text) == 17;
+    for (size_t i = 0; i < 17 && shaped; i++) {
+        if (i % 3 == 2)
+            shaped = text[i] == ':';
+        else
+            hex[digits++] = text[i];
+    }
+    hex[digits] = '\0';
+    if (!shaped || hex_decode(hex, mac, 6))
+        return error_set(err, ERROR_INPUT, "'%.32s' is not a MAC, expected six octets as 02:1a:...",
+                         text);
+    if (mac[0] & 1 || memcmp(mac, zeros, sizeof zeros) == 0)
+        return error_set(err, ERROR_INPUT, "'%s' is not the address of one device", text);
+    return 0;
+}
+
+void identity_mac_format(const uint8_t mac[6], char out[18])
+{
+    snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+             mac[5]);
+}
