@@ -88,7 +88,8 @@ static bool describe(X509 *x, EVP_PKEY *key, const struct wish *w)
                          w->ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
            add_extension(x, issuer, NID_key_usage,
                          w->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature") &&
-           add_extension(x, issuer, NID_subject_key_identifier, "hash");
+           add_extension(x, issuer, NID_subject_key_identifier, "hash") &&
+           (!w->issuer || add_extension(x, issuer, NID_authority_key_identifier, "keyid:always"));
 }
 
 static int make(const struct wish *w, struct certificate *out, struct error *err)

@@ -28,6 +28,7 @@ size_t frame_encode(const struct frame *f, uint8_t *out, size_t out_size)
 void frame_decoder_init(struct frame_decoder *d)
 {
     d->start = d->end = 0;
+    d->give_up = false;
     d->frames_bad = d->noise_bytes = 0;
 }
 
@@ -82,7 +83,9 @@ bool frame_decoder_next(struct frame_decoder *d, struct frame_event *event)
         return false;
     switch (examine(d, &event->frame)) {
     case INCOMPLETE:
-        return false;
+        if (!d->give_up)
+            return false;
+        break;
     case COMPLETE:
         event->is_frame = true;
         d->start += FRAME_OVERHEAD_BYTES + (size_t)event->frame.size;
@@ -90,6 +93,7 @@ bool frame_decoder_next(struct frame_decoder *d, struct frame_event *event)
     case NOT_A_FRAME:
         break;
     }
+    d->give_up = false;
     /* Noise reaches to the next byte that could begin a frame. */
     const uint8_t *first = d->data + d->start;
     size_t available = d->end - d->start;
@@ -100,4 +104,14 @@ bool frame_decoder_next(struct frame_decoder *d, struct frame_event *event)
     d->start += event->noise_size;
     d->noise_bytes += event->noise_size;
     return true;
+}
+
+bool frame_decoder_incomplete(const struct frame_decoder *d)
+{
+    return d->start != d->end;
+}
+
+void frame_decoder_give_up(struct frame_decoder *d)
+{
+    d->give_up = frame_decoder_incomplete(d);
 }

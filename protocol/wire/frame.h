@@ -42,6 +42,7 @@ size_t frame_encode(const struct frame *f, uint8_t *out, size_t out_size);
 struct frame_decoder {
     uint8_t data[2 * FRAME_BYTES_MAX];
     size_t start, end;
+    bool give_up;
     uint64_t frames_bad; /* a right header, a wrong CRC */
     uint64_t noise_bytes;
 };
@@ -60,6 +61,11 @@ size_t frame_decoder_feed(struct frame_decoder *d, const void *data, size_t size
 /* The next frame or run of noise; false when more bytes are needed. What the event points to is
  * valid until the next call on the decoder. */
 bool frame_decoder_next(struct frame_decoder *d, struct frame_event *event);
+/* True while the beginning of a frame waits for its rest. Its sender may have died in the middle of
+ * it: whoever knows the time calls frame_decoder_give_up(), and frame_decoder_next() goes on to
+ * look behind its magic. */
+bool frame_decoder_incomplete(const struct frame_decoder *d);
+void frame_decoder_give_up(struct frame_decoder *d);
 
 /* Little-endian numbers, as everywhere on this wire. */
 static inline uint32_t wire_get32(const uint8_t *p)

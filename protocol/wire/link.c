@@ -35,6 +35,7 @@ struct link {
     int unacked_frames;  /* DATA frames since the last ACK */
     uint8_t last_number; /* of the last DATA frame */
     int64_t begun_ms, heard_ms, sent_ms, called_ms;
+    int64_t bytes_ms; /* when the last bytes came, of whatever kind */
 
     struct frame_decoder in;
     struct receiver receiver;
@@ -219,22 +220,50 @@ static void on_frame(struct link *l, int64_t now_ms, const struct frame *f)
     }
 }
 
+static void on_noise(struct link *l, const uint8_t *data, size_t size)
+{
+    if (l->config.noise)
+        l->config.noise(l->config.noise_context, data, size);
+    if (l->state != LINK_OPEN || l->acknowledge)
+        return;
+    char text[140], shown[41] = "";
+    for (size_t i = 0; i < size && i < sizeof shown - 1; i++)
+        shown[i] = data[i] >= ' ' && data[i] < 0x7F ? (char)data[i] : '.';
+    snprintf(text, sizeof text, "bytes that are no frame on a transport said to be reliable: '%s'",
+             shown);
+    ended(l, ERROR_PROTOCOL, text);
+}
+
+/* Takes what the decoder has; stops while the reader has too much before it. */
+static bool decode(struct link *l, int64_t now_ms)
+{
+    struct frame_event event;
+    while (l->state != LINK_CLOSED && receiver_room(&l->receiver) >= FRAME_PAYLOAD_MAX) {
+        if (!frame_decoder_next(&l->in, &event))
+            return true;
+        if (event.is_frame)
+            on_frame(l, now_ms, &event.frame);
+        else
+            on_noise(l, event.noise, event.noise_size);
+    }
+    return false;
+}
+
+static bool gave_out(const struct link *l, int64_t now_ms)
+{
+    return l->acknowledge && frame_decoder_incomplete(&l->in) &&
+           now_ms - l->bytes_ms >= LINK_GAP_MS;
+}
+
 size_t link_feed(struct link *l, int64_t now_ms, const void *data, size_t size)
 {
     size_t taken = 0;
-    while (l->state != LINK_CLOSED && receiver_room(&l->receiver) >= FRAME_PAYLOAD_MAX) {
-        struct frame_event event;
-        if (frame_decoder_next(&l->in, &event)) {
-            if (event.is_frame)
-                on_frame(l, now_ms, &event.frame);
-            else if (l->config.noise)
-                l->config.noise(l->config.noise_context, event.noise, event.noise_size);
-        } else if (taken < size) {
-            taken += frame_decoder_feed(&l->in, (const uint8_t *)data + taken, size - taken);
-        } else {
-            break;
-        }
-    }
+    if (gave_out(l, now_ms))
+        frame_decoder_give_up(&l->in);
+    if (size)
+        l->bytes_ms = now_ms;
+    while (decode(l, now_ms) && taken < size)
+        taken += frame_decoder_feed(&l->in, (const uint8_t *)data + taken, size - taken);
     return l->state == LINK_CLOSED ? size : taken;
 }
 
@@ -260,6 +289,11 @@ bool link_flushed(const struct link *l)
 
 static void pass_time(struct link *l, int64_t now_ms)
 {
+    if (gave_out(l, now_ms)) {
+        frame_decoder_give_up(&l->in);
+        decode(l, now_ms);
+        l->bytes_ms = now_ms;
+    }
     int64_t gap = now_ms - l->called_ms;
     l->called_ms = now_ms;
     if (gap > STARVED_MS)
@@ -366,12 +400,14 @@ int64_t link_wake_ms(const struct link *l)
 {
     if (l->state == LINK_CLOSED)
         return INT64_MAX;
-    if (l->state == LINK_OPENING) {
-        if (!l->config.server)
-            return l->open_at_ms;
-        return l->config.reliable ? l->begun_ms + LINK_OPEN_WAIT_MS + 1 : INT64_MAX;
-    }
-    int64_t wake = sooner(l->ack_at_ms, l->sent_ms + LINK_KEEPALIVE_MS);
+    int64_t wake = INT64_MAX;
+    if (l->acknowledge && frame_decoder_incomplete(&l->in))
+        wake = l->bytes_ms + LINK_GAP_MS;
+    if (l->state == LINK_OPENING && !l->config.server)
+        return sooner(wake, l->open_at_ms);
+    if (l->state == LINK_OPENING)
+        return l->config.reliable ? sooner(wake, l->begun_ms + LINK_OPEN_WAIT_MS + 1) : wake;
+    wake = sooner(wake, sooner(l->ack_at_ms, l->sent_ms + LINK_KEEPALIVE_MS));
     if (l->acknowledge)
         wake = sooner(wake, sender_deadline_ms(&l->sender));
     return sooner(wake, l->heard_ms + LINK_SILENCE_MS + 1);

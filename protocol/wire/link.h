@@ -16,7 +16,7 @@
  * A line does not reorder, so a DATA frame that came makes every one sent before it that did not
  * come known as lost: it is sent again at once, and split smaller when the line is noisy. Only a
  * silent line needs the timer. If both sides say the transport is reliable there are no ACKs but
- * the keepalive, and a gap is an error.
+ * the keepalive, and a gap or a byte that is of no frame is an error.
  *
  * Pure: time is handed in (milliseconds of any steady clock). Memory: about 175 KiB. */
 #ifndef TAKT_PROTOCOL_WIRE_LINK_H
@@ -39,6 +39,7 @@ enum {
     LINK_KEEPALIVE_MS = 1000,  /* something is sent at least this often */
     LINK_SILENCE_MS = 5000,    /* a peer silent for longer is gone */
     LINK_ACK_DELAY_MS = 10,    /* an ACK waits so long for a second frame */
+    LINK_GAP_MS = 150,         /* a frame whose rest does not come for so long is given up */
     LINK_RETRY_MIN_MS = 30,    /* bounds of the retransmission timer */
     LINK_RETRY_MAX_MS = 1000,
 };

@@ -12,6 +12,7 @@ static int start_tls_server(struct session *s, const struct message *m, struct e
     int rc = 0;
     const char *refusal = NULL;
     struct error reason = {0};
+    serve_reap(s, false);
     pthread_mutex_lock(&s->lock);
     if (!s->config.server || !s->config.credentials)
         refusal = "this side has no credentials to serve TLS with";

@@ -12,23 +12,16 @@ static void free_request(struct request *r)
     free(r);
 }
 
-static void answer(struct session *s, struct request *r, int rc, cJSON *result,
-                   const struct error *failure)
+static char *answer_text(const struct request *r, int rc, const cJSON *result,
+                         const struct error *failure)
 {
-    if (r->message.kind == MESSAGE_NOTIFICATION)
-        return;
-    char *text;
     if (rc)
-        text = message_build_error(r->message.id, message_code_of(rc),
+        return message_build_error(r->message.id, message_code_of(rc),
                                    failure->text[0] ? failure->text : error_name(rc));
-    else
-        text = message_build_result(r->message.id, result);
-    if (!text)
-        text = message_build_error(r->message.id, message_code_of(ERROR_FULL),
-                                   "the result does not fit into a message");
-    pthread_mutex_lock(&s->lock);
-    session_queue_message(s, text);
-    pthread_mutex_unlock(&s->lock);
+    char *text = message_build_result(r->message.id, result);
+    return text ? text
+                : message_build_error(r->message.id, message_code_of(ERROR_FULL),
+                                      "the result does not fit into a message");
 }
 
 static void *run(void *context)
@@ -37,12 +30,18 @@ static void *run(void *context)
     struct session *s = r->session;
     struct error failure = {0};
     cJSON *result = NULL;
+    char *text = NULL;
     pthread_sigmask(SIG_SETMASK, &s->signals, NULL);
     int rc = r->method->serve(s->config.method_context, r, r->message.params, &result, &failure);
-    answer(s, r, rc, result, &failure);
+    bool wanted = r->message.kind == MESSAGE_REQUEST;
+    if (wanted)
+        text = answer_text(r, rc, result, &failure);
     message_wipe(result);
     cJSON_Delete(result);
+    /* Once the answer can be read the call is over: session.secure may follow it. */
     pthread_mutex_lock(&s->lock);
+    if (wanted)
+        session_queue_message(s, text);
     r->finished = true;
     session_wake(s);
     pthread_mutex_unlock(&s->lock);

@@ -287,30 +287,32 @@ static int take_stream(struct session *s, struct error *err)
     return rc;
 }
 
+/* What the link has, and what it could not decode before that was read. */
+static int drain_link(struct session *s, struct error *err)
+{
+    int rc = take_stream(s, err);
+    if (!rc && !link_feed(s->link, clock_mono_ms(), NULL, 0))
+        rc = take_stream(s, err);
+    return rc;
+}
+
 static int receive(struct session *s, struct error *err)
 {
     uint8_t data[8192];
-    for (int turns = 0; turns < 8 && link_state(s->link) != LINK_CLOSED; turns++) {
+    int rc = drain_link(s, err);
+    for (int turns = 0; !rc && turns < 8 && link_state(s->link) != LINK_CLOSED; turns++) {
         int n = transport_read(s->transport, data, sizeof data, err);
         if (n <= 0)
             return n;
         pthread_mutex_lock(&s->lock);
         s->counters.bytes_received += (uint64_t)n;
         pthread_mutex_unlock(&s->lock);
-        size_t taken = 0;
-        do {
+        for (size_t taken = 0; !rc && taken < (size_t)n;) {
             taken += link_feed(s->link, clock_mono_ms(), data + taken, (size_t)n - taken);
-            int rc = take_stream(s, err);
-            if (rc)
-                return rc;
-        } while (taken < (size_t)n);
-        /* A frame may have waited for the room that reading made. */
-        link_feed(s->link, clock_mono_ms(), NULL, 0);
-        int rc = take_stream(s, err);
-        if (rc)
-            return rc;
+            rc = drain_link(s, err);
+        }
     }
-    return 0;
+    return rc;
 }
 
 /* ---- the thread -------------------------------------------------------------------------------
