@@ -162,8 +162,8 @@ static int take_needs(const struct json_document *doc, const cJSON *object, stru
 static int take_step(const struct json_document *doc, const cJSON *object, struct plan *p,
                      struct plan_step *step, const struct plan_vocabulary *words, struct error *err)
 {
-    static const char *const members[] = {"id",    "step",   "deadline_s", "attempts",
-                                          "needs", "params", "on_fail",    NULL};
+    static const char *const members[] = {"id",     "step",    "deadline_s", "attempts", "needs",
+                                          "params", "on_fail", "when",       NULL};
     if (!cJSON_IsObject(object))
         return json_complain(doc, object, err, "a step must be an object");
     step->line = json_line(doc, object);
@@ -217,6 +217,15 @@ static int take_step(const struct json_document *doc, const cJSON *object, struc
     if (!step->continue_on_fail && strcmp(on_fail, "stop") != 0)
         return json_complain(doc, cJSON_GetObjectItemCaseSensitive(object, "on_fail"), err,
                              "'on_fail' is '%s', expected 'stop' or 'continue'", on_fail);
+    const char *when = "always";
+    if (cJSON_GetObjectItemCaseSensitive(object, "when"))
+        rc = json_need_string(doc, object, "when", &when, err);
+    if (rc)
+        return rc;
+    step->only_if_all_passed = strcmp(when, "all_passed") == 0;
+    if (!step->only_if_all_passed && strcmp(when, "always") != 0)
+        return json_complain(doc, cJSON_GetObjectItemCaseSensitive(object, "when"), err,
+                             "'when' is '%s', expected 'always' or 'all_passed'", when);
     rc = take_needs(doc, object, step, words, err);
     if (!rc)
         rc = take_params(doc, object, step, words, err);

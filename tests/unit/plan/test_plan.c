@@ -65,6 +65,21 @@ static void a_good_plan_is_read_whole(void **state)
     plan_free(p);
 }
 
+static void a_step_may_wait_for_all_to_pass(void **state)
+{
+    struct plan *p;
+    struct error err = {0};
+    static const char plan[] =
+        "{ \"plan\": \"line\", \"product\": \"cam\", \"steps\": [\n"
+        "    { \"id\": \"image\", \"step\": \"image\", \"deadline_s\": 1 },\n"
+        "    { \"id\": \"off\", \"step\": \"power_off\", \"deadline_s\": 1,\n"
+        "      \"when\": \"all_passed\" } ] }";
+    assert_int_equal(parse(good_product, good_limits, plan, &p, &err), 0);
+    assert_false(p->steps[0].only_if_all_passed);
+    assert_true(p->steps[1].only_if_all_passed);
+    plan_free(p);
+}
+
 static void a_hash_is_that_of_the_bytes(void **state)
 {
     /* sha256sum of the text above, without its final NUL */
@@ -141,6 +156,9 @@ static void a_wrong_file_is_refused_with_its_line(void **state)
         {.plan = STEP(", \"on_fail\": \"retry\""),
          .starts = "line.json:4:",
          .says = "expected 'stop' or 'continue'"},
+        {.plan = STEP(", \"when\": \"passed\""),
+         .starts = "line.json:4:",
+         .says = "expected 'always' or 'all_passed'"},
         {.plan = STEP(", \"deadlines\": 3"), .starts = "line.json:4:", .says = "'deadline_s'?"},
         {.plan = "{ \"plan\": \"line\",\n\"product\": \"other\", \"steps\": [] }",
          .starts = "line.json:2:",
@@ -244,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_plan_is_read_whole),
+        cmocka_unit_test(a_step_may_wait_for_all_to_pass),
         cmocka_unit_test(a_hash_is_that_of_the_bytes),
         cmocka_unit_test(a_wrong_file_is_refused_with_its_line),
         cmocka_unit_test(a_plan_is_found_by_product_and_name),
