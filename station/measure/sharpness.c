@@ -1,0 +1,461 @@
+#include "station/measure/sharpness.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "station/measure/spline.h"
+
+/* The profile is rebuilt on knots a quarter of a pixel apart from bins a quarter of that. */
+#define KNOT_PX 0.25
+#define BIN_PX  0.0625
+enum { REACH_MAX_PX = 160, SIDE_MIN_PX = 16, BINS_MAX = 2 * REACH_MAX_PX * 16 };
+
+/* The edge: i = offset + slope * t + bend * t^2 with t = (j - height / 2) / height. */
+struct line {
+    double offset, slope, bend;
+};
+
+struct work {
+    const float *v; /* turned so that the edge is nearer to upright: v[j * width + i] */
+    int width, height;
+    struct line line;
+    double reach_px; /* the profile covers normal distances -reach to +reach */
+    double low, high, rise_px;
+    size_t bins;
+    double *sum, *count, *place; /* bins */
+    double *scratch, *coefficients;
+    struct spline profile;
+};
+
+static double line_at(const struct work *w, int j)
+{
+    double t = (j - w->height * 0.5) / w->height;
+    return w->line.offset + w->line.slope * t + w->line.bend * t * t;
+}
+
+/* Pixels along the normal for one pixel across: the cosine of the edge's angle. */
+static double line_cosine(const struct work *w)
+{
+    return 1 / hypot(1, w->line.slope / w->height);
+}
+
+/* Whether the picture changes more along x than along y. */
+static bool edge_is_upright(struct plane p)
+{
+    double across = 0, along = 0;
+    for (int y = 1; y + 1 < p.height_px; y++) {
+        const float *row = p.data + (size_t)y * p.stride;
+        for (int x = 1; x + 1 < p.width_px; x++) {
+            double gx = row[x + 1] - row[x - 1];
+            double gy = (row + p.stride)[x] - (row - p.stride)[x];
+            across += gx * gx;
+            along += gy * gy;
+        }
+    }
+    return across >= along;
+}
+
+/* First guess: direction and place of the edge from the gradient's second moments, taken on
+ * differences over three pixels and two rows so that noise counts little. */
+static int line_guess(struct work *w, struct error *err)
+{
+    double ii = 0, ij = 0, weight = 0, ci = 0, cj = 0;
+    for (int j = 1; j + 1 < w->height; j++) {
+        const float *r = w->v + (size_t)j * w->width;
+        for (int i = 2; i + 2 < w->width; i++) {
+            const float *above = r + i - w->width, *below = r + i + w->width;
+            double gi = (double)r[i + 2] + r[i + 1] - r[i - 1] - r[i - 2];
+            double gj = (double)below[-1] + below[0] + below[1] - above[-1] - above[0] - above[1];
+            /* A unit slope gives 6 either way: 2 + 1 + 1 + 2 and 3 * 2. */
+            double g = gi * gi + gj * gj;
+            g *= g; /* the fourth power: the edge outweighs any field of noise */
+            ii += g * gi * gi;
+            ij += g * gi * gj;
+            weight += g;
+            ci += g * i;
+            cj += g * j;
+        }
+    }
+    if (!(weight > 0) || !(ii > 0))
+        return error_set(err, ERROR_INPUT, "no edge in the region: it is of one brightness");
+    double slope = -ij / ii; /* pixels across for one along */
+    ci /= weight;
+    cj /= weight;
+    w->line.slope = slope * w->height;
+    w->line.offset = ci + slope * (w->height * 0.5 - cj);
+    w->line.bend = 0;
+    return 0;
+}
+
+/* The line through the centroids of each row's derivative, seen through a raised cosine of
+ * half-width `half` about the line so far. */
+static void line_from_centroids(struct work *w, double half)
+{
+    double n = 0, st = 0, stt = 0, sc = 0, stc = 0;
+    double sign = w->high > w->low ? 1 : -1, span = fabs(w->high - w->low);
+    for (int j = 0; j < w->height; j++) {
+        const float *r = w->v + (size_t)j * w->width;
+        double centre = line_at(w, j), mass = 0, moment = 0;
+        int first = (int)ceil(centre - half), last = (int)floor(centre + half);
+        if (first < 1 || last > w->width - 2)
+            continue;
+        for (int i = first; i <= last; i++) {
+            double window = 0.5 + 0.5 * cos(M_PI * (i - centre) / half);
+            double d = window * sign * ((double)r[i + 1] - r[i - 1]) * 0.5;
+            mass += d;
+            moment += d * (i - centre);
+        }
+        if (mass < 0.3 * span) /* noise, or no edge in this row */
+            continue;
+        double t = (j - w->height * 0.5) / w->height;
+        double c = centre + moment / mass;
+        if (fabs(c - centre) > half)
+            continue;
+        n++;
+        st += t;
+        stt += t * t;
+        sc += c;
+        stc += t * c;
+    }
+    double det = n * stt - st * st;
+    if (n < 8 || !(det > 1e-9))
+        return;
+    w->line.slope = (n * stc - st * sc) / det;
+    w->line.offset = (sc - w->line.slope * st) / n;
+    w->line.bend = 0;
+}
+
+static void bins_gather(struct work *w)
+{
+    const double cosine = line_cosine(w), reach = w->reach_px;
+    memset(w->sum, 0, w->bins * sizeof *w->sum);
+    memset(w->count, 0, w->bins * sizeof *w->count);
+    memset(w->place, 0, w->bins * sizeof *w->place);
+    for (int j = 0; j < w->height; j++) {
+        const float *r = w->v + (size_t)j * w->width;
+        double at = line_at(w, j);
+        int first = (int)ceil(at - reach / cosine), last = (int)floor(at + reach / cosine);
+        for (int i = first < 0 ? 0 : first; i <= last && i < w->width; i++) {
+            double d = (i - at) * cosine;
+            size_t bin = (size_t)((d + reach) / BIN_PX);
+            if (bin < w->bins) {
+                w->sum[bin] += r[i];
+                w->place[bin] += d;
+                w->count[bin]++;
+            }
+        }
+    }
+    for (size_t b = 0; b < w->bins; b++) {
+        if (w->count[b] > 0) {
+            w->sum[b] /= w->count[b];
+            w->place[b] /= w->count[b];
+        }
+    }
+}
+
+/* Levels of both sides and the distance from 10 % to 90 % between them, from the bins. */
+static int profile_levels(struct work *w, struct error *err)
+{
+    size_t first = 0, last = w->bins;
+    while (first < last && !(w->count[first] > 0))
+        first++;
+    while (last > first && !(w->count[last - 1] > 0))
+        last--;
+    size_t used = last - first, outer = used / 5;
+    if (outer < 8)
+        return error_set(err, ERROR_INPUT, "the edge stands too near the side of its region");
+    double side[2] = {0, 0}, n[2] = {0, 0};
+    for (size_t b = first; b < last; b++) {
+        int s = b < first + outer ? 0 : b >= last - outer ? 1 : -1;
+        if (s >= 0) {
+            side[s] += w->sum[b] * w->count[b];
+            n[s] += w->count[b];
+        }
+    }
+    if (!(n[0] > 0) || !(n[1] > 0))
+        return error_set(err, ERROR_INPUT, "the edge stands too near the side of its region");
+    w->low = side[0] / n[0];
+    w->high = side[1] / n[1];
+
+    /* Area between profile and step, on either side of the middle: free of noise where a
+     * search for crossings is not. For a Gaussian, 10-90 % is 2.563 sigma and the area
+     * sigma / sqrt(2 pi) a side. */
+    double area = 0, step = w->high - w->low;
+    double before = -w->reach_px;
+    for (size_t b = first; b < last; b++) {
+        if (!(w->count[b] > 0))
+            continue;
+        double d = w->place[b], x = (w->sum[b] - w->low) / step;
+        if (isfinite(x))
+            area += (d < 0 ? x : 1 - x) * (d - before);
+        before = d;
+    }
+    w->rise_px = 2.563 * sqrt(2 * M_PI) * fabs(area) / 2;
+    return 0;
+}
+
+static int profile_fit(struct work *w, struct error *err)
+{
+    w->profile.start = -w->reach_px;
+    w->profile.step = KNOT_PX;
+    w->profile.intervals = (size_t)(2 * w->reach_px / KNOT_PX + 0.5);
+    w->profile.coefficients = w->coefficients;
+    if (spline_fit(&w->profile, w->place, w->sum, w->count, w->bins, w->scratch) < 0)
+        return error_set(err, ERROR_INPUT, "too few pixels to rebuild the edge's profile");
+    return 0;
+}
+
+/* One Gauss-Newton step of offset, slope and bend against the profile; returns the residual's
+ * standard deviation. */
+static double line_refine(struct work *w, bool move)
+{
+    const double cosine = line_cosine(w), reach = w->reach_px - KNOT_PX;
+    double m[3][4] = {{0}}, squares = 0, n = 0;
+    for (int j = 0; j < w->height; j++) {
+        const float *r = w->v + (size_t)j * w->width;
+        double at = line_at(w, j), t = (j - w->height * 0.5) / w->height;
+        int first = (int)ceil(at - reach / cosine), last = (int)floor(at + reach / cosine);
+        double power[3] = {1, t, t * t};
+        double gg = 0, ge = 0;
+        for (int i = first < 0 ? 0 : first; i <= last && i < w->width; i++) {
+            double value, slope;
+            spline_at(&w->profile, (i - at) * cosine, &value, &slope);
+            double e = r[i] - value, g = -slope * cosine;
+            gg += g * g;
+            ge += g * e;
+            squares += e * e;
+            n++;
+        }
+        for (int p = 0; p < 3; p++) {
+            for (int q = 0; q < 3; q++)
+                m[p][q] += power[p] * power[q] * gg;
+            m[p][3] += power[p] * ge;
+        }
+    }
+    for (int p = 0; move && p < 3; p++) {
+        if (!(m[p][p] > 1e-12))
+            return n > 0 ? sqrt(squares / n) : 0;
+        for (int q = p + 1; q < 3; q++) {
+            double f = m[q][p] / m[p][p];
+            for (int k = p; k < 4; k++)
+                m[q][k] -= f * m[p][k];
+        }
+    }
+    if (move) {
+        double bend = m[2][3] / m[2][2];
+        double slope = (m[1][3] - m[1][2] * bend) / m[1][1];
+        double offset = (m[0][3] - m[0][2] * bend - m[0][1] * slope) / m[0][0];
+        if (fabs(bend) < 4 && fabs(slope) < 4 && fabs(offset) < 4) {
+            w->line.bend += bend;
+            w->line.slope += slope;
+            w->line.offset += offset;
+        }
+    }
+    return n > 0 ? sqrt(squares / n) : 0;
+}
+
+/* Contrast at one frequency of the windowed derivative of the profile. */
+struct spread {
+    double *value; /* at start + k * step */
+    size_t count;
+    double start, step, total;
+};
+
+static double spread_contrast(const struct spread *s, double cpp)
+{
+    double re = 0, im = 0, c = 1, si = 0;
+    const double turn_c = cos(2 * M_PI * cpp * s->step), turn_s = sin(2 * M_PI * cpp * s->step);
+    for (size_t k = 0; k < s->count; k++) {
+        re += s->value[k] * c;
+        im += s->value[k] * si;
+        double next = c * turn_c - si * turn_s;
+        si = c * turn_s + si * turn_c;
+        c = next;
+    }
+    /* A bin is a box of BIN_PX: what it took away is given back. */
+    double x = M_PI * cpp * BIN_PX;
+    double box = x > 0 ? sin(x) / x : 1;
+    return hypot(re, im) / fabs(s->total) / box;
+}
+
+static int contrast_curve(struct work *w, double *scratch, struct sharpness *out, struct error *err)
+{
+    /* Flat over twice the rise to either side (all of a Gaussian to 5 sigma) and at least 2 px,
+     * then a cosine shoulder half as long: wider would only let noise in. */
+    double flat = fmax(2, 2 * w->rise_px), end = 1.5 * flat;
+    if (end > w->reach_px - KNOT_PX) {
+        end = w->reach_px - KNOT_PX;
+        flat = end / 1.5;
+    }
+    struct spread s = {.value = scratch, .start = -end, .step = KNOT_PX / 2};
+    s.count = (size_t)(2 * end / s.step) + 1;
+    for (size_t k = 0; k < s.count; k++) {
+        double d = s.start + (double)k * s.step, slope;
+        spline_at(&w->profile, d, NULL, &slope);
+        double shoulder = (fabs(d) - flat) / (end - flat);
+        s.value[k] = slope * (shoulder <= 0 ? 1 : 0.5 + 0.5 * cos(M_PI * fmin(shoulder, 1)));
+        s.total += s.value[k];
+    }
+    if (!(fabs(s.total) > 0))
+        return error_set(err, ERROR_INPUT, "no edge in the region");
+
+    for (int i = 0; i < SHARPNESS_POINTS; i++)
+        out->curve[i] = spread_contrast(&s, i / 100.0);
+    out->mtf_nyquist4 = spread_contrast(&s, 0.25);
+
+    const double fine = 0.005, highest = 1.5;
+    double before = 1;
+    for (double f = fine; f <= highest; f += fine) {
+        double now = spread_contrast(&s, f);
+        if (now < 0.5) {
+            double low = f - fine, high = f;
+            for (int k = 0; k < 30; k++) {
+                double middle = (low + high) / 2;
+                *(spread_contrast(&s, middle) < 0.5 ? &high : &low) = middle;
+            }
+            out->mtf50_cpp = (low + high) / 2;
+            return 0;
+        }
+        before = now;
+    }
+    return error_set(err, ERROR_INPUT,
+                     "the contrast is still %.2f at %.1f cycles/px: no lens made this edge", before,
+                     highest);
+}
+
+/* Mean distance of the pixels beyond the profile from its ends, as a fraction of its height: near
+ * 0 when both sides are plain, near 0.5 when there are more edges. */
+static double sides_stray(const struct work *w)
+{
+    const double cosine = line_cosine(w);
+    double end[2], stray = 0, n = 0;
+    spline_at(&w->profile, -w->reach_px, &end[0], NULL);
+    spline_at(&w->profile, w->reach_px, &end[1], NULL);
+    for (int j = 0; j < w->height; j++) {
+        const float *r = w->v + (size_t)j * w->width;
+        double at = line_at(w, j);
+        for (int i = 0; i < w->width; i++) {
+            double d = (i - at) * cosine;
+            if (fabs(d) > w->reach_px) {
+                stray += fabs(r[i] - end[d > 0]);
+                n++;
+            }
+        }
+    }
+    return n > 0 ? stray / n / fmax(fabs(end[1] - end[0]), 1e-12) : 0;
+}
+
+static int work_create(struct plane p, bool upright, struct work *w, double **memory,
+                       struct error *err)
+{
+    w->width = upright ? p.width_px : p.height_px;
+    w->height = upright ? p.height_px : p.width_px;
+    size_t pixels = (size_t)w->width * (size_t)w->height;
+    size_t knots = BINS_MAX / 4 + 3;
+    size_t doubles = 3 * (size_t)BINS_MAX + spline_scratch(BINS_MAX / 4) + knots;
+    double *block = malloc(doubles * sizeof(double) + pixels * sizeof(float));
+    if (!block)
+        return error_set(err, ERROR_MEMORY, "no memory for an edge of %dx%d pixels", w->width,
+                         w->height);
+    *memory = block;
+    w->sum = block;
+    w->count = w->sum + BINS_MAX;
+    w->place = w->count + BINS_MAX;
+    w->scratch = w->place + BINS_MAX;
+    w->coefficients = w->scratch + spline_scratch(BINS_MAX / 4);
+    float *v = (float *)(w->coefficients + knots);
+    w->v = v;
+    for (int y = 0; y < p.height_px; y++) {
+        const float *row = p.data + (size_t)y * p.stride;
+        for (int x = 0; x < p.width_px; x++)
+            v[upright ? (size_t)y * w->width + x : (size_t)x * w->width + y] = row[x];
+    }
+    return 0;
+}
+
+static void reach_set(struct work *w, double wanted_px)
+{
+    /* As far as the region holds pixels of the profile's both sides. */
+    double cosine = line_cosine(w);
+    double ends[2] = {line_at(w, 0), line_at(w, w->height - 1)};
+    double left = fmax(ends[0], ends[1]) * cosine;
+    double right = (w->width - 1 - fmin(ends[0], ends[1])) * cosine;
+    double reach = fmin(fmin(left, right), fmin(wanted_px, REACH_MAX_PX - 1));
+    w->reach_px = fmax(2, floor(reach / KNOT_PX) * KNOT_PX);
+    w->bins = (size_t)(2 * w->reach_px / BIN_PX + 0.5);
+}
+
+int sharpness_edge(struct plane edge, struct sharpness *out, struct error *err)
+{
+    struct work w = {0};
+    double *memory = NULL;
+    int rc;
+
+    if (edge.width_px < SIDE_MIN_PX || edge.height_px < SIDE_MIN_PX)
+        return error_set(err, ERROR_INPUT, "an edge region of %dx%d pixels: at least %dx%d needed",
+                         edge.width_px, edge.height_px, SIDE_MIN_PX, SIDE_MIN_PX);
+    if (edge.width_px > PICTURE_SIDE_MAX || edge.height_px > PICTURE_SIDE_MAX)
+        return error_set(err, ERROR_INPUT, "an edge region of %dx%d pixels is too large",
+                         edge.width_px, edge.height_px);
+    rc = work_create(edge, edge_is_upright(edge), &w, &memory, err);
+    if (rc < 0)
+        return rc;
+
+    rc = line_guess(&w, err);
+    if (rc < 0)
+        goto out;
+    for (int pass = 0; pass < 3; pass++) {
+        reach_set(&w, REACH_MAX_PX);
+        bins_gather(&w);
+        rc = profile_levels(&w, err);
+        if (rc < 0)
+            goto out;
+        line_from_centroids(&w, fmax(6, 1.5 * w.rise_px));
+    }
+    /* Only so much profile as the window will see: noise beyond it serves nobody. */
+    reach_set(&w, 3 * fmax(2, w.rise_px) + 2);
+    bins_gather(&w);
+    rc = profile_fit(&w, err);
+    if (rc < 0)
+        goto out;
+    for (int pass = 0; pass < 3; pass++) {
+        line_refine(&w, true);
+        bins_gather(&w);
+        rc = profile_fit(&w, err);
+        if (rc < 0)
+            goto out;
+    }
+    double step = fabs(w.high - w.low), residual = line_refine(&w, false);
+    double phases_px = fabs(w.line.slope);
+    out->angle_deg = atan(fabs(w.line.slope) / w.height) * 180 / M_PI;
+    out->edge_contrast = step / fmax(fabs(w.high + w.low), 1e-12);
+    out->noise_fraction = residual / step;
+    if (!(out->noise_fraction < 0.25) || !(step > 1e-4)) {
+        rc = error_set(err, ERROR_INPUT,
+                       "no straight edge in the region: the pixels differ from one by %.0f %% of "
+                       "its height, at most 25 %% expected",
+                       100 * out->noise_fraction);
+        goto out;
+    }
+    double stray = sides_stray(&w);
+    if (!(stray < 0.25)) {
+        rc = error_set(err, ERROR_INPUT,
+                       "more than one edge in the region: its sides stray by %.0f %% of the edge's "
+                       "height, at most 25 %% expected",
+                       100 * stray);
+        goto out;
+    }
+    if (phases_px < 1) {
+        rc = error_set(err, ERROR_INPUT,
+                       "the edge stands at %.2f degrees and crosses %.2f pixel columns in %d rows; "
+                       "it must cross at least one",
+                       out->angle_deg, phases_px, w.height);
+        goto out;
+    }
+    rc = contrast_curve(&w, w.scratch, out, err);
+out:
+    free(memory);
+    return rc;
+}
