@@ -405,19 +405,30 @@ int pool_advance(struct pool *p, const char *chip_id, enum identity_state to, co
     return database_keep(p->db, write_state(p, chip_id, to, reason, wall_ms, err), err);
 }
 
-int pool_counts(struct pool *p, struct pool_counts *out, struct error *err)
+int pool_counts_read(sqlite3 *db, struct pool_counts *out, struct error *err)
 {
     *out = (struct pool_counts){0};
-    sqlite3_stmt *st =
-        database_prepare(p->db, err, "SELECT state, count(*) FROM identity GROUP BY state", "");
+    sqlite3_stmt *st = database_prepare(
+        db, err, "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='identity'", "");
     if (!st)
         return failed(err);
-    int rc;
-    while ((rc = database_step(p->db, st, err, "cannot count the pool")) == 1) {
+    int rc = database_step(db, st, err, "cannot count the pool");
+    sqlite3_finalize(st);
+    if (rc <= 0)
+        return rc ? rc : error_set(err, ERROR_MISSING, "there is no pool yet: import identities");
+    st = database_prepare(db, err, "SELECT state, count(*) FROM identity GROUP BY state", "");
+    if (!st)
+        return failed(err);
+    while ((rc = database_step(db, st, err, "cannot count the pool")) == 1) {
         int state = sqlite3_column_int(st, 0);
         if (state >= 0 && state < IDENTITY_STATES)
             out->of[state] = sqlite3_column_int64(st, 1);
     }
     sqlite3_finalize(st);
     return rc;
+}
+
+int pool_counts(struct pool *p, struct pool_counts *out, struct error *err)
+{
+    return pool_counts_read(p->db, out, err);
 }

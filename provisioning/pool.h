@@ -68,6 +68,9 @@ struct pool_counts {
     int64_t of[IDENTITY_STATES];
 };
 int pool_counts(struct pool *p, struct pool_counts *out, struct error *err);
+/* The same through any handle, a reader's too, without custody. ERROR_MISSING when there is no
+ * pool. */
+int pool_counts_read(sqlite3 *db, struct pool_counts *out, struct error *err);
 /* Did, mac and state (never the key) of a unit; ERROR_MISSING. */
 int pool_find(struct pool *p, const char *chip_id, struct identity *out, struct error *err);
 

@@ -49,7 +49,8 @@ static const char style[] =
     "color:var(--soft);font-size:.82rem;padding:.3rem .7rem .3rem 0;border-bottom:1px solid "
     "var(--line)}td{padding:.34rem .7rem .34rem 0;border-bottom:1px solid var(--line);"
     "vertical-align:middle;overflow-wrap:anywhere}tr:last-child td{border-bottom:0}"
-    "td.num,th.num{text-align:right}.step{display:flex;align-items:baseline;gap:.7rem}"
+    "td.num,th.num{text-align:right}.time{white-space:nowrap}.step{display:flex;align-items:"
+    "baseline;gap:.7rem}"
     ".step b{font-size:1.02rem}.step .end{margin-left:auto}.message{margin:.35rem 0 0}"
     ".card table{margin-top:.5rem}svg{display:block}"
     "figure{margin:0;display:inline-block;vertical-align:top;max-width:100%}"
@@ -184,8 +185,9 @@ void html_limits(struct page *p, const cJSON *measurement)
         html_rawf(p, "≤ %s", high);
 }
 
-/* The picture's scale: the limits take the middle half; with one limit it stands in the middle and
- * the value sets the span. A value far outside is drawn at the edge. */
+/* The picture's scale: two limits take the middle half; one limit stands in the middle of a scale
+ * from 0, or of the value's span when something is negative. A value far outside is drawn at the
+ * edge. */
 void html_limit_bar(struct page *p, const cJSON *measurement)
 {
     enum { WIDTH = 180, HEIGHT = 16 };
@@ -200,6 +202,9 @@ void html_limit_bar(struct page *p, const cJSON *measurement)
         double half = (high - low) / 2;
         from = low - half;
         to = high + half;
+    } else if ((has_low ? low : high) > 0 && value >= 0) {
+        from = 0;
+        to = fmax((has_low ? low : high) * 2, value * 1.1);
     } else {
         double limit = has_low ? low : high;
         double span = fmax(fabs(value - limit) * 1.25, fabs(limit) * 0.1);

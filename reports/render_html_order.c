@@ -129,7 +129,7 @@ static void unit_row(struct page *p, const cJSON *u)
     if (!cJSON_GetArraySize(member(u, "failures")))
         html_text(p, member_text(u, "message"));
     cJSON_ArrayForEach(f, member(u, "failures")) failure(p, f);
-    html_raw(p, "</td><td class=\"soft num\">");
+    html_raw(p, "</td><td class=\"soft time\">");
     html_time(p, member_text(u, "started"));
     html_raw(p, "</td></tr>\n");
 }
@@ -171,7 +171,7 @@ void html_order(struct page *p, const cJSON *document)
     }
     html_raw(p, "</div><h1>");
     html_text(p, name);
-    html_raw(p, "</h1></div><div class=\"end soft num\">");
+    html_raw(p, "</h1></div><div class=\"end soft time\">");
     html_time(p, member_text(document, "started"));
     html_raw(p, " – ");
     html_time(p, member_text(document, "last"));

@@ -36,9 +36,9 @@ static void what_is_wrong(struct page *p, const cJSON *m)
     if (cJSON_IsNumber(v)) {
         bool below = cJSON_IsNumber(low) && v->valuedouble < low->valuedouble;
         html_word(p, below ? WORD_BELOW : WORD_ABOVE);
-        html_raw(p, " · ");
+    } else {
+        html_word(p, WORD_LIMITS);
     }
-    html_word(p, WORD_LIMITS);
     html_raw(p, " <span class=\"num\">");
     html_limits(p, m);
     html_raw(p, "</span></span>");

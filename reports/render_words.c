@@ -54,8 +54,8 @@ static const char *const words[WORDS][LANGUAGES] = {
     [WORD_FAILURES] = {"Failures by measurement", "不合格项排列图"},
     [WORD_NO_FAILURES] = {"No failures.", "没有不合格项。"},
     [WORD_UNKNOWN] = {"unknown", "未知"},
-    [WORD_BELOW] = {"below", "低于"},
-    [WORD_ABOVE] = {"above", "高于"},
+    [WORD_BELOW] = {"below the limit", "低于限值"},
+    [WORD_ABOVE] = {"above the limit", "高于限值"},
     [WORD_NO_RUNS] = {"No runs yet.", "尚无测试记录。"},
 };
 

@@ -1,0 +1,123 @@
+/* The audit chain: whatever is done to an entry, verifying names the first bad one. */
+#include "tests/unit/provisioning/pool_fixture.h"
+
+enum { ENTRIES = 12 };
+
+static struct pool_fixture *chain_new(void)
+{
+    struct pool_fixture *f = fixture_new();
+    struct error err = {0};
+    for (int n = 0; n < ENTRIES; n++) {
+        char subject[32];
+        snprintf(subject, sizeof subject, "unit-%d", n + 1);
+        const struct audit_entry e = {.wall_ms = 1790000000000 + n,
+                                      .actor = "li",
+                                      .action = "run.abort",
+                                      .subject = subject,
+                                      .detail = "{}"};
+        assert_done(audit_append(f->db, &e, &err), err);
+    }
+    return f;
+}
+
+/* What a person with an SQLite shell can do once the triggers are gone. */
+static void tamper(struct pool_fixture *f, const char *sql)
+{
+    static const char open_up[] =
+        "DROP TRIGGER audit_stays; DROP TRIGGER audit_kept; DROP TRIGGER audit_head_goes_on;"
+        "DROP TRIGGER audit_head_kept;";
+    assert_int_equal(sqlite3_exec(f->db, open_up, NULL, NULL, NULL), SQLITE_OK);
+    if (sqlite3_exec(f->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(f->db));
+}
+
+static void test_tampering_is_found_at_the_right_entry(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        int entry;
+    } cases[] = {
+        {"UPDATE audit SET actor='nobody' WHERE n=5", 5},
+        {"UPDATE audit SET wall_ms=wall_ms+1 WHERE n=1", 1},
+        {"UPDATE audit SET detail='' WHERE n=12", 12},
+        {"UPDATE audit SET hash=zeroblob(32) WHERE n=7", 7},
+        /* the boundary between two texts moved: same bytes, another record */
+        {"UPDATE audit SET actor='lirun', action='.abort' WHERE n=4", 4},
+        {"DELETE FROM audit WHERE n=1", 1},
+        {"DELETE FROM audit WHERE n=6", 6},
+        {"DELETE FROM audit WHERE n>10", 11},
+        {"DELETE FROM audit", 1},
+        {"DELETE FROM audit WHERE n=6; UPDATE audit SET n=n-1 WHERE n>6", 6},
+        {"UPDATE audit SET n=100 WHERE n=3; UPDATE audit SET n=3 WHERE n=8;"
+         "UPDATE audit SET n=8 WHERE n=100",
+         3},
+        {"INSERT INTO audit SELECT 13, wall_ms, actor, action, subject, detail, hash FROM audit"
+         " WHERE n=12",
+         13},
+        {"UPDATE audit_head SET hash=zeroblob(32)", 12},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        struct pool_fixture *f = chain_new();
+        struct error err = {0};
+        int64_t entries = 0;
+        char expected[32];
+        assert_done(audit_verify(f->db, &entries, &err), err);
+        assert_int_equal(entries, ENTRIES);
+        tamper(f, cases[k].sql);
+        snprintf(expected, sizeof expected, "audit entry %d ", cases[k].entry);
+        assert_int_equal(audit_verify(f->db, &entries, &err), ERROR_MISMATCH);
+        if (!strstr(err.text, expected))
+            fail_msg("%s: expected %d: %s", cases[k].sql, cases[k].entry, err.text);
+        fixture_free(f);
+    }
+}
+
+/* By sha256sum, over the bytes that audit.h describes put together by another program (Python's
+ * struct): 32 zeros, ">QQ" of 1 and the time, then ">I" of the length and the bytes of each text.
+ */
+#define FIRST_HASH "ced106dbb539159a8335e3cfdbd788bf205780abfdad5a48969720ee98f38db1"
+
+static void test_the_first_link_is_what_the_header_says(void **state)
+{
+    (void)state;
+    struct pool_fixture *f = fixture_new();
+    struct error err = {0};
+    struct audit_head head;
+    const struct audit_entry e = {.wall_ms = 1790000000000,
+                                  .actor = "li",
+                                  .action = "run.abort",
+                                  .subject = "unit-1",
+                                  .detail = "{}"};
+    assert_done(audit_append(f->db, &e, &err), err);
+    assert_done(audit_head(f->db, &head, &err), err);
+    assert_int_equal(head.entries, 1);
+    assert_string_equal(head.hash, FIRST_HASH);
+    fixture_free(f);
+}
+
+static void test_a_rolled_back_entry_leaves_no_gap(void **state)
+{
+    (void)state;
+    struct pool_fixture *f = chain_new();
+    struct error err = {0};
+    int64_t entries = 0;
+    const struct audit_entry e = {.wall_ms = 1, .actor = "li", .action = "a", .subject = NULL};
+    sqlite3_exec(f->db, "BEGIN", NULL, NULL, NULL);
+    assert_done(audit_append(f->db, &e, &err), err);
+    sqlite3_exec(f->db, "ROLLBACK", NULL, NULL, NULL);
+    assert_done(audit_append(f->db, &e, &err), err);
+    assert_done(audit_verify(f->db, &entries, &err), err);
+    assert_int_equal(entries, ENTRIES + 1);
+    fixture_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tampering_is_found_at_the_right_entry),
+        cmocka_unit_test(test_the_first_link_is_what_the_header_says),
+        cmocka_unit_test(test_a_rolled_back_entry_leaves_no_gap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

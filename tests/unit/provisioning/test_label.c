@@ -1,0 +1,94 @@
+/* A label: committed data in ZPL, and no text that leaves its field. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "provisioning/label.h"
+
+static const struct label plain = {
+    .product = "ptz-indoor-3mp",
+    .did = "483920011",
+    .mac = "50:ec:50:12:34:56",
+    .serial = "SN24110001",
+    .setup = "https://example.com/s?d=483920011",
+};
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *p = text; (p = strstr(p, what)); p += strlen(what))
+        n++;
+    return n;
+}
+
+static void test_a_label_shows_the_unit_and_its_setup_code(void **state)
+{
+    (void)state;
+    struct buffer b = {0};
+    struct error err = {0};
+    assert_int_equal(label_zpl(&plain, &b, &err), 0);
+    const char *zpl = buffer_text(&b);
+    assert_int_equal(strncmp(zpl, "^XA\n", 4), 0);
+    assert_string_equal(zpl + strlen(zpl) - 4, "^XZ\n");
+    assert_non_null(strstr(zpl, "^FDDID 483920011^FS"));
+    assert_non_null(strstr(zpl, "^FDMAC 50:ec:50:12:34:56^FS"));
+    assert_non_null(strstr(zpl, "^FDSN SN24110001^FS"));
+    assert_non_null(strstr(zpl, "^BQN,2,4^FH_^FDQA,https://example.com/s?d=483920011^FS"));
+    assert_int_equal(count(zpl, "^FD"), count(zpl, "^FS"));
+    buffer_free(&b);
+}
+
+static void test_hostile_text_cannot_leave_its_field(void **state)
+{
+    (void)state;
+    struct buffer b = {0}, before = {0};
+    struct error err = {0};
+    struct label hostile = plain;
+    hostile.serial = "^XZ^XA^FDforged^FS~JR_5E\r\n";
+    hostile.product = "\xe7\x9b\xb8\xe6\x9c\xba"; /* two Chinese characters, in UTF-8 */
+    assert_int_equal(label_zpl(&hostile, &b, &err), 0);
+    assert_int_equal(label_zpl(&plain, &before, &err), 0);
+    const char *zpl = buffer_text(&b);
+    assert_int_equal(count(zpl, "^"), count(buffer_text(&before), "^"));
+    assert_int_equal(count(zpl, "~"), 0);
+    assert_non_null(strstr(zpl, "_5EXZ_5EXA_5EFDforged_5EFS_7EJR_5F5E_0D_0A^FS"));
+    assert_non_null(strstr(zpl, "_E7_9B_B8_E6_9C_BA"));
+    buffer_free(&b);
+    buffer_free(&before);
+}
+
+static void test_a_label_without_committed_data_is_refused(void **state)
+{
+    (void)state;
+    struct buffer b = {0};
+    struct error err = {0};
+    struct label l = plain;
+    l.did = "";
+    assert_int_equal(label_zpl(&l, &b, &err), ERROR_INPUT);
+    assert_non_null(strstr(err.text, "did"));
+    l = plain;
+    l.mac = NULL;
+    assert_int_equal(label_zpl(&l, &b, &err), ERROR_INPUT);
+    char longer[LABEL_TEXT_MAX + 2];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    l = plain;
+    l.serial = longer;
+    assert_int_equal(label_zpl(&l, &b, &err), ERROR_INPUT);
+    assert_int_equal(b.size, 0);
+    buffer_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_label_shows_the_unit_and_its_setup_code),
+        cmocka_unit_test(test_hostile_text_cannot_leave_its_field),
+        cmocka_unit_test(test_a_label_without_committed_data_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
