@@ -56,11 +56,12 @@ static size_t utf8_length(const unsigned char *p)
     return n;
 }
 
-static cJSON *text_value(const unsigned char *text)
+cJSON *rows_text(sqlite3_stmt *st, int column)
 {
+    const unsigned char *text = sqlite3_column_text(st, column);
     struct buffer b = {0};
     int rc = 0;
-    for (const unsigned char *p = text; *p && !rc;) {
+    for (const unsigned char *p = text; p && *p && !rc;) {
         size_t n = utf8_length(p);
         rc = n ? buffer_append(&b, p, n) : buffer_append(&b, "\xef\xbf\xbd", 3);
         p += n ? n : 1;
@@ -83,7 +84,7 @@ static cJSON *column_value(sqlite3_stmt *st, int column)
     case SQLITE_NULL:
         return cJSON_CreateNull();
     default:
-        return text_value(sqlite3_column_text(st, column));
+        return rows_text(st, column);
     }
 }
 

@@ -16,6 +16,8 @@ int rows_next(sqlite3 *db, sqlite3_stmt *st, struct error *err);
  * A column "x_ms" that holds a wall time (started_ms, ended_ms, first_ms) is followed by "x" as
  * text. A byte that is no UTF-8 becomes U+FFFD. */
 int rows_columns(sqlite3_stmt *st, int first, cJSON *object, struct error *err);
+/* A text column as a JSON string, in the same way; NULL out of memory. */
+cJSON *rows_text(sqlite3_stmt *st, int column);
 /* All rows as an array of objects under `name`. */
 int rows_array(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err);
 

@@ -77,8 +77,8 @@ static int add_steps(sqlite3 *db, int64_t run, cJSON *object, struct error *err)
             attempts = NULL;
             if (!step || !cJSON_AddItemToArray(steps, step) ||
                 !cJSON_AddNumberToObject(step, "index", (double)index) ||
-                !cJSON_AddStringToObject(step, "id", (const char *)sqlite3_column_text(st, 2)) ||
-                !cJSON_AddStringToObject(step, "kind", (const char *)sqlite3_column_text(st, 3)) ||
+                !cJSON_AddItemToObject(step, "id", rows_text(st, 2)) ||
+                !cJSON_AddItemToObject(step, "kind", rows_text(st, 3)) ||
                 !cJSON_AddStringToObject(step, "verdict", "") ||
                 !(attempts = cJSON_AddArrayToObject(step, "attempts")))
                 rc = out_of_memory(err);
@@ -170,7 +170,7 @@ int query_step(sqlite3 *db, int64_t run, const char *step_id, cJSON **out, struc
     while (!rc && (rc = rows_next(db, st, err)) == 1) {
         const char *name = (const char *)sqlite3_column_text(st, 0);
         cJSON *value = sqlite3_column_type(st, 1) == SQLITE_TEXT
-                           ? cJSON_CreateString((const char *)sqlite3_column_text(st, 1))
+                           ? rows_text(st, 1)
                            : cJSON_CreateNumber(sqlite3_column_double(st, 1));
         rc = value && cJSON_AddItemToObject(object, name, value) ? 0 : out_of_memory(err);
     }
