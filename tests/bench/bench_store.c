@@ -1,0 +1,136 @@
+/* Steps the store commits a second: three measurements each, 32 steps a transaction, each
+ * transaction durable before the next begins. Peer: the sqlite3 shell inserting the same rows into
+ * the same tables, all in one transaction of one fsync. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "protocol/base/clock.h"
+#include "reports/store.h"
+
+enum { SLOTS = 32, ROUNDS = 625, STEPS_PER_RUN = 25, STEPS = SLOTS * ROUNDS };
+
+static void need(int rc, const struct error *err)
+{
+    if (rc) {
+        fprintf(stderr, "bench_store: %s\n", err->text);
+        exit(3);
+    }
+}
+
+static void new_runs(struct store *s, int64_t runs[SLOTS], int batch)
+{
+    struct error err = {0};
+    need(store_begin(s, &err), &err);
+    for (int slot = 0; slot < SLOTS; slot++) {
+        char serial[32];
+        snprintf(serial, sizeof serial, "SN%05d%03d", batch, slot);
+        struct run_record run = {.order = "O-1",
+                                 .product = "p",
+                                 .plan = "p/line",
+                                 .site = "s",
+                                 .line = "l",
+                                 .station = "b",
+                                 .slot = slot + 1,
+                                 .serial = serial};
+        need(store_run_open(s, &run, &err), &err);
+        runs[slot] = run.id;
+    }
+    need(store_commit(s, &err), &err);
+}
+
+/* Seconds spent between begin and commit of the groups of steps. */
+static double commit_steps(struct store *s)
+{
+    struct error err = {0};
+    int64_t runs[SLOTS], spent_ns = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        if (round % STEPS_PER_RUN == 0)
+            new_runs(s, runs, round / STEPS_PER_RUN);
+        int64_t from = clock_mono_ns();
+        need(store_begin(s, &err), &err);
+        for (int slot = 0; slot < SLOTS; slot++) {
+            char id[16];
+            struct measurement_record m[3];
+            static const char *const names[3] = {"mtf50_centre", "snr", "white_balance_de"};
+            for (int k = 0; k < 3; k++)
+                m[k] = (struct measurement_record){.name = names[k],
+                                                   .unit = "dB",
+                                                   .value = round + slot * 0.01 + k,
+                                                   .has_low = true,
+                                                   .low = 1,
+                                                   .verdict = VERDICT_PASS};
+            snprintf(id, sizeof id, "step%d", round % STEPS_PER_RUN);
+            const struct step_record step = {.run = runs[slot],
+                                             .index = round % STEPS_PER_RUN,
+                                             .attempt = 1,
+                                             .id = id,
+                                             .kind = "image",
+                                             .verdict = VERDICT_PASS,
+                                             .started_wall_ms = 1790000000000 + round,
+                                             .duration_ms = 12.5,
+                                             .measurements = m,
+                                             .measurement_count = 3};
+            need(store_step(s, &step, &err), &err);
+        }
+        need(store_commit(s, &err), &err);
+        spent_ns += clock_mono_ns() - from;
+    }
+    return (double)spent_ns / 1e9;
+}
+
+/* The same rows as a script for the shell, from what the store now holds. */
+static double shell_seconds(const char *folder)
+{
+    char command[2048];
+    snprintf(command, sizeof command,
+             "cd '%s' && sqlite3 store.db .schema >schema.sql && "
+             "{ echo 'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+             " BEGIN;';"
+             " sqlite3 store.db '.mode insert step' 'SELECT * FROM step'"
+             "  '.mode insert measurement' 'SELECT * FROM measurement'; echo 'COMMIT;'; } >rows.sql"
+             " && cp store.db peer.db && sqlite3 peer.db 'DROP TRIGGER step_kept;"
+             " DROP TRIGGER measurement_kept; DELETE FROM measurement; DELETE FROM step' && "
+             "sqlite3 peer.db 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null",
+             folder);
+    if (system(command))
+        exit(3);
+    snprintf(command, sizeof command, "cd '%s' && sqlite3 peer.db <rows.sql >/dev/null", folder);
+    int64_t from = clock_mono_ns();
+    if (system(command))
+        exit(3);
+    return (double)(clock_mono_ns() - from) / 1e9;
+}
+
+int main(void)
+{
+    const char *build = getenv("BUILD");
+    char folder[256], path[300], attachments[300], command[300];
+    struct error err = {0};
+    struct store *s = NULL;
+    struct stat st;
+    snprintf(folder, sizeof folder, "%s/bench-store-XXXXXX", build ? build : ".");
+    if (!mkdtemp(folder)) {
+        perror(folder);
+        return 3;
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, STORE_FILE);
+    snprintf(attachments, sizeof attachments, "%s/%s", folder, STORE_ATTACHMENTS);
+    need(store_open(path, attachments, &s, &err), &err);
+    double seconds = commit_steps(s);
+    store_close(s);
+    double bytes = stat(path, &st) ? 0 : (double)st.st_size;
+    double peer = shell_seconds(folder);
+    printf("{\"bench\":\"store_steps_committed\",\"value\":%.0f,\"unit\":\"steps/s\","
+           "\"reference\":%.0f,\"peer\":\"sqlite3 shell, the same rows in one transaction\","
+           "\"method\":\"%d steps of 3 measurements, %d a transaction, WAL, synchronous=FULL, each "
+           "commit durable before the next\"}\n",
+           STEPS / seconds, STEPS / peer, STEPS, SLOTS);
+    printf("{\"bench\":\"store_bytes_per_step\",\"value\":%.0f,\"unit\":\"bytes\","
+           "\"method\":\"file size after %d steps of 3 measurements and their %d runs\"}\n",
+           bytes / STEPS, STEPS, STEPS / STEPS_PER_RUN);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command) ? 3 : 0;
+}
