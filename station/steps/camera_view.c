@@ -17,6 +17,14 @@ void view_free(struct view *views, size_t count)
     }
 }
 
+struct nv12 view_nv12(const struct view *v)
+{
+    return (struct nv12){.data = v->nv12,
+                         .bytes = (size_t)v->width_px * v->height_px * 3 / 2,
+                         .width_px = (int)v->width_px,
+                         .height_px = (int)v->height_px};
+}
+
 int camera_configure(struct step_context *c, const struct view_settings *s, struct error *err)
 {
     cJSON *p = cJSON_CreateObject();

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "station/measure/picture.h"
 #include "station/steps/step.h"
 
 enum { VIEW_FRAMES_MAX = 16 };
@@ -15,6 +16,7 @@ struct view {
     double exposure_ms, gain;
     uint8_t *nv12; /* owned: luma rows tight, then interleaved U,V; full-range BT.709, sRGB-coded */
 };
+struct nv12 view_nv12(const struct view *v);
 void view_free(struct view *views, size_t count); /* frees the pixels, not the array */
 
 struct view_settings {
