@@ -1,0 +1,186 @@
+/* takt report: the record of a unit, an order or a station, as a page, a table or a document. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "protocol/base/file.h"
+#include "reports/query.h"
+#include "reports/render.h"
+#include "reports/store.h"
+#include "station/cli/command.h"
+#include "station/cli/state_place.h"
+
+static const char usage[] =
+    "takt report unit NAME | order ORDER | station STATION\n"
+    "         (--station STATION.json | --store FILE) [--format html|json|csv] [--lang en|zh]\n"
+    "         [--out FILE|FOLDER/]\n\n"
+    "  unit     by serial, chip id, DID or MAC: every run, step, attempt and figure\n"
+    "  order    its units, yields and failures; likewise station\n"
+    "  --out    a file instead of stdout; an order as html into a FOLDER/ gets index.html and a\n"
+    "           page of each unit, linked";
+
+static const struct {
+    const char *name;
+    int (*query)(sqlite3 *db, const char *name, cJSON **out, struct error *err);
+} subjects[] = {{"unit", query_unit}, {"order", query_order}, {"station", query_station}};
+
+struct report {
+    struct state_place place;
+    const struct renderer *renderer;
+    struct render_options options;
+    const char *out; /* NULL is stdout */
+    sqlite3 *db;
+};
+
+static int read_attachment(void *context, const char *sha256, struct buffer *out, struct error *err)
+{
+    const struct report *r = context;
+    return store_attachment_read(r->place.attachments, sha256, out, err);
+}
+
+static int write_page(struct report *r, const cJSON *document, const char *path, struct error *err)
+{
+    struct buffer page = {0};
+    int rc = r->renderer->render(document, &r->options, &page, err);
+    if (!rc && path)
+        rc = file_write(path, page.data, page.size, 0644, err);
+    else if (!rc && (fwrite(page.data, 1, page.size, stdout) != page.size || fflush(stdout)))
+        rc = error_errno(err, ERROR_IO, "cannot write to stdout");
+    buffer_free(&page);
+    return rc;
+}
+
+/* The order's own page and one of each of its units, which link to each other by run number. */
+static int write_folder(struct report *r, const cJSON *order, struct error *err)
+{
+    char path[PATH_MAX], name[64];
+    const cJSON *row;
+    int rc = file_make_folders(r->out, 0755, err);
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(order, "units"))
+    {
+        cJSON *unit = NULL;
+        const cJSON *run = cJSON_GetObjectItemCaseSensitive(row, "run");
+        const cJSON *chip = cJSON_GetObjectItemCaseSensitive(row, "chip_id");
+        const cJSON *serial = cJSON_GetObjectItemCaseSensitive(row, "serial");
+        if (rc)
+            break;
+        if (cJSON_IsString(chip))
+            rc = query_unit(r->db, chip->valuestring, &unit, err);
+        else if (cJSON_IsString(serial) && *serial->valuestring)
+            rc = query_unit(r->db, serial->valuestring, &unit, err);
+        else
+            rc = query_run(r->db, (int64_t)cJSON_GetNumberValue(run), &unit, err);
+        snprintf(name, sizeof name, r->options.unit_href, (long long)cJSON_GetNumberValue(run));
+        if (!rc && !(rc = file_join(path, sizeof path, r->out, name, err)))
+            rc = write_page(r, unit, path, err);
+        cJSON_Delete(unit);
+    }
+    if (!rc && !(rc = file_join(path, sizeof path, r->out, "index.html", err)))
+        rc = write_page(r, order, path, err);
+    return rc;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    size_t n = strlen(path);
+    return (n && path[n - 1] == '/') || (!stat(path, &st) && S_ISDIR(st.st_mode));
+}
+
+static int produce(struct report *r, size_t subject, const char *name, struct error *err)
+{
+    cJSON *document = NULL;
+    int rc = query_open(r->place.store, &r->db, err);
+    if (rc)
+        return rc;
+    rc = subjects[subject].query(r->db, name, &document, err);
+    if (!rc && r->out && is_folder(r->out)) {
+        if (strcmp(subjects[subject].name, "unit") == 0 || strcmp(r->renderer->name, "html") != 0) {
+            rc = error_set(err, ERROR_INPUT,
+                           "--out %s is a folder: only an order or a station as html fills one",
+                           r->out);
+        } else {
+            r->options.unit_href = "run-%lld.html";
+            rc = write_folder(r, document, err);
+        }
+    } else if (!rc) {
+        rc = write_page(r, document, r->out, err);
+    }
+    cJSON_Delete(document);
+    sqlite3_close(r->db);
+    return rc;
+}
+
+static bool known_language(const char *language)
+{
+    for (const char *const *l = render_languages(); *l; l++)
+        if (!strcmp(*l, language))
+            return true;
+    return false;
+}
+
+int cli_report(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"station", required_argument, NULL, 's'}, {"store", required_argument, NULL, 'S'},
+        {"format", required_argument, NULL, 'f'},  {"lang", required_argument, NULL, 'l'},
+        {"out", required_argument, NULL, 'o'},     {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    struct report r = {0};
+    struct error err = {0};
+    const char *station = NULL, *store = NULL, *format = "html", *language = "en";
+    int option;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            station = optarg;
+            break;
+        case 'S':
+            store = optarg;
+            break;
+        case 'f':
+            format = optarg;
+            break;
+        case 'j':
+            format = "json";
+            break;
+        case 'l':
+            language = optarg;
+            break;
+        case 'o':
+            r.out = optarg;
+            break;
+        case 'h':
+            printf("usage: %s\n", usage);
+            return CLI_OK;
+        default:
+            return cli_usage(usage, "takt report: wrong option");
+        }
+    }
+    if (argc - optind != 2)
+        return cli_usage(usage, "takt report: expected what to report and its name");
+    size_t subject = 0, count = sizeof subjects / sizeof subjects[0];
+    while (subject < count && strcmp(subjects[subject].name, argv[optind]) != 0)
+        subject++;
+    if (subject == count)
+        return cli_usage(usage, "takt report: '%s' is not unit, order or station", argv[optind]);
+    r.renderer = renderer_find(format);
+    if (!r.renderer)
+        return cli_usage(usage, "takt report: no format '%s' in this version: html, json or csv",
+                         format);
+    if (!known_language(language))
+        return cli_usage(usage, "takt report: no language '%s': en or zh", language);
+    if (!station == !store)
+        return cli_usage(usage, "takt report: give --station or --store");
+    r.options =
+        (struct render_options){.language = language, .attachment = read_attachment, .context = &r};
+    int rc = station ? state_place_of_station(station, &r.place, &err)
+                     : state_place_of_store(store, &r.place, &err);
+    if (!rc)
+        rc = produce(&r, subject, argv[optind + 1], &err);
+    return rc ? cli_fail("report", &err) : CLI_OK;
+}

@@ -1,0 +1,70 @@
+#include "station/cli/state_place.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/file.h"
+#include "protocol/base/json.h"
+#include "reports/store.h"
+
+static void folder_of(const char *path, char out[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (slash)
+        snprintf(out, PATH_MAX, "%.*s", (int)(slash > path ? slash - path : 1), path);
+    else
+        strcpy(out, ".");
+}
+
+static int custody_of(const struct json_document *d, const char *folder, struct state_place *out,
+                      struct error *err)
+{
+    const cJSON *root = json_root(d);
+    const char *address = NULL;
+    char path[PATH_MAX];
+    if (!cJSON_GetObjectItemCaseSensitive(root, "custody"))
+        return 0;
+    int rc = json_need_string(d, root, "custody", &address, err);
+    if (rc)
+        return rc;
+    if (strncmp(address, "file:", 5) != 0) {
+        snprintf(out->custody, sizeof out->custody, "%s", address);
+        return 0;
+    }
+    rc = file_join(path, sizeof path, folder, address + 5, err);
+    if (!rc)
+        snprintf(out->custody, sizeof out->custody, "file:%s", path);
+    return rc;
+}
+
+int state_place_of_station(const char *station_path, struct state_place *out, struct error *err)
+{
+    struct json_document *d = NULL;
+    char folder[PATH_MAX], state[PATH_MAX];
+    const char *state_dir = NULL;
+    *out = (struct state_place){0};
+    folder_of(station_path, folder);
+    int rc = json_load(station_path, &d, err);
+    if (rc)
+        return rc;
+    if (!(rc = json_need_string(d, json_root(d), "state_dir", &state_dir, err)) &&
+        !(rc = file_join(state, sizeof state, folder, state_dir, err)) &&
+        !(rc = file_join(out->store, sizeof out->store, state, STORE_FILE, err)) &&
+        !(rc = file_join(out->attachments, sizeof out->attachments, state, STORE_ATTACHMENTS,
+                         err)) &&
+        !(rc = file_join(out->socket, sizeof out->socket, state, "taktd.sock", err)))
+        rc = custody_of(d, folder, out, err);
+    json_free(d);
+    return rc;
+}
+
+int state_place_of_store(const char *store_path, struct state_place *out, struct error *err)
+{
+    char folder[PATH_MAX];
+    *out = (struct state_place){0};
+    folder_of(store_path, folder);
+    int rc = file_join(out->store, sizeof out->store, ".", store_path, err);
+    if (!rc)
+        rc = file_join(out->attachments, sizeof out->attachments, folder, STORE_ATTACHMENTS, err);
+    return rc;
+}

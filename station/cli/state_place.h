@@ -1,0 +1,21 @@
+/* Where a station keeps its state, for commands that need no more of the station file: a record can
+ * be read although a slot's wiring is wrong. */
+#ifndef TAKT_STATION_CLI_STATE_PLACE_H
+#define TAKT_STATION_CLI_STATE_PLACE_H
+
+#include <limits.h>
+
+#include "protocol/base/error.h"
+
+struct state_place {
+    char store[PATH_MAX], attachments[PATH_MAX];
+    char socket[PATH_MAX];       /* taktd's, when it runs; "" when only the store is known */
+    char custody[PATH_MAX + 16]; /* "file:/..."; "" when the station has none */
+};
+
+/* From a station file; ERROR_INPUT with file and line. */
+int state_place_of_station(const char *station_path, struct state_place *out, struct error *err);
+/* From a store's own path: attachments lie beside it. */
+int state_place_of_store(const char *store_path, struct state_place *out, struct error *err);
+
+#endif
