@@ -54,5 +54,6 @@ const struct step_kind step_power_on = {
     .about = "supply on, first current, wait for the unit",
     .params = params,
     .measurements = measurements,
+    .restores = true,
     .run = run,
 };

@@ -87,6 +87,9 @@ struct step_kind {
     const struct step_param *params;             /* ends with NULL name; may be NULL */
     const struct step_measurement *measurements; /* ends with NULL name; may be NULL */
     bool uninterruptible; /* an abort waits for its end (erase, write, key) */
+    bool restores;        /* brings the slot to where later steps need it (power, session): done
+                           * again when a run goes on after the station was restarted */
+    bool needs_bundle;    /* a run is refused when the station has none */
     bool needs_identity;  /* takes one from the pool: a run is refused when there are too few */
     int (*run)(struct step_context *c, struct error *err);
 };

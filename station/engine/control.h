@@ -1,0 +1,26 @@
+/* The control socket: JSON-RPC 2.0 for people's programs, over STATE/taktd.sock (mode 0660).
+ *
+ *   status                                       what `status` events carry, too
+ *   subscribe                                    events {"method": "status", "params": {...}} on
+ *                                                change, at most ten a second
+ *   run.start {plan, order, slots?, serials?, operator?, mode?}   -> {"runs": [{slot, run}]}
+ *             without slots: every idle one; serials go with the slots, in their order
+ *   run.abort {slot} or {"all": true}, operator?                  -> {"aborting": [slot]}
+ *   pool.import {path, operator?}                                 -> {"imported": n}
+ *   pool.status                                                   -> {"free": n, ...}
+ *   stop {force?}                                refused while runs are under way, unless forced
+ *
+ * An error's "code" is a negative ERROR_*, its "message" what to tell people. */
+#ifndef TAKT_STATION_ENGINE_CONTROL_H
+#define TAKT_STATION_ENGINE_CONTROL_H
+
+#include "station/engine/core.h"
+
+int control_open(struct engine *e, struct error *err);
+void control_close(struct engine *e);
+/* Sends due events; when to be called next, or -1. */
+int64_t control_tick(struct engine *e, int64_t now_ns);
+/* Between rounds: frees clients that are gone. */
+void control_sweep(struct engine *e);
+
+#endif

@@ -1,0 +1,133 @@
+/* What a worker asks taktd: each answer is sent once it is committed. */
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/digest.h"
+#include "protocol/base/json.h"
+#include "reports/query.h"
+#include "station/engine/core.h"
+
+struct question {
+    struct op op;
+    struct slot *slot;
+    pid_t asker;
+    cJSON *asked, *answer;
+};
+
+static int reserve(struct question *q, struct error *err)
+{
+    struct slot *s = q->slot;
+    struct engine *e = s->engine;
+    struct identity id = {0};
+    char key_hex[2 * IDENTITY_KEY_MAX + 1];
+    const char *chip_id = json_string(q->asked, "chip_id", "");
+    if (!e->pool)
+        return error_set(err, ERROR_MISSING, "the station has no custody, so no identities");
+    if (!*chip_id)
+        return error_set(err, ERROR_INPUT, "an identity was asked for without a chip id");
+    const struct pool_request request = {.chip_id = chip_id,
+                                         .serial = s->run.serial,
+                                         .order = s->run.order,
+                                         .station = e->station->station,
+                                         .wall_ms = clock_wall_ms()};
+    /* The unit is named in the store no later than its identity. */
+    int rc = store_run_unit(e->store, s->run.id, chip_id, s->run.serial, err);
+    if (!rc)
+        rc = pool_reserve(e->pool, &request, &id, err);
+    if (!rc) {
+        hex_encode(id.key, id.key_bytes, key_hex);
+        cJSON_AddStringToObject(q->answer, "did", id.did);
+        cJSON_AddStringToObject(q->answer, "mac", id.mac);
+        cJSON_AddStringToObject(q->answer, "key", key_hex);
+        cJSON_AddStringToObject(q->answer, "state", identity_state_name(id.state));
+        OPENSSL_cleanse(key_hex, sizeof key_hex);
+    }
+    identity_wipe(&id);
+    return rc;
+}
+
+static int advance(struct question *q, struct error *err)
+{
+    struct engine *e = q->slot->engine;
+    const char *state = json_string(q->asked, "state", "");
+    for (int to = IDENTITY_INJECTED; e->pool && to < IDENTITY_STATES; to++)
+        if (strcmp(state, identity_state_name((enum identity_state)to)) == 0)
+            return pool_advance(e->pool, json_string(q->asked, "chip_id", ""),
+                                (enum identity_state)to, slot_step(q->slot)->id, clock_wall_ms(),
+                                err);
+    return error_set(err, ERROR_INPUT, "'%s' is not a state an identity goes to", state);
+}
+
+static int committed(struct question *q, struct error *err)
+{
+    struct engine *e = q->slot->engine;
+    cJSON *figures = NULL;
+    int rc = query_step(store_handle(e->store), q->slot->run.id, json_string(q->asked, "step", ""),
+                        &figures, err);
+    if (!rc)
+        cJSON_AddItemToObject(q->answer, "figures", figures);
+    return rc;
+}
+
+static void wipe_answer(struct question *q)
+{
+    cJSON *key = cJSON_GetObjectItemCaseSensitive(q->answer, "key");
+    if (cJSON_IsString(key))
+        OPENSSL_cleanse(key->valuestring, strlen(key->valuestring));
+    cJSON_Delete(q->answer);
+    q->answer = NULL;
+}
+
+static int write_question(struct op *op, struct error *err)
+{
+    static const struct {
+        const char *name;
+        int (*answer)(struct question *q, struct error *err);
+    } table[] = {{"reserve", reserve}, {"advance", advance}, {"committed", committed}};
+    struct question *q = op->context;
+    const char *name = json_string(q->asked, "ask", "");
+    wipe_answer(q);
+    q->answer = cJSON_CreateObject();
+    /* The asker is gone: its step is over, and it must not take an identity any more. */
+    if (q->slot->worker.pid != q->asker)
+        return error_set(err, ERROR_CLOSED, "the worker that asked is gone");
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(name, table[i].name) == 0)
+            return table[i].answer(q, err);
+    return error_set(err, ERROR_PROTOCOL, "a worker asked for '%s'", name);
+}
+
+static void answer_question(struct op *op, int rc, const struct error *why)
+{
+    struct question *q = op->context;
+    struct error err;
+    if (q->slot->worker.pid == q->asker) {
+        cJSON_AddNumberToObject(q->answer, "rc", rc);
+        if (rc)
+            cJSON_AddStringToObject(q->answer, "text", why->text);
+        if (channel_send(q->slot->worker.channel, q->answer, &err))
+            worker_kill(&q->slot->worker);
+    }
+    wipe_answer(q);
+    cJSON_Delete(q->asked);
+    free(q);
+}
+
+void slot_take_question(struct slot *s, cJSON *asked)
+{
+    struct question *q = calloc(1, sizeof *q);
+    if (!q) {
+        cJSON_Delete(asked);
+        worker_kill(&s->worker); /* recorded as its death, in this step */
+        return;
+    }
+    q->slot = s;
+    q->asker = s->worker.pid;
+    q->asked = asked;
+    q->op =
+        (struct op){.write = write_question, .done = answer_question, .single = true, .context = q};
+    engine_queue(s->engine, &q->op);
+}

@@ -1,0 +1,193 @@
+/* From what a worker said to what the store keeps. */
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/base/json.h"
+#include "station/engine/core.h"
+#include "station/engine/journal.h"
+#include "station/plan/judge.h"
+
+enum { ROWS_MAX = 4096 };
+
+void slot_result_clear(struct slot_result *r)
+{
+    cJSON_Delete(r->said);
+    free(r->measurements);
+    free(r->notes);
+    free(r->attachments);
+    memset(r, 0, sizeof *r);
+}
+
+static const char *text_at(const cJSON *row, int index)
+{
+    const cJSON *item = cJSON_GetArrayItem(row, index);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static double number_at(const cJSON *row, int index)
+{
+    const cJSON *item = cJSON_GetArrayItem(row, index);
+    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static size_t rows_of(const cJSON *said, const char *name, const cJSON **first)
+{
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(said, name);
+    int n = cJSON_GetArraySize(rows);
+    *first = rows ? rows->child : NULL;
+    return n < 0 || n > ROWS_MAX ? 0 : (size_t)n;
+}
+
+static void describe_miss(const struct judged *j, char *out, size_t size)
+{
+    const struct limit *l = j->limit;
+    if (l->has_min && !(j->value >= l->min))
+        snprintf(out, size, "%s is %g %s, expected at least %g", j->measurement, j->value, j->unit,
+                 l->min);
+    else
+        snprintf(out, size, "%s is %g %s, expected at most %g", j->measurement, j->value, j->unit,
+                 l->max);
+}
+
+static void keep_failure(struct slot *s, const struct plan_step *step, const struct judged *j)
+{
+    struct slot_failure *f = &s->failure;
+    memset(f, 0, sizeof *f);
+    snprintf(f->step, sizeof f->step, "%s", step->id);
+    snprintf(f->message, sizeof f->message, "%s", s->result.message);
+    f->verdict = s->result.verdict;
+    if (!j)
+        return;
+    snprintf(f->measurement, sizeof f->measurement, "%s", j->measurement);
+    snprintf(f->unit, sizeof f->unit, "%s", j->unit);
+    f->has_value = true;
+    f->value = j->value;
+    f->has_low = j->limit->has_min;
+    f->has_high = j->limit->has_max;
+    f->low = j->limit->min;
+    f->high = j->limit->max;
+}
+
+/* The measurements as records, each with the limits it was held against; the step's verdict. */
+static void judge(struct slot *s, const struct plan_step *step, struct judged *values, size_t count)
+{
+    static const enum verdict of[] = {[JUDGED_FREE] = VERDICT_NONE,
+                                      [JUDGED_PASS] = VERDICT_PASS,
+                                      [JUDGED_FAIL] = VERDICT_FAIL,
+                                      [JUDGED_MISSING] = VERDICT_ERROR};
+    struct slot_result *r = &s->result;
+    const struct limit *worst;
+    const struct judged *failed = NULL;
+    enum judgement all = judge_step(step->limits, step->limit_count, values, count, &worst);
+    for (size_t i = 0; i < count; i++) {
+        const struct limit *l = values[i].limit;
+        r->measurements[i] = (struct measurement_record){
+            .name = values[i].measurement,
+            .unit = values[i].unit,
+            .value = values[i].value,
+            .has_low = l && l->has_min,
+            .has_high = l && l->has_max,
+            .low = l ? l->min : 0,
+            .high = l ? l->max : 0,
+            .verdict = of[values[i].judgement],
+        };
+        if (!failed && values[i].judgement == JUDGED_FAIL)
+            failed = &values[i];
+    }
+    if (r->verdict == VERDICT_NONE) { /* the step itself went well: the values decide */
+        r->verdict = of[all];
+        if (all == JUDGED_MISSING)
+            snprintf(r->message, sizeof r->message,
+                     "there is a limit for '%s', but no value came in %s", worst->measurement,
+                     worst->unit);
+        else if (all == JUDGED_FAIL && failed)
+            describe_miss(failed, r->message, sizeof r->message);
+    }
+    if (r->verdict != VERDICT_PASS)
+        keep_failure(s, step, r->verdict == VERDICT_FAIL ? failed : NULL);
+}
+
+/* Who the unit is, once a step found out; the next write puts it into the store. */
+static void learn(struct slot *s, char *kept, size_t size, const char *text)
+{
+    if (!*text || strcmp(kept, text) == 0)
+        return;
+    snprintf(kept, size, "%s", text);
+    s->unit_known = false;
+}
+
+/* said may be NULL: then the verdict and the message are what there is. */
+void slot_result_take(struct slot *s, cJSON *said)
+{
+    struct slot_result *r = &s->result;
+    const struct plan_step *step = slot_step(s);
+    const cJSON *m, *n, *a;
+    r->there = true;
+    r->said = said;
+    r->index = s->current;
+    r->attempt = s->current_attempt;
+    r->started_wall_ms = s->step_started_wall_ms;
+    size_t measured = rows_of(said, "measurements", &m), noted = rows_of(said, "notes", &n),
+           attached = rows_of(said, "attachments", &a);
+    struct judged *values = calloc(measured + 1, sizeof *values);
+    r->measurements = calloc(measured + 1, sizeof *r->measurements);
+    r->notes = calloc(noted + 1, sizeof *r->notes);
+    r->attachments = calloc(attached + 1, sizeof *r->attachments);
+    if (!values || !r->measurements || !r->notes || !r->attachments) {
+        /* Never a pass on half a record. */
+        r->verdict = VERDICT_ERROR;
+        snprintf(r->message, sizeof r->message, "out of memory for the step's figures");
+        free(values);
+        return;
+    }
+    for (size_t i = 0; i < measured; i++, m = m->next)
+        values[i] = (struct judged){
+            .measurement = text_at(m, 0), .unit = text_at(m, 1), .value = number_at(m, 2)};
+    for (size_t i = 0; i < noted; i++, n = n->next) {
+        r->notes[i] = (struct note_record){text_at(n, 0), text_at(n, 1)};
+        if (strcmp(r->notes[i].name, "serial") == 0)
+            learn(s, s->run.serial, sizeof s->run.serial, r->notes[i].text);
+    }
+    for (size_t i = 0; i < attached; i++, a = a->next)
+        r->attachments[i] = (struct attachment_record){text_at(a, 0), text_at(a, 1), text_at(a, 2),
+                                                       (int64_t)number_at(a, 3)};
+    r->measurement_count = measured;
+    r->note_count = noted;
+    r->attachment_count = attached;
+    learn(s, s->run.chip_id, sizeof s->run.chip_id, json_string(said, "chip_id", ""));
+    judge(s, step, values, measured);
+    free(values);
+}
+
+int slot_write_result(struct slot *s, struct error *err)
+{
+    const struct slot_result *r = &s->result;
+    const struct plan_step *step = &s->run.plan->steps[r->index];
+    struct engine *e = s->engine;
+    const struct step_record record = {
+        .run = s->run.id,
+        .index = r->index,
+        .attempt = r->attempt,
+        .id = step->id,
+        .kind = step->kind,
+        .verdict = r->verdict,
+        .message = r->message,
+        .started_wall_ms = r->started_wall_ms,
+        .duration_ms = r->duration_ms,
+        .measurements = r->measurements,
+        .measurement_count = r->measurement_count,
+        .notes = r->notes,
+        .note_count = r->note_count,
+        .attachments = r->attachments,
+        .attachment_count = r->attachment_count,
+    };
+    int rc = store_step(e->store, &record, err);
+    if (!rc && s->run.chip_id[0] && !s->unit_known)
+        rc = store_run_unit(e->store, s->run.id, s->run.chip_id, s->run.serial, err);
+    const struct step_kind *kind = vocabulary_kind(&e->vocabulary, step->kind);
+    if (!rc && kind && kind->restores)
+        rc = journal_put_attempt(e->journal, s->run.id, r->index, r->attempt, err);
+    return rc;
+}

@@ -1,0 +1,48 @@
+/* The station file: slots, their wiring, where things are kept. Format: docs/architecture.md. */
+#ifndef TAKT_STATION_ENGINE_STATION_FILE_H
+#define TAKT_STATION_ENGINE_STATION_FILE_H
+
+#include <limits.h>
+
+#include "protocol/base/json.h"
+#include "protocol/wire/session.h"
+
+enum { STATION_SLOTS_MAX = 64, STATION_WIRES_PER_SLOT = 8, STATION_RESOURCES_MAX = 512 };
+
+struct station_file_wire {
+    const char *class_name;
+    int resource; /* what a lease is of: an instrument, or one channel of it */
+};
+
+struct station_file_slot {
+    int number; /* as people say it, 1 to 64 */
+    const char *port;
+    struct station_file_wire wires[STATION_WIRES_PER_SLOT];
+    size_t wire_count;
+    int line;
+};
+
+struct station_file {
+    struct json_document *document;
+    char path[PATH_MAX]; /* absolute */
+    const char *station, *line, *site;
+    char state_dir[PATH_MAX], products_dir[PATH_MAX], boards_dir[PATH_MAX];
+    char bundle[PATH_MAX];          /* "" when none */
+    char custody[PATH_MAX + 16];    /* "file:/..."; "" when none */
+    struct credentials credentials; /* PEM texts, owned; NULLs when none are given */
+    bool has_instruments;
+    struct station_file_slot slots[STATION_SLOTS_MAX];
+    size_t slot_count;
+    int capacity[STATION_RESOURCES_MAX]; /* slots at once, by resource */
+    size_t resource_count;
+};
+
+/* Everything checked, instruments by fixture_check(); a complaint names file and line. Makes
+ * nothing. */
+int station_file_load(const char *path, struct station_file **out, struct error *err);
+void station_file_free(struct station_file *s);
+
+/* Only where the control socket is, for clients: out has room for PATH_MAX. */
+int station_file_socket(const char *path, char *out, struct error *err);
+
+#endif
