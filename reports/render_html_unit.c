@@ -272,21 +272,26 @@ static void attachment_row(struct page *p, const cJSON *step, const cJSON *a)
     html_raw(p, "</code></td></tr>\n");
 }
 
-static void attachments(struct page *p, const cJSON *run, bool with_pictures)
+static void pictures(struct page *p, const cJSON *run)
 {
     const cJSON *step, *attempt, *a;
-    if (with_pictures && p->options->attachment && count_attachments(run, true)) {
-        html_raw(p, "<h2>");
-        html_word(p, WORD_PICTURES);
-        html_raw(p, "</h2>\n");
-        cJSON_ArrayForEach(step, member(run, "steps"))
-            cJSON_ArrayForEach(attempt, member(step, "attempts"))
-                cJSON_ArrayForEach(a, member(attempt, "attachments"))
-        {
-            if (is_picture(a))
-                picture(p, step, a);
-        }
+    if (!p->options->attachment || !count_attachments(run, true))
+        return;
+    html_raw(p, "<h2>");
+    html_word(p, WORD_PICTURES);
+    html_raw(p, "</h2>\n");
+    cJSON_ArrayForEach(step, member(run, "steps"))
+        cJSON_ArrayForEach(attempt, member(step, "attempts"))
+            cJSON_ArrayForEach(a, member(attempt, "attachments"))
+    {
+        if (is_picture(a))
+            picture(p, step, a);
     }
+}
+
+static void attachments(struct page *p, const cJSON *run)
+{
+    const cJSON *step, *attempt, *a;
     if (!count_attachments(run, false))
         return;
     html_raw(p, "<h2>");
@@ -360,7 +365,7 @@ static void earlier(struct page *p, const cJSON *run)
     html_raw(p, "</summary>\n");
     reasons(p, run);
     steps(p, run);
-    attachments(p, run, false);
+    attachments(p, run);
     html_raw(p, "</details>\n");
 }
 
@@ -384,8 +389,9 @@ static void run_in_full(struct page *p, const cJSON *unit, const cJSON *run)
     html_word(p, WORD_RUN);
     html_rawf(p, " %.0f</h2>\n", cJSON_GetNumberValue(member(run, "run")));
     facts(p, unit, run);
-    attachments(p, run, true);
+    pictures(p, run);
     steps(p, run);
+    attachments(p, run);
 }
 
 void html_unit(struct page *p, const cJSON *document)

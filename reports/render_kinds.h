@@ -71,7 +71,7 @@ const char *word_verdict(int language, const char *verdict);
 /* Members of a row, NULL-safe. */
 const char *member_text(const cJSON *object, const char *name); /* "" when absent */
 const cJSON *member(const cJSON *object, const char *name);
-/* 0.1428, 12, 1.25e+06: six digits, as short as they go; "–" for null. */
+/* 0.1428, 8388608, 1.25e-06: whole numbers in full, else six digits; "–" for null. */
 void number_text(const cJSON *value, char out[32]);
 bool member_is(const cJSON *object, const char *name, const char *text);
 

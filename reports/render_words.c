@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -113,8 +114,11 @@ bool member_is(const cJSON *object, const char *name, const char *text)
 
 void number_text(const cJSON *value, char out[32])
 {
-    if (cJSON_IsNumber(value))
-        snprintf(out, 32, "%.6g", value->valuedouble);
-    else
+    double v = cJSON_IsNumber(value) ? value->valuedouble : NAN;
+    if (isnan(v))
         strcpy(out, "–");
+    else if (v == floor(v) && fabs(v) < 1e15) /* counts and bytes, to the last digit */
+        snprintf(out, 32, "%.0f", v);
+    else
+        snprintf(out, 32, "%.6g", v);
 }

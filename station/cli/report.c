@@ -134,6 +134,7 @@ int cli_report(int argc, char **argv)
     const char *station = NULL, *store = NULL, *format = "html", *language = "en";
     int option;
     optind = 1;
+    opterr = 0; /* the complaint is ours, in one place */
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
         case 's':
@@ -158,7 +159,8 @@ int cli_report(int argc, char **argv)
             printf("usage: %s\n", usage);
             return CLI_OK;
         default:
-            return cli_usage(usage, "takt report: wrong option");
+            return cli_usage(usage, "takt report: unknown option, or one without its value: %s",
+                             argv[optind - 1]);
         }
     }
     if (argc - optind != 2)
