@@ -18,6 +18,12 @@ enum { BLOCK = 32, FINE = 2, PLANES = 4, TAPS_MAX = 2 * 96 };
 /* Infrared of the lamps per visible lux, as the sensor counts it: warm white, part tungsten. */
 static const double lamp_infrared = 0.35;
 
+/* A block's blur: weights of fine samples around a pixel's first one. */
+struct taps {
+    int first, count;
+    float weight[TAPS_MAX];
+};
+
 struct painter {
     struct physics physics;
     struct lens lens;
@@ -33,6 +39,7 @@ struct painter {
     float *split[FINE]; /* one fine row, sorted into its phases */
     float *narrow;      /* rows x padded_width: blurred along the rows */
     float *blurred;     /* PLANES x BLOCK x padded_width */
+    struct taps *taps;  /* one a block of the band in work */
     float *shading;     /* padded_width */
     float *infrared;
     float pattern[CHANCE_NORMALS];
@@ -80,10 +87,11 @@ int painter_create(const struct board *board, const struct physics *physics, str
         p->split[i] = hold(p, ((size_t)p->columns / FINE + 2) * sizeof(float));
     p->narrow = hold(p, (size_t)p->rows * wide);
     p->blurred = hold(p, PLANES * BLOCK * wide);
+    p->taps = hold(p, (size_t)(p->padded_width / BLOCK) * sizeof *p->taps);
     p->shading = hold(p, wide);
     p->infrared = hold(p, wide);
     bool whole = p->band && p->cells && p->split[0] && p->split[1] && p->narrow && p->blurred &&
-                 p->shading && p->infrared;
+                 p->taps && p->shading && p->infrared;
     for (int c = 0; c < 3; c++) {
         p->picture.plane[c] = hold(p, (size_t)w * (size_t)h * sizeof(uint16_t));
         whole = whole && p->picture.plane[c];
@@ -108,6 +116,7 @@ void painter_free(struct painter *p)
     free(p->cells);
     free(p->narrow);
     free(p->blurred);
+    free(p->taps);
     free(p->shading);
     free(p->infrared);
     free(p);
@@ -180,20 +189,17 @@ static void draw_room(struct painter *p, const struct view *view, int first_row)
 
 /* ---- blur ----------------------------------------------------------------------------------- */
 
-/* Weights on fine samples -pad + 1 .. pad + fine - 1 around a pixel's first one: the Gaussian and,
- * where the samples are finer than a pixel, the pixel's own width. Returns how many. */
-static int blur_weights(double sigma, int fine, int pad, float *w, int *first)
+/* The Gaussian and, where the samples are finer than a pixel, the pixel's own width. */
+static void blur_weights(double sigma, int fine, int pad, struct taps *taps)
 {
     double s = sigma * fine, sum = 0;
     int reach = (int)ceil(3.5 * s) + 1;
     if (reach > pad - fine)
         reach = pad - fine;
-    if (reach < 1)
-        reach = 1;
-    int count = 2 * reach + fine;
     double value[TAPS_MAX];
-    *first = -reach;
-    for (int i = 0; i < count; i++) {
+    taps->first = -reach;
+    taps->count = 2 * reach + fine;
+    for (int i = 0; i < taps->count; i++) {
         int j = i - reach;
         value[i] = 0;
         if (fine == 1) /* the sample stands for a pixel: the Gaussian's integral over it */
@@ -203,9 +209,16 @@ static int blur_weights(double sigma, int fine, int pad, float *w, int *first)
                 value[i] += exp(-(j - k) * (j - k) / (2 * s * s));
         sum += value[i];
     }
-    for (int i = 0; i < count; i++)
-        w[i] = (float)(value[i] / sum);
-    return count;
+    for (int i = 0; i < taps->count; i++)
+        taps->weight[i] = (float)(value[i] / sum);
+}
+
+static void focus_band(struct painter *p, int first_row)
+{
+    for (int b = 0; b < p->padded_width / BLOCK; b++) {
+        double sigma = lens_sigma(&p->lens, (b + 0.5) * BLOCK, first_row + BLOCK / 2.0);
+        blur_weights(sigma, p->fine, p->pad, &p->taps[b]);
+    }
 }
 
 static void add_weighted(float *restrict out, const float *restrict in, float weight)
@@ -214,43 +227,37 @@ static void add_weighted(float *restrict out, const float *restrict in, float we
         out[x] += weight * in[x];
 }
 
-static void blur_band(struct painter *p, int plane, int first_row)
+static void blur_band(struct painter *p, int plane)
 {
     int fine = p->fine, blocks = p->padded_width / BLOCK, rows = BLOCK * fine + 2 * p->pad;
-    float weight[TAPS_MAX];
-    int first;
+    size_t width = (size_t)p->padded_width;
     for (int y = 0; y < rows; y++) {
         const float *row = band_row(p, plane, y);
-        int pairs = (p->padded_width * fine + 2 * p->pad) / fine;
         if (fine == FINE)
-            for (int x = 0; x < pairs; x++) {
+            for (int x = 0; x < p->columns / FINE; x++) {
                 p->split[0][x] = row[2 * x];
                 p->split[1][x] = row[2 * x + 1];
             }
         for (int b = 0; b < blocks; b++) {
-            double sigma = lens_sigma(&p->lens, (b + 0.5) * BLOCK, first_row + BLOCK / 2.0);
-            int count = blur_weights(sigma, fine, p->pad, weight, &first);
-            float *out = p->narrow + (size_t)y * (size_t)p->padded_width + (size_t)b * BLOCK;
+            const struct taps *t = &p->taps[b];
+            float *out = p->narrow + (size_t)y * width + (size_t)b * BLOCK;
             memset(out, 0, BLOCK * sizeof *out);
-            for (int i = 0; i < count; i++) {
-                int at = b * BLOCK * fine + p->pad + first + i;
+            for (int i = 0; i < t->count; i++) {
+                int at = b * BLOCK * fine + p->pad + t->first + i;
                 const float *in = fine == 1 ? row + at : p->split[at % FINE] + at / FINE;
-                add_weighted(out, in, weight[i]);
+                add_weighted(out, in, t->weight[i]);
             }
         }
     }
     for (int b = 0; b < blocks; b++) {
-        double sigma = lens_sigma(&p->lens, (b + 0.5) * BLOCK, first_row + BLOCK / 2.0);
-        int count = blur_weights(sigma, fine, p->pad, weight, &first);
+        const struct taps *t = &p->taps[b];
         for (int y = 0; y < BLOCK; y++) {
-            float *out = p->blurred +
-                         ((size_t)plane * BLOCK + (size_t)y) * (size_t)p->padded_width +
-                         (size_t)b * BLOCK;
+            float *out =
+                p->blurred + ((size_t)plane * BLOCK + (size_t)y) * width + (size_t)b * BLOCK;
             memset(out, 0, BLOCK * sizeof *out);
-            for (int i = 0; i < count; i++) {
-                size_t at = (size_t)(y * fine + p->pad + first + i);
-                add_weighted(out, p->narrow + at * (size_t)p->padded_width + (size_t)b * BLOCK,
-                             weight[i]);
+            for (int i = 0; i < t->count; i++) {
+                size_t at = (size_t)(y * fine + p->pad + t->first + i);
+                add_weighted(out, p->narrow + at * width + (size_t)b * BLOCK, t->weight[i]);
             }
         }
     }
@@ -336,9 +343,10 @@ int painter_paint(struct painter *p, const struct view *view, const struct pictu
             draw_chart(p, top);
         else if (room)
             draw_room(p, view, top);
+        focus_band(p, top);
         for (int c = 0; c < (chart ? PLANES : 1); c++) {
             if (chart || room)
-                blur_band(p, c, top);
+                blur_band(p, c);
             else
                 for (int i = 0; i < BLOCK * p->padded_width; i++)
                     p->blurred[i] = room_wall_reflectance;

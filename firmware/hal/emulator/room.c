@@ -101,9 +101,12 @@ void room_row(const struct room *room, const struct lens *lens, double pan_deg, 
     double texels_a_deg[LAYERS];
     for (int k = 0; k < LAYERS; k++)
         texels_a_deg[k] = TEXELS_A_KNOT / layers[k].knot_deg;
+    double a[3], e[3];
+    look(lens, pan_deg, tilt_deg, x0 + 0.5, y + 0.5, &a[2], &e[2]);
     for (int i = 0; i < count; i += STEP) {
-        double a[3], e[3];
-        for (int k = 0; k < 3; k++)
+        a[0] = a[2];
+        e[0] = e[2];
+        for (int k = 1; k < 3; k++)
             look(lens, pan_deg, tilt_deg, x0 + i + 0.5 + k * (STEP / 2.0), y + 0.5, &a[k], &e[k]);
         int n = count - i < STEP ? count - i : STEP;
         double slope_a = (a[2] - a[0]) / 2, bend_a = (a[2] + a[0]) / 2 - a[1];
