@@ -15,7 +15,7 @@ struct system_control {
     struct unit unit;
     struct camera *camera;
     struct radio *radio;
-    char latch_path[320], boot_reason[24];
+    char boot_reason[24];
 };
 
 /* The latch's text becomes the reason of this start, and stands at "watchdog" from now on: only an
@@ -23,15 +23,12 @@ struct system_control {
 static int read_latch(struct system_control *s, struct error *err)
 {
     struct buffer text = {.limit_bytes = 64};
-    int rc = file_join(s->latch_path, sizeof s->latch_path, s->unit.folder, "reset_cause", err);
-    if (rc)
-        return rc;
-    rc = file_read(s->latch_path, &text, NULL);
+    int rc = file_read(s->unit.latch_path, &text, NULL);
     const char *cause = rc ? "" : buffer_text(&text);
     bool known = cause && (!strcmp(cause, "reboot") || !strcmp(cause, "watchdog"));
     snprintf(s->boot_reason, sizeof s->boot_reason, "%s", known ? cause : "power-on");
     buffer_free(&text);
-    return file_write(s->latch_path, "watchdog", 8, 0600, err);
+    return file_write(s->unit.latch_path, "watchdog", 8, 0600, err);
 }
 
 static int facts(struct system_control *s, struct system_facts *out, struct error *err)
@@ -63,7 +60,7 @@ static int load(struct system_control *s, enum system_load state, struct error *
 
 static int restart(struct system_control *s, struct error *err)
 {
-    int rc = file_write(s->latch_path, "reboot", 6, 0600, err);
+    int rc = file_write(s->unit.latch_path, "reboot", 6, 0600, err);
     if (rc)
         return rc;
     atomic_store(&s->unit.world->supply_amps, 0);
@@ -143,6 +140,8 @@ static int emulator_open(const struct board *board, const char *options, struct 
         rc = physics_load(path, &s->unit.physics, err);
     if (!rc && !(rc = file_join(path, sizeof path, options, "world", err)))
         rc = world_map(path, &s->unit.world, err);
+    if (!rc)
+        rc = file_join(s->unit.latch_path, sizeof s->unit.latch_path, options, "reset_cause", err);
     if (!rc)
         rc = open_parts(s, out, err);
     if (!rc)

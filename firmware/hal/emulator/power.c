@@ -42,6 +42,7 @@ static void settle(struct power *p)
     double amps = power_amps(sum, ph->converter_efficiency, ph->leak_ma / 1000, volts, ohms);
     if (amps < 0 || volts - ohms * amps < ph->brownout_volts) {
         atomic_store(&w->supply_amps, 0);
+        unlink(p->unit->latch_path); /* it needs the supply, too */
         _exit(POWER_EXIT_BROWNOUT);
     }
     atomic_store(&w->supply_amps, amps);

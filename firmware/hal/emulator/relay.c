@@ -326,6 +326,8 @@ static int open_route(struct route *route, const char *host, int port, struct er
     route->to_size = found->ai_addrlen;
     freeaddrinfo(found);
     route->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (route->listener >= 0)
+        small_buffers(route->listener); /* inherited, before the window is agreed on */
     if (route->listener < 0 || bind(route->listener, (struct sockaddr *)&local, sizeof local) ||
         listen(route->listener, 8) ||
         getsockname(route->listener, (struct sockaddr *)&local, &size)) {

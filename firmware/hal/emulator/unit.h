@@ -13,6 +13,7 @@ struct unit {
     struct board board;
     struct physics physics;
     char folder[256];
+    char latch_path[320]; /* of the reset cause (emulator.h) */
     struct world *world;
     struct power *power;
     struct motor *motor; /* NULL on a board without pan and tilt */
