@@ -228,8 +228,8 @@ static double best_four(const struct candidate *c, int count, struct point best[
     return least;
 }
 
-/* Centre of what lies within `radius` and is darker than nine tenths of the rim's mean: the weight is
- * how much darker. */
+/* Centre of what lies within `radius` and is darker than nine tenths of the rim's mean: the weight
+ * is how much darker. */
 static struct point dark_centre(struct plane p, struct point at, double radius)
 {
     for (int pass = 0; pass < 4; pass++) {
