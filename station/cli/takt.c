@@ -19,6 +19,7 @@ static const struct {
     {"plan", cli_plan, "check a plan, its product and limits"},
     {"report", cli_report, "the record of a unit or an order"},
     {"run", cli_run, "one run on every slot; waits for the verdicts"},
+    {"station", cli_station, "what taktd is doing; stopping it"},
     {NULL, NULL, NULL},
 };
 

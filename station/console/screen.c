@@ -109,12 +109,12 @@ static void put_bar(int y, int x, int columns, double fraction)
 
 static void limits_text(const struct tile_failure *f, char *out, size_t size)
 {
-    if (f->has_low && f->has_high)
-        snprintf(out, size, "%.4g … %.4g %s", f->low, f->high, f->unit);
-    else if (f->has_low)
-        snprintf(out, size, "≥ %.4g %s", f->low, f->unit);
-    else if (f->has_high)
-        snprintf(out, size, "≤ %.4g %s", f->high, f->unit);
+    if (f->has_min && f->has_max)
+        snprintf(out, size, "%.4g … %.4g %s", f->min, f->max, f->unit);
+    else if (f->has_min)
+        snprintf(out, size, "≥ %.4g %s", f->min, f->unit);
+    else if (f->has_max)
+        snprintf(out, size, "≤ %.4g %s", f->max, f->unit);
     else
         snprintf(out, size, "%s", "–");
 }
@@ -218,7 +218,7 @@ static void draw_tile(const struct tile *t, int y, int x, int columns, bool sele
 static void draw_failure(const struct tile *t)
 {
     int columns = COLS < 76 ? COLS - 2 : 74;
-    int lines = 12, y = (LINES - lines) / 2, x = (COLS - columns) / 2;
+    int lines = 11, y = (LINES - lines) / 2, x = (COLS - columns) / 2;
     if (y < 0)
         y = 0;
     for (int i = 0; i < lines; i++)
@@ -251,10 +251,6 @@ static void draw_failure(const struct tile *t)
         put(y + 6, x + at, inner - at, line);
         put(y + 7, x + 2, at, _("reason"));
         put(y + 7, x + at, inner - at, f->message);
-        if (f->picture[0]) {
-            put(y + 8, x + 2, at, _("picture"));
-            put(y + 8, x + at, inner - at, f->picture);
-        }
     }
     put(y + lines - 2, x + 2, inner, _("f closes this"));
 }

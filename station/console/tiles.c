@@ -28,10 +28,9 @@ static void failure_update(struct tile *tile, const cJSON *failure)
     copy(f->measurement, sizeof f->measurement, failure, "measurement");
     copy(f->unit, sizeof f->unit, failure, "unit");
     copy(f->message, sizeof f->message, failure, "message");
-    copy(f->picture, sizeof f->picture, failure, "picture");
     f->has_value = number(failure, "value", &f->value);
-    f->has_low = number(failure, "low", &f->low);
-    f->has_high = number(failure, "high", &f->high);
+    f->has_min = number(failure, "min", &f->min);
+    f->has_max = number(failure, "max", &f->max);
 }
 
 static void tile_update(struct tiles *t, struct tile *tile, const cJSON *slot)
@@ -42,16 +41,21 @@ static void tile_update(struct tiles *t, struct tile *tile, const cJSON *slot)
 
     tile->slot = (int)json_number(slot, "slot", 0);
     copy(tile->state, sizeof tile->state, slot, "state");
-    copy(tile->serial, sizeof tile->serial, slot, "serial");
+    /* An idle slot no longer names the unit of its last run; the tile goes on showing it. */
+    if (cJSON_GetObjectItemCaseSensitive(slot, "serial"))
+        copy(tile->serial, sizeof tile->serial, slot, "serial");
     copy(tile->step, sizeof tile->step, slot, "step");
     copy(tile->text, sizeof tile->text, slot, "text");
     copy(tile->verdict, sizeof tile->verdict, slot, "verdict");
-    tile->step_index = (int)json_number(slot, "step_index", 0);
-    tile->step_count = (int)json_number(slot, "step_count", 0);
-    tile->progress = json_number(slot, "progress", -1);
+    tile->step_index = (int)json_number(slot, "index", 0);
+    tile->step_count = (int)json_number(slot, "count", 0);
+    tile->progress = json_number(slot, "fraction", -1);
     failure_update(tile, cJSON_GetObjectItemCaseSensitive(slot, "failure"));
 
-    if (seen && tile->verdict[0] && !before[0]) {
+    /* A run ended when a verdict stands where none stood, or another run's. */
+    long long run_before = tile->run;
+    tile->run = (long long)json_number(slot, "run", 0);
+    if (seen && tile->verdict[0] && (!before[0] || tile->run != run_before)) {
         t->passed += strcmp(tile->verdict, "pass") == 0;
         t->failed += strcmp(tile->verdict, "pass") != 0;
     }
@@ -60,7 +64,7 @@ static void tile_update(struct tiles *t, struct tile *tile, const cJSON *slot)
 void tiles_update(struct tiles *t, const cJSON *status)
 {
     copy(t->station, sizeof t->station, status, "station");
-    copy(t->notice, sizeof t->notice, status, "notice");
+    copy(t->notice, sizeof t->notice, status, "paused");
     const cJSON *slots = cJSON_GetObjectItemCaseSensitive(status, "slots");
     const cJSON *slot;
     size_t i = 0;

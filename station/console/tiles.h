@@ -10,16 +10,17 @@
 enum { TILES_MAX = 64 };
 
 struct tile_failure {
-    char step[48], measurement[64], unit[24], message[256], picture[96];
-    bool has_value, has_low, has_high;
-    double value, low, high;
+    char step[48], measurement[64], unit[24], message[256];
+    bool has_value, has_min, has_max;
+    double value, min, max;
 };
 
 struct tile {
     int slot;
-    char state[16]; /* "idle", "running", "teardown", "paused" */
+    char state[16]; /* "idle", "recording", "waiting", "running", "safing" */
     char serial[64];
     char step[48]; /* the running step's id */
+    long long run;
     int step_index, step_count;
     double progress;  /* of the step, 0..1; negative while unknown */
     char text[96];    /* "12.1 MB/s, 3 s left" */

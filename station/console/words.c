@@ -95,8 +95,8 @@ const char *words_state(const char *state)
         {"idle", N_("ready")},
         {"running", N_("running")},
         {"waiting", N_("waiting for its turn")},
-        {"teardown", N_("switching off")},
-        {"paused", N_("paused")},
+        {"recording", N_("recording")},
+        {"safing", N_("switching off")},
         {NULL, NULL},
     };
     return look_up(words, state);
