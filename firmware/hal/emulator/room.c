@@ -113,7 +113,9 @@ void room_row(const struct room *room, const struct lens *lens, double pan_deg, 
         double slope_e = (e[2] - e[0]) / 2, bend_e = (e[2] + e[0]) / 2 - e[1];
         for (int j = 0; j < n; j++) {
             double t = j / (STEP / 2.0) - 1; /* -1 at a[0], 0 at a[1] */
-            double az = offset_deg + a[1] + t * (slope_a + t * bend_a);
+            double az = a[1] + t * (slope_a + t * bend_a);
+            /* A room closes: what lies behind is the same seen over either shoulder. */
+            az += offset_deg + (az >= 180 ? -360 : az < -180 ? 360 : 0);
             double el = offset_deg + e[1] + t * (slope_e + t * bend_e);
             float r = 0.42f;
             for (int k = 0; k < LAYERS; k++)
