@@ -102,9 +102,28 @@ static bool ask_instruments(struct slot *s)
     return n == 0 || lease_ask(&s->engine->leases, s->index, resources, n);
 }
 
+/* Steps kept for units without a fault are skipped when there was one. */
+static void skip_barred(struct slot *s)
+{
+    const struct plan *p = s->run.plan;
+    const int from = s->at;
+    if (s->ending || s->aborting || s->worst == VERDICT_NONE || s->worst == VERDICT_PASS)
+        return;
+    while (s->at < (int)p->step_count && p->steps[s->at].only_if_all_passed)
+        s->at++;
+    if (s->at == from)
+        return;
+    s->skip_from = from;
+    s->skip_to = s->at;
+    s->skip_attempt = s->attempt;
+    s->attempt = 1;
+    s->tries = 0;
+}
+
 /* Decides, in memory alone; the next write makes it so. */
 static void choose(struct slot *s)
 {
+    skip_barred(s);
     if (!s->ending && (s->aborting || s->at >= (int)s->run.plan->step_count))
         end_main(s);
     s->begun = false;

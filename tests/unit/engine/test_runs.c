@@ -73,6 +73,34 @@ static void a_value_outside_its_limit_fails_and_stops_the_run(void **state)
     line_close(&l);
 }
 
+static void a_step_kept_for_good_units_is_skipped_after_a_failure(void **state)
+{
+    struct bench_line l;
+    line_open(&l, 1);
+    line_write(&l, "products/cam/limits.json", "{\"a\":{\"level\":{\"min\":4.5,\"unit\":\"V\"}}}");
+    line_plan(&l, "bad",
+              "{'id':'a','step':'quick','deadline_s':5,'on_fail':'continue','params':{'level':4}},"
+              "{'id':'lock','step':'quick','deadline_s':5,'when':'all_passed'},"
+              "{'id':'c','step':'quick','deadline_s':5},"
+              "{'id':'last','step':'quick','deadline_s':5,'when':'all_passed'}",
+              OFF);
+    line_plan(&l, "good",
+              "{'id':'a','step':'quick','deadline_s':5,'params':{'level':5}},"
+              "{'id':'lock','step':'quick','deadline_s':5,'when':'all_passed'}",
+              OFF);
+    line_start(&l);
+    line_run(&l, "cam/bad");
+    line_wait_idle(&l, 20000);
+    assert_string_equal(line_sql(&l, "SELECT group_concat(verdict) FROM step WHERE run = 1"),
+                        "2,6,1,6,1");
+    line_run(&l, "cam/good");
+    line_wait_idle(&l, 20000);
+    assert_string_equal(line_sql(&l, "SELECT group_concat(verdict) FROM step WHERE run = 2"),
+                        "1,1,1");
+    assert_string_equal(line_sql(&l, "SELECT group_concat(verdict) FROM run"), "2,1");
+    line_close(&l);
+}
+
 static void every_attempt_is_kept(void **state)
 {
     struct bench_line l;
@@ -286,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_records_every_step_and_its_figures),
         cmocka_unit_test(a_value_outside_its_limit_fails_and_stops_the_run),
+        cmocka_unit_test(a_step_kept_for_good_units_is_skipped_after_a_failure),
         cmocka_unit_test(every_attempt_is_kept),
         cmocka_unit_test(a_killed_slot_keeps_its_steps),
         cmocka_unit_test(a_hung_step_is_killed_with_its_children),
