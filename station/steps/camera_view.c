@@ -31,6 +31,7 @@ int camera_configure(struct step_context *c, const struct view_settings *s, stru
     cJSON_AddStringToObject(p, "ir_cut", s->night ? "night" : "day");
     cJSON_AddNumberToObject(p, "ir_led", s->ir_led);
     cJSON_AddBoolToObject(p, "auto_exposure", s->auto_exposure);
+    cJSON_AddBoolToObject(p, "stream", s->stream);
     if (!s->auto_exposure) {
         cJSON_AddNumberToObject(p, "exposure_ms", s->exposure_ms);
         cJSON_AddNumberToObject(p, "gain", s->gain);

@@ -22,11 +22,12 @@ void view_free(struct view *views, size_t count); /* frees the pixels, not the a
 struct view_settings {
     bool night;    /* the IR-cut filter moved away */
     double ir_led; /* 0 to 1 */
+    bool stream;   /* frames follow each other: one capture is not the first after a start */
     bool auto_exposure;
     double exposure_ms, gain; /* when not automatic */
 };
 int camera_configure(struct step_context *c, const struct view_settings *s, struct error *err);
-/* Day, LED off, automatic exposure; what every step leaves behind. Failure is not reported: the
+/* Day, LED off, automatic exposure, no stream: what every step leaves behind. Failure is not reported: the
  * unit may be gone, and the step has an error of its own then. */
 void camera_restore(struct step_context *c);
 

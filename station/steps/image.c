@@ -189,7 +189,7 @@ static int attach(struct step_context *c, const struct chart_view *s, struct err
 
 static int take(struct step_context *c, struct chart_view *s, struct error *err)
 {
-    const struct view_settings day = {.auto_exposure = true};
+    const struct view_settings day = {.stream = true, .auto_exposure = true};
     const size_t frames = (size_t)step_number(c, "frames");
     step_progress(c, 0, "chart");
     int rc = light_scene(c->fixture, "chart", step_number(c, "lux"), err);
@@ -235,6 +235,7 @@ static int run(struct step_context *c, struct error *err)
     int rc = take(c, s, err);
     if (rc == 0)
         rc = evaluate(c, s, err);
+    camera_restore(c);
     light_scene(c->fixture, "dark", 0, &ignored);
     view_free(s->views, s->count);
     free(s->luma);

@@ -14,8 +14,8 @@
 #include "station/steps/step.h"
 
 static const struct step_param params[] = {
-    {"exposure_ms", PARAM_NUMBER, "20", 0.1, 1000, "held for all pictures, ms"},
-    {"gain", PARAM_NUMBER, "1", 1, 64, "held for all pictures"},
+    {"exposure_ms", PARAM_NUMBER, "40", 0.1, 1000, "held for all pictures, ms"},
+    {"gain", PARAM_NUMBER, "12", 1, 64, "held for all pictures"},
     {"frames", PARAM_NUMBER, "2", 1, VIEW_FRAMES_MAX, "averaged for the lit wall"},
     {0}};
 
@@ -34,7 +34,8 @@ static const struct step_measurement measurements[] = {
 static int look(struct step_context *c, bool night, double led, size_t frames, struct view *views,
                 struct error *err)
 {
-    const struct view_settings s = {.night = night,
+    const struct view_settings s = {.stream = true,
+                                    .night = night,
                                     .ir_led = led,
                                     .exposure_ms = step_number(c, "exposure_ms"),
                                     .gain = step_number(c, "gain")};
@@ -122,7 +123,7 @@ static int attach(struct step_context *c, const struct view *v, struct error *er
     static const uint8_t green[3] = {0, 230, 80};
     const double w = v->width_px / 10.0, h = v->height_px / 10.0;
     struct exhibit e = {0};
-    int rc = exhibit_from_view(v, 1152, &e, err);
+    int rc = exhibit_from_view(v, 576, &e, err);
     if (rc < 0)
         return rc;
     exhibit_frame(&e, 0, 0, w, h, green);

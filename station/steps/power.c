@@ -85,14 +85,13 @@ static int start_turning(struct step_context *c, cJSON **ask, struct unit_errand
 
 static int all_on(struct step_context *c, struct power_reading *out, struct error *err)
 {
-    const struct view_settings night = {.night = true, .ir_led = 1, .auto_exposure = true};
+    const struct view_settings night = {
+        .stream = true, .night = true, .ir_led = 1, .auto_exposure = true};
     struct unit_errand *turning = NULL;
     struct error why = {0};
     cJSON *ask = NULL;
     step_progress(c, 0.7, "everything on");
-    int rc = stream(c, true, err);
-    if (rc == 0)
-        rc = set_load(c, "full", err);
+    int rc = set_load(c, "full", err);
     if (rc == 0)
         rc = camera_configure(c, &night, err);
     if (rc == 0 && c->board->has_ptz && step_flag(c, "motors"))
@@ -122,7 +121,6 @@ static int run(struct step_context *c, struct error *err)
     if (rc == 0)
         rc = step_value(c, "volts", full.volts, err);
     camera_restore(c);
-    stream(c, false, &ignored);
     set_load(c, "idle", &ignored);
     return rc;
 }
