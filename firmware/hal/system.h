@@ -9,10 +9,8 @@
 struct system_control;
 
 struct system_facts {
-    char chip_id[33]; /* fused, hex, unique a chip */
-    /* "a" or "b": what the boot loader started; "" where none ran before, as in an emulator: the
-     * firmware then does the boot loader's counting itself. */
-    char boot_slot[2];
+    char chip_id[33];     /* fused, hex, unique a chip */
+    char boot_slot[2];    /* "a" or "b": what the boot loader started */
     char boot_reason[24]; /* "power-on", "reboot", "watchdog" */
     double temperature_c;
     /* Memory of this process that stands for hardware (an emulator's scene); 0 on a real unit. */

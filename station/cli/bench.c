@@ -1,0 +1,162 @@
+/* takt bench: the virtual fixture and its virtual cameras. */
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixtures/virtual/bench.h"
+#include "station/cli/command.h"
+#include "station/cli/places.h"
+
+static const char usage[] =
+    "takt bench up --units N --dir D [--defect SLOT:KIND]... [--random-defects N]\n"
+    "       [--seed N] [--pty [--baud N]] [--board NAME] [--bundle FILE]\n"
+    "       takt bench defects";
+
+static void help(void)
+{
+    printf("usage: %s\n\n"
+           "Brings up N virtual cameras and the instruments around them, in the foreground until\n"
+           "Ctrl-C. D/station.json is the station file for them.\n\n"
+           "  --units N            cameras, 1 to %d\n"
+           "  --dir D              where they live; flash and cards are kept there\n"
+           "  --defect SLOT:KIND   gives the unit of a slot a defect (`takt bench defects` lists)\n"
+           "  --random-defects N   so many units get a defect nobody named\n"
+           "  --seed N             the same seed makes the same units (1)\n"
+           "  --pty, --baud N      units on a UART instead of TCP (921600)\n"
+           "  --board NAME         the cameras' board (ssc337de-nand128)\n"
+           "  --bundle FILE        what the station flashes (D/bundle.takt)\n",
+           usage, BENCH_UNITS_MAX);
+}
+
+static int list_defects(void)
+{
+    for (const struct bench_defect_kind *k = bench_defect_kinds(); k->kind; k++)
+        printf("%-16s %s\n", k->kind, k->about);
+    return CLI_OK;
+}
+
+/* "2:defocus"; the text is cut in two. */
+static int take_defect(char *text, struct bench_defect *out)
+{
+    char *end;
+    const long slot = strtol(text, &end, 10);
+    if (end == text || *end != ':' || !end[1] || slot < 1 || slot > BENCH_UNITS_MAX)
+        return -1;
+    *out = (struct bench_defect){.slot = (int)slot, .kind = end + 1};
+    return 0;
+}
+
+static int take_number(const char *text, unsigned long long high, unsigned long long *out)
+{
+    char *end;
+    *out = strtoull(text, &end, 10);
+    return end == text || *end || text[0] == '-' || *out > high ? -1 : 0;
+}
+
+struct options {
+    struct bench_config config;
+    struct bench_defect defects[BENCH_UNITS_MAX];
+    const char *board;
+};
+
+static int take_option(int option, char *value, struct options *o)
+{
+    unsigned long long n = 0;
+    switch (option) {
+    case 'u':
+        if (take_number(value, BENCH_UNITS_MAX, &n) < 0 || n < 1)
+            return cli_usage(usage, "takt bench: --units %s: expected 1 to %d", value,
+                             BENCH_UNITS_MAX);
+        o->config.units = (int)n;
+        return 0;
+    case 'd':
+        o->config.dir = value;
+        return 0;
+    case 'x':
+        if (o->config.defect_count == BENCH_UNITS_MAX ||
+            take_defect(value, &o->defects[o->config.defect_count]) < 0)
+            return cli_usage(usage, "takt bench: --defect %s: expected SLOT:KIND", value);
+        o->config.defect_count++;
+        return 0;
+    case 'r':
+        if (take_number(value, BENCH_UNITS_MAX, &n) < 0)
+            return cli_usage(usage, "takt bench: --random-defects %s: expected a number", value);
+        o->config.random_defects = (int)n;
+        return 0;
+    case 's':
+        if (take_number(value, UINT64_MAX, &n) < 0)
+            return cli_usage(usage, "takt bench: --seed %s: expected a number", value);
+        o->config.seed = n;
+        return 0;
+    case 'p':
+        o->config.pty = true;
+        return 0;
+    case 'b':
+        if (take_number(value, 4000000, &n) < 0 || n < 1200)
+            return cli_usage(usage, "takt bench: --baud %s: expected 1200 to 4000000", value);
+        o->config.baud = (int)n;
+        return 0;
+    case 'o':
+        o->board = value;
+        return 0;
+    case 'f':
+        o->config.bundle_path = value;
+        return 0;
+    default:
+        return cli_usage(usage, "takt bench: see above");
+    }
+}
+
+static int up(struct options *o)
+{
+    struct places places;
+    char camd[PATH_MAX + 8], board[PATH_MAX + 64];
+    struct error err = {0};
+    int rc = places_find(&places, &err);
+    if (rc < 0)
+        return cli_fail("bench", &err);
+    snprintf(camd, sizeof camd, "%s/camd", places.programs);
+    snprintf(board, sizeof board, "%s/%.40s.json", places.boards, o->board);
+    o->config.camd_path = camd;
+    o->config.boards_dir = places.boards;
+    o->config.products_dir = places.products;
+    o->config.board_path = board;
+    rc = bench_up(&o->config, &err);
+    return rc < 0 ? cli_fail("bench", &err) : CLI_OK;
+}
+
+int cli_bench(int argc, char **argv)
+{
+    static const struct option options[] = {{"units", required_argument, NULL, 'u'},
+                                            {"dir", required_argument, NULL, 'd'},
+                                            {"defect", required_argument, NULL, 'x'},
+                                            {"random-defects", required_argument, NULL, 'r'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"pty", no_argument, NULL, 'p'},
+                                            {"baud", required_argument, NULL, 'b'},
+                                            {"board", required_argument, NULL, 'o'},
+                                            {"bundle", required_argument, NULL, 'f'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct options o = {.config = {.seed = 1, .stop_fd = -1}, .board = "ssc337de-nand128"};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'h') {
+            help();
+            return CLI_OK;
+        }
+        const int status = take_option(option, optarg, &o);
+        if (status != 0)
+            return status;
+    }
+    if (argc - optind == 1 && strcmp(argv[optind], "defects") == 0)
+        return list_defects();
+    if (argc - optind != 1 || strcmp(argv[optind], "up") != 0)
+        return cli_usage(usage, "takt bench: expected `up` or `defects`");
+    if (!o.config.units || !o.config.dir)
+        return cli_usage(usage, "takt bench up: --units and --dir are needed");
+    o.config.defects = o.defects;
+    return up(&o);
+}

@@ -1,0 +1,87 @@
+/* takt plan: whether a plan, its limits and its product hold together, before a unit meets them. */
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/formats/board.h"
+#include "station/cli/command.h"
+#include "station/cli/places.h"
+#include "station/engine/vocabulary.h"
+#include "station/plan/plan.h"
+
+static const char usage[] = "takt plan check PRODUCT/PLAN [--products DIR] [--boards DIR]";
+
+static void help(void)
+{
+    printf(
+        "usage: %s\n\n"
+        "Loads a plan with its product, limits and board as a run would, and says with file and\n"
+        "line what does not hold. Exit status 0 when all does, else 2.\n\n"
+        "  --products DIR   where products lie (those of this installation)\n"
+        "  --boards DIR     where boards lie\n",
+        usage);
+}
+
+static void summary(const struct plan *p, const struct board *b)
+{
+    size_t limits = 0;
+    for (size_t i = 0; i < p->step_count; i++)
+        limits += p->steps[i].limit_count;
+    printf("%s/%s: %zu steps, %zu for the teardown, %zu limits, board %s\n", p->product, p->name,
+           p->step_count, p->teardown_count, limits, b->name);
+}
+
+static int check(const char *reference, const char *products, const char *boards)
+{
+    struct vocabulary words;
+    struct plan *plan = NULL;
+    struct board board;
+    struct error err = {0};
+    char path[PATH_MAX + 64];
+    vocabulary_fill(&words, step_kinds());
+    int rc = plan_load(products, reference, &words.words, &plan, &err);
+    if (rc == 0) {
+        snprintf(path, sizeof path, "%s/%s.json", boards, plan->board);
+        rc = board_load(path, &board, &err);
+    }
+    if (rc == 0)
+        summary(plan, &board);
+    else
+        cli_fail("plan", &err);
+    plan_free(plan);
+    return rc < 0 ? CLI_USAGE : CLI_OK;
+}
+
+int cli_plan(int argc, char **argv)
+{
+    static const struct option options[] = {{"products", required_argument, NULL, 'p'},
+                                            {"boards", required_argument, NULL, 'b'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    const char *products = NULL, *boards = NULL;
+    struct places places;
+    struct error err = {0};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'p':
+            products = optarg;
+            break;
+        case 'b':
+            boards = optarg;
+            break;
+        case 'h':
+            help();
+            return CLI_OK;
+        default:
+            return cli_usage(usage, "takt plan: see above");
+        }
+    }
+    if (argc - optind != 2 || strcmp(argv[optind], "check") != 0)
+        return cli_usage(usage, "takt plan: expected `check` and one PRODUCT/PLAN");
+    if ((!products || !boards) && places_find(&places, &err) < 0)
+        return cli_fail("plan", &err);
+    return check(argv[optind + 1], products ? products : places.products,
+                 boards ? boards : places.boards);
+}
