@@ -50,6 +50,8 @@ int emulated_camera_open(struct unit *unit, struct camera **out, struct error *e
         rc = sensor_create(&unit->board, &unit->physics, &c->sensor, err);
     if (!rc && !(c->frame = malloc(c->frame_bytes)))
         rc = error_set(err, ERROR_MEMORY, "no memory for a frame of %zu bytes", c->frame_bytes);
+    if (!rc)
+        memset(c->frame, 0, c->frame_bytes);
     if (rc) {
         emulated_camera_close(c);
         *out = NULL;

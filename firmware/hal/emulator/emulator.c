@@ -31,6 +31,14 @@ static int read_latch(struct system_control *s, struct error *err)
     return file_write(s->unit.latch_path, "watchdog", 8, 0600, err);
 }
 
+/* Brings every page of the mapping in, so that reserved_bytes counts what is resident. */
+static void touch(const void *mapped, size_t size)
+{
+    const volatile char *at = mapped;
+    for (size_t i = 0; i < size; i += 4096)
+        (void)at[i];
+}
+
 static int facts(struct system_control *s, struct system_facts *out, struct error *err)
 {
     memset(out, 0, sizeof *out);
@@ -140,6 +148,8 @@ static int emulator_open(const struct board *board, const char *options, struct 
         rc = physics_load(path, &s->unit.physics, err);
     if (!rc && !(rc = file_join(path, sizeof path, options, "world", err)))
         rc = world_map(path, &s->unit.world, err);
+    if (!rc)
+        touch(s->unit.world, sizeof *s->unit.world);
     if (!rc)
         rc = file_join(s->unit.latch_path, sizeof s->unit.latch_path, options, "reset_cause", err);
     if (!rc)

@@ -46,10 +46,14 @@ struct painter {
     size_t bytes;
 };
 
+/* Touched at once: what is counted as held is then really there. */
 static void *hold(struct painter *p, size_t bytes)
 {
+    void *held = malloc(bytes);
+    if (held)
+        memset(held, 0, bytes);
     p->bytes += bytes;
-    return malloc(bytes);
+    return held;
 }
 
 int painter_create(const struct board *board, const struct physics *physics, struct painter **out,

@@ -54,8 +54,11 @@ static void plant_defects(struct sensor *s)
 
 static void *hold(struct sensor *s, size_t bytes)
 {
+    void *held = malloc(bytes ? bytes : 1);
+    if (held)
+        memset(held, 0, bytes);
     s->bytes += bytes;
-    return malloc(bytes ? bytes : 1);
+    return held;
 }
 
 int sensor_create(const struct board *board, const struct physics *physics, struct sensor **out,
