@@ -17,10 +17,15 @@ int child_begin(pid_t parent, int keep)
 
 int child_begin_orderly(pid_t parent, int keep)
 {
-    sigset_t none;
-    setpgid(0, 0);
     if (getppid() != parent)
         _exit(0); /* it died before its death could be told */
+    return child_begin_orphan(keep);
+}
+
+int child_begin_orphan(int keep)
+{
+    sigset_t none;
+    setpgid(0, 0);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);

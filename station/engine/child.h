@@ -10,5 +10,7 @@ int child_begin(pid_t parent, int keep);
 /* The same, but it outlives the parent for as long as it takes to leave things in order: `keep`
  * tells it of the parent's end. */
 int child_begin_orderly(pid_t parent, int keep);
+/* The same, for a child whose parent ended on purpose. */
+int child_begin_orphan(int keep);
 
 #endif

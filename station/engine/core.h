@@ -43,6 +43,7 @@ struct engine {
     struct fixture_process *fixture;
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];
     char fixture_socket[PATH_MAX];
+    int guard_fd;
     struct leases leases;
     struct slot slots[STATION_SLOTS_MAX];
     size_t slot_count;

@@ -11,6 +11,7 @@
 #include "station/engine/control.h"
 #include "station/engine/core.h"
 #include "station/engine/fixture_process.h"
+#include "station/engine/guard.h"
 #include "station/engine/journal.h"
 
 enum { RETRY_MS = 1000 };
@@ -264,7 +265,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     if (!e)
         return error_set(err, ERROR_MEMORY, "starting: out of memory");
     e->config = config;
-    e->loop.epoll_fd = -1;
+    e->loop.epoll_fd = e->guard_fd = -1;
     e->ops_end = &e->ops;
     stop.context = e;
     vocabulary_fill(&e->vocabulary, config->step_kinds ? config->step_kinds : step_kinds());
@@ -276,6 +277,8 @@ int engine_run(const struct engine_config *config, struct error *err)
         rc = loop_open(&e->loop, err);
     if (!rc && config->stop_fd >= 0)
         rc = loop_add(&e->loop, &stop, config->stop_fd, err);
+    if (!rc)
+        rc = guard_start(&e->guard_fd, err);
     if (!rc)
         rc = fixture_process_start(e, err);
     for (size_t i = 0; !rc && i < e->station->slot_count; i++) {
@@ -303,6 +306,8 @@ int engine_run(const struct engine_config *config, struct error *err)
     custody_close(e->custody);
     journal_close(e->journal);
     store_close(e->store);
+    if (e->guard_fd >= 0)
+        close(e->guard_fd);
     loop_close(&e->loop);
     station_file_free(e->station);
     free(e);

@@ -335,6 +335,7 @@ static int start_worker(struct slot *s, struct error *err)
         .unit_port = s->place->port,
         .fixture_socket = e->fixture_socket,
         .attachments_dir = e->attachments_dir,
+        .guard_fd = e->guard_fd,
         .credentials = e->station->credentials.certificate_pem ? &e->station->credentials : NULL,
     };
     int rc = worker_spawn(&job, &s->worker, err);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "station/engine/child.h"
+#include "station/engine/guard.h"
 
 int worker_spawn(const struct worker_job *job, struct worker *out, struct error *err)
 {
@@ -48,6 +49,8 @@ int worker_spawn(const struct worker_job *job, struct worker *out, struct error 
         if (!rc) {
             fcntl(out->pidfd, F_SETFD, FD_CLOEXEC);
             out->pid = pid;
+            out->guard_fd = job->guard_fd;
+            guard_add(job->guard_fd, pid);
             out->cancel = cancel;
             return 0;
         }
@@ -78,12 +81,14 @@ void worker_reap(struct worker *w, char *how, size_t how_size)
         return;
     /* What it had started does not outlive it, however it ended. */
     kill(-w->pid, SIGKILL);
+    /* While it is not yet waited for, its group's number cannot be another's. */
     while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFSIGNALED(status))
         snprintf(how, how_size, "killed by signal %d", WTERMSIG(status));
     else
         snprintf(how, how_size, "ended with status %d", WEXITSTATUS(status));
+    guard_remove(w->guard_fd, w->pid);
     close(w->pidfd);
     channel_free(w->channel);
     munmap(w->cancel, sizeof *w->cancel);

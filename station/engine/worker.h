@@ -27,6 +27,7 @@ struct worker_job {
     const char *chip_id;        /* of the unit this run is with; "" while unknown */
     const char *fixture_socket; /* "" when the station has no instruments */
     const char *attachments_dir;
+    int guard_fd;                          /* guard.h */
     const struct credentials *credentials; /* NULL when the station has none */
 };
 
@@ -35,6 +36,7 @@ struct worker {
     int pidfd; /* readable once it is dead */
     struct channel *channel;
     bool *cancel; /* shared with it: true asks the step to return soon */
+    int guard_fd;
 };
 
 int worker_spawn(const struct worker_job *job, struct worker *out, struct error *err);
