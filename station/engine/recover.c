@@ -7,7 +7,8 @@
 #include "station/engine/core.h"
 #include "station/engine/journal.h"
 
-enum { RESUMES_MAX = 3 };
+/* A step that takes the whole station down with it must end some time. */
+enum { RESUMES_MAX = 10 };
 
 /* Read first, acted on after: store_open_runs() is still reading while it calls back. */
 struct found {

@@ -62,6 +62,7 @@ int main(int argc, char **argv)
     sigaddset(&stops, SIGINT);
     sigprocmask(SIG_BLOCK, &stops, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
     config.stop_fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
 
     struct error err = {0};

@@ -98,6 +98,7 @@ static inline void line_open(struct bench_line *l, int slots)
 static inline _Noreturn void line_be_taktd(const struct bench_line *l, int stop_fd, int ready_fd)
 {
     struct error err = {0};
+    signal(SIGXFSZ, SIG_IGN); /* as taktd.c does */
     const struct engine_config config = {.station_path = l->station,
                                          .step_kinds = kinds_of_a_bad_day,
                                          .stop_fd = stop_fd,
