@@ -2,7 +2,11 @@
 
 #include <libavutil/mem.h>
 #include <libavutil/tx.h>
+#include <math.h>
 #include <string.h>
+
+/* av_tx is fast up to this size; beyond it falls back to a plain sum of products. */
+enum { TX_MAX = 1 << 17 };
 
 void *fourier_alloc(size_t bytes)
 {
@@ -25,9 +29,10 @@ size_t fourier_size(size_t n)
 static int open_transform(AVTXContext **tx, av_tx_fn *run, enum AVTXType type, size_t size,
                           bool inverse, struct error *err)
 {
-    if (size < 2 || size > FOURIER_MAX || (size & (size - 1)))
+    if (size < 2 || size > TX_MAX || (size & (size - 1)))
         return error_set(err, ERROR_INPUT, "a transform of %zu: powers of two up to %d expected",
-                         size, FOURIER_MAX);
+                         size, TX_MAX);
+    /* Out of place: making the tables of an in-place transform takes av_tx quadratic time. */
     const double one_double = 1;
     const float one_float = 1;
     const void *scale = type == AV_TX_DOUBLE_FFT ? (const void *)&one_double : &one_float;
@@ -37,30 +42,73 @@ static int open_transform(AVTXContext **tx, av_tx_fn *run, enum AVTXType type, s
     return 0;
 }
 
+struct line {
+    AVTXContext *tx;
+    av_tx_fn run;
+    size_t tx_size;
+    double sign; /* of the exponent */
+};
+
+/* Halves by even and odd places until av_tx can take over, and puts the halves together again.
+ * `spare` is as long as `data`. */
+static void line_transform(struct line *l, struct fourier_bin *data, struct fourier_bin *spare,
+                           size_t size)
+{
+    if (size <= l->tx_size) {
+        l->run(l->tx, spare, data, sizeof *data);
+        memcpy(data, spare, size * sizeof *data);
+        return;
+    }
+    const size_t half = size / 2;
+    for (size_t i = 0; i < half; i++) {
+        spare[i] = data[2 * i];
+        spare[half + i] = data[2 * i + 1];
+    }
+    line_transform(l, spare, data, half);
+    line_transform(l, spare + half, data + half, half);
+    const double step = l->sign * 2 * M_PI / (double)size, c1 = cos(step), s1 = sin(step);
+    double c = 1, s = 0;
+    for (size_t k = 0; k < half; k++) {
+        if (k % 64 == 0) { /* set right before rounding grows */
+            c = cos(step * (double)k);
+            s = sin(step * (double)k);
+        }
+        struct fourier_bin e = spare[k], o = spare[half + k];
+        struct fourier_bin t = {o.re * c - o.im * s, o.re * s + o.im * c};
+        data[k] = (struct fourier_bin){e.re + t.re, e.im + t.im};
+        data[half + k] = (struct fourier_bin){e.re - t.re, e.im - t.im};
+        double next = c * c1 - s * s1;
+        s = c * s1 + s * c1;
+        c = next;
+    }
+}
+
 int fourier_line(struct fourier_bin *data, size_t size, bool inverse, struct error *err)
 {
-    AVTXContext *tx = NULL;
-    av_tx_fn run;
-    int rc = open_transform(&tx, &run, AV_TX_DOUBLE_FFT, size, inverse, err);
-    if (rc < 0)
-        return rc;
-    /* Out of place: making the tables of an in-place transform takes av_tx quadratic time. */
-    struct fourier_bin *out = fourier_alloc(size * sizeof *out);
-    if (!out) {
-        av_tx_uninit(&tx);
-        return error_set(err, ERROR_MEMORY, "no memory for a transform of %zu", size);
+    if (size < 2 || size > FOURIER_MAX || (size & (size - 1)))
+        return error_set(err, ERROR_INPUT, "a transform of %zu: powers of two up to %d expected",
+                         size, FOURIER_MAX);
+    struct line l = {.tx_size = size < TX_MAX ? size : TX_MAX, .sign = inverse ? 1 : -1};
+    struct fourier_bin *spare = fourier_alloc(size * sizeof *spare);
+    int rc = 0;
+    if (!spare) {
+        rc = error_set(err, ERROR_MEMORY, "no memory for a transform of %zu", size);
+        goto out;
     }
-    run(tx, out, data, sizeof *data);
-    memcpy(data, out, size * sizeof *data);
-    fourier_free(out);
-    av_tx_uninit(&tx);
+    rc = open_transform(&l.tx, &l.run, AV_TX_DOUBLE_FFT, l.tx_size, inverse, err);
+    if (rc < 0)
+        goto out;
+    line_transform(&l, data, spare, size);
     if (inverse) {
         for (size_t k = 0; k < size; k++) {
             data[k].re /= (double)size;
             data[k].im /= (double)size;
         }
     }
-    return 0;
+out:
+    av_tx_uninit(&l.tx);
+    fourier_free(spare);
+    return rc;
 }
 
 /* Columns are gathered eight at a time, so that every cache line read is used whole. */
