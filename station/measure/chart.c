@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "station/measure/homography.h"
+
 #define SLANT_DEG     5.0
 #define DISC_RADIUS   0.22
 #define RING_RADIUS   0.45
@@ -25,9 +27,7 @@ const double chart_wedge_reflectance[CHART_WEDGE] = {0.03, 0.05, 0.08, 0.12, 0.1
 
 struct point chart_pixel(const struct chart *c, double u, double v)
 {
-    const double *h = c->to_pixel;
-    double w = h[6] * u + h[7] * v + h[8];
-    return (struct point){(h[0] * u + h[1] * v + h[2]) / w, (h[3] * u + h[4] * v + h[5]) / w};
+    return homography_map(c->to_pixel, u, v);
 }
 
 /* ---- candidates: dark blobs in a bright ring ------------------------------------------------ */
@@ -273,40 +273,6 @@ static struct point dark_centre(struct plane p, struct point at, double radius)
     return at;
 }
 
-/* The homography through four points: eight linear equations, Gauss with pivots. */
-static bool homography(const struct point from[4], const struct point to[4], double h[9])
-{
-    double m[8][9];
-    for (int i = 0; i < 4; i++) {
-        double u = from[i].x, v = from[i].y, x = to[i].x, y = to[i].y;
-        const double rows[2][9] = {{u, v, 1, 0, 0, 0, -x * u, -x * v, x},
-                                   {0, 0, 0, u, v, 1, -y * u, -y * v, y}};
-        memcpy(m[2 * i], rows, sizeof rows);
-    }
-    for (int c = 0; c < 8; c++) {
-        int pivot = c;
-        for (int r = c + 1; r < 8; r++)
-            if (fabs(m[r][c]) > fabs(m[pivot][c]))
-                pivot = r;
-        if (fabs(m[pivot][c]) < 1e-9)
-            return false;
-        for (int k = 0; k < 9; k++) {
-            double t = m[c][k];
-            m[c][k] = m[pivot][k];
-            m[pivot][k] = t;
-        }
-        for (int r = 0; r < 8; r++) {
-            double f = m[r][c] / m[c][c];
-            for (int k = c; r != c && k < 9; k++)
-                m[r][k] -= f * m[c][k];
-        }
-    }
-    for (int c = 0; c < 8; c++)
-        h[c] = m[c][8] / m[c][c];
-    h[8] = 1;
-    return true;
-}
-
 static int placement(struct plane p, struct chart *c, struct error *err)
 {
     struct point middle = chart_pixel(c, 8, 4.5), right = chart_pixel(c, 9, 4.5);
@@ -380,7 +346,7 @@ int chart_find(struct plane luma, struct chart *out, struct error *err)
         double unit = (four[1].x - four[0].x) * r.factor / 9.2;
         out->fiducial[i] = dark_centre(luma, at, (DISC_RADIUS + RING_RADIUS) / 2 * unit);
     }
-    if (!homography(fiducial_at, out->fiducial, out->to_pixel)) {
+    if (!homography_fit(fiducial_at, out->fiducial, out->to_pixel)) {
         rc = error_set(err, ERROR_MISSING, "chart badly placed: its fiducials stand in one line");
         goto out;
     }
