@@ -336,6 +336,7 @@ static int start_worker(struct slot *s, struct error *err)
         .fixture_socket = e->fixture_socket,
         .attachments_dir = e->attachments_dir,
         .guard_fd = e->guard_fd,
+        .bundle_key_pem = e->station->bundle_key_pem,
         .credentials = e->station->credentials.certificate_pem ? &e->station->credentials : NULL,
     };
     int rc = worker_spawn(&job, &s->worker, err);

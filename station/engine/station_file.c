@@ -58,7 +58,7 @@ static int take_pem(const struct json_document *doc, const cJSON *object, const 
 
 static int take_credentials(struct station_file *s, const char *folder, struct error *err)
 {
-    static const char *const members[] = {"certificate", "key", "factory_ca", NULL};
+    static const char *const members[] = {"certificate", "key", "factory_ca", "bundle_key", NULL};
     const struct json_document *doc = s->document;
     const cJSON *given;
     if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "credentials"))
@@ -76,6 +76,8 @@ static int take_credentials(struct station_file *s, const char *folder, struct e
         char path[PATH_MAX];
         rc = take_path(doc, given, "factory_ca", folder, path, err);
     }
+    if (!rc && cJSON_GetObjectItemCaseSensitive(given, "bundle_key"))
+        rc = take_pem(doc, given, "bundle_key", folder, &s->bundle_key_pem, err);
     return rc;
 }
 
@@ -254,6 +256,7 @@ void station_file_free(struct station_file *s)
         return;
     free_secret(s->credentials.certificate_pem);
     free_secret(s->credentials.private_key_pem);
+    free_secret(s->bundle_key_pem);
     json_free(s->document);
     free(s);
 }

@@ -30,6 +30,7 @@ struct station_file {
     char bundle[PATH_MAX];          /* "" when none */
     char custody[PATH_MAX + 16];    /* "file:/..."; "" when none */
     struct credentials credentials; /* PEM texts, owned; NULLs when none are given */
+    const char *bundle_key_pem;     /* public: whose bundles are flashed; NULL when none */
     bool has_instruments;
     struct station_file_slot slots[STATION_SLOTS_MAX];
     size_t slot_count;

@@ -29,6 +29,7 @@ struct worker_job {
     const char *attachments_dir;
     int guard_fd;                          /* guard.h */
     const struct credentials *credentials; /* NULL when the station has none */
+    const char *bundle_key_pem;            /* the same */
 };
 
 struct worker {

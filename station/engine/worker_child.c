@@ -243,6 +243,7 @@ static void do_step(struct child *w, int index)
             .order = w->job->order,
             .serial = w->serial,
             .bundle_path = w->job->bundle_path,
+            .bundle_key_pem = w->job->bundle_key_pem,
             .unit_port = w->job->unit_port,
             .credentials = w->job->credentials,
             .unit = w->unit,

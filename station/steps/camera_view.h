@@ -27,8 +27,8 @@ struct view_settings {
     double exposure_ms, gain; /* when not automatic */
 };
 int camera_configure(struct step_context *c, const struct view_settings *s, struct error *err);
-/* Day, LED off, automatic exposure, no stream: what every step leaves behind. Failure is not reported: the
- * unit may be gone, and the step has an error of its own then. */
+/* Day, LED off, automatic exposure, no stream: what every step leaves behind. Failure is not
+ * reported: the unit may be gone, and the step has an error of its own then. */
 void camera_restore(struct step_context *c);
 
 /* Takes `count` frames in one call; all have the board's size. */

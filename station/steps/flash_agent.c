@@ -116,8 +116,11 @@ static int run(struct step_context *c, struct error *err)
     bool matches = false;
     if (!c->bundle_path[0])
         return error_set(err, ERROR_INPUT, "the station file names no bundle to flash");
+    if (!c->bundle_key_pem)
+        return error_set(err, ERROR_INPUT,
+                         "the station file names no \"bundle_key\" to check the bundle with");
     step_progress(c, 0, "checking the bundle");
-    int rc = bundle_open(c->bundle_path, NULL, &bundle, err);
+    int rc = bundle_open(c->bundle_path, c->bundle_key_pem, &bundle, err);
     if (rc == 0)
         rc = bundle_verify(bundle, err);
     if (rc < 0)

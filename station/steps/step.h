@@ -56,9 +56,10 @@ struct step_context {
     const struct board *board;    /* of the product */
     const char *product;          /* "ptz-indoor-3mp" */
     const char *order;
-    const char *serial;      /* scanned or given; "" while unknown */
-    const char *bundle_path; /* the order's bundle; "" when none */
-    const char *unit_port;   /* for unit_link_open() */
+    const char *serial;         /* scanned or given; "" while unknown */
+    const char *bundle_path;    /* the order's bundle; "" when none */
+    const char *bundle_key_pem; /* public key it must be signed for; NULL when none */
+    const char *unit_port;      /* for unit_link_open() */
     const struct credentials *credentials;
     struct unit_link *unit; /* the session to the unit, opened on first use (unit_link.h) */
     struct fixture *fixture;
