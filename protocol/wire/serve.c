@@ -246,6 +246,11 @@ int request_send(struct request *r, const struct attachment_source *source, stru
     return rc;
 }
 
+const char *request_method(const struct request *r)
+{
+    return r->method->name;
+}
+
 bool request_cancelled(const struct request *r)
 {
     pthread_mutex_lock(&r->session->lock);

@@ -104,6 +104,8 @@ int request_receive(struct request *r, const struct attachment_sink *sink, struc
 /* Adds an attachment to the answer and sends its bytes now, ahead of the result. Blocks on the
  * peer's credit. */
 int request_send(struct request *r, const struct attachment_source *source, struct error *err);
+/* The method's name, for one function that serves several. */
+const char *request_method(const struct request *r);
 /* True once the caller took the call back, its deadline passed or the peer is gone: stop soon. */
 bool request_cancelled(const struct request *r);
 /* Sleeps, but no longer than the call lives; ERROR_CANCELLED when that ended. */

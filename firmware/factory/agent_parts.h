@@ -1,0 +1,79 @@
+/* For the files of this folder: the agent's insides, a call being served, and who serves what. */
+#ifndef TAKT_FIRMWARE_FACTORY_AGENT_PARTS_H
+#define TAKT_FIRMWARE_FACTORY_AGENT_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "firmware/factory/agent.h"
+#include "firmware/factory/identity_store.h"
+#include "firmware/update/slots.h"
+#include "firmware/update/writer.h"
+
+/* What only one call at a time may use. Microphone and speaker are two: one hears the other. */
+enum agent_part {
+    PART_SYSTEM,
+    PART_FLASH, /* with slots, writer and identity */
+    PART_CAMERA,
+    PART_MOTOR,
+    PART_MICROPHONE,
+    PART_SPEAKER,
+    PART_RADIO,
+    PART_CARD,
+    PART_GPIO,
+    PARTS,
+    PART_NONE = PARTS, /* takes and leaves its part by itself */
+};
+
+struct agent {
+    struct agent_config config;
+    const struct hal *hal;
+    const struct board *board;
+    char chip_id[33], boot_reason[24];
+    char running; /* slot 'a' or 'b' */
+    int64_t started_ms;
+    atomic_bool locked, restart_wanted;
+    struct method methods[40]; /* what this unit serves; ends with a NULL name */
+    pthread_mutex_t parts[PARTS];
+
+    struct slots slots;          /* PART_FLASH */
+    struct writer *writer;       /* PART_FLASH; NULL before flash.begin */
+    struct identity_store store; /* PART_FLASH */
+    bool streaming;              /* PART_CAMERA */
+};
+
+/* A call being served. */
+struct agent_call {
+    struct request *request;
+    const cJSON *params;
+    cJSON *result;  /* an object to fill */
+    bool no_memory; /* an answer_...() failed */
+};
+
+struct agent_method {
+    const char *name;
+    enum agent_part part;
+    int (*serve)(struct agent *a, struct agent_call *call, struct error *err);
+};
+
+/* Each ends with a NULL name. */
+extern const struct agent_method agent_system_methods[], agent_flash_methods[],
+    agent_identity_methods[], agent_camera_methods[], agent_ptz_methods[],
+    agent_microphone_methods[], agent_speaker_methods[], agent_wifi_methods[], agent_card_methods[],
+    agent_gpio_methods[], agent_lock_methods[];
+
+/* Waits for a part as long as the call lives; ERROR_CANCELLED when it does not any more. */
+int agent_take(struct agent *a, struct agent_call *call, enum agent_part part, struct error *err);
+void agent_leave(struct agent *a, enum agent_part part);
+void agent_log(const struct agent *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Members of the result, or of an object within it. */
+void answer_number(struct agent_call *call, cJSON *object, const char *name, double value);
+void answer_text(struct agent_call *call, cJSON *object, const char *name, const char *text);
+void answer_flag(struct agent_call *call, cJSON *object, const char *name, bool value);
+cJSON *answer_array(struct agent_call *call, cJSON *object, const char *name);
+cJSON *answer_object(struct agent_call *call, cJSON *object, const char *name);
+cJSON *answer_item(struct agent_call *call, cJSON *array); /* a new object in an array */
+
+#endif

@@ -1,0 +1,128 @@
+/* hello, unit.info, unit.restart, system.load. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "firmware/factory/agent_parts.h"
+#include "firmware/factory/params.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/version.h"
+
+enum { PROTOCOL_VERSION = 1 };
+
+static const char *const no_params[] = {NULL};
+
+static int check_versions(const cJSON *params, struct error *err)
+{
+    const cJSON *versions = cJSON_GetObjectItemCaseSensitive(params, "versions"), *version;
+    if (!cJSON_IsArray(versions))
+        return error_set(err, ERROR_INPUT, "param 'versions' is %s, expected an array of numbers",
+                         versions ? "not an array" : "missing");
+    cJSON_ArrayForEach(version, versions) if (cJSON_IsNumber(version) &&
+                                              version->valuedouble == PROTOCOL_VERSION) return 0;
+    return error_set(err, ERROR_PROTOCOL, "none of the station's versions is %d, the one spoken",
+                     PROTOCOL_VERSION);
+}
+
+static int hello(struct agent *a, struct agent_call *call, struct error *err)
+{
+    char slot[2] = {a->running, '\0'};
+    int rc = check_versions(call->params, err);
+    if (rc)
+        return rc;
+    answer_number(call, call->result, "version", PROTOCOL_VERSION);
+    answer_text(call, call->result, "agent", takt_version);
+    answer_text(call, call->result, "board", a->board->name);
+    answer_text(call, call->result, "chip_id", a->chip_id);
+    answer_text(call, call->result, "boot_slot", slot);
+    answer_flag(call, call->result, "factory_mode", !agent_locked(a));
+    answer_number(call, call->result, "uptime_ms", (double)(clock_mono_ms() - a->started_ms));
+    cJSON *capabilities = answer_array(call, call->result, "capabilities");
+    for (const struct method *m = a->methods; m->name; m++) {
+        cJSON *name = cJSON_CreateString(m->name);
+        if (agent_locked(a) && !m->open)
+            cJSON_Delete(name);
+        else
+            call->no_memory |= !cJSON_AddItemToArray(capabilities, name);
+    }
+    return 0;
+}
+
+/* Pages resident, from /proc/self/statm: its second number. */
+static double rss_bytes(void)
+{
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f && fscanf(f, "%*s %ld", &pages) != 1)
+        pages = 0;
+    if (f)
+        fclose(f);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static int info(struct agent *a, struct agent_call *call, struct error *err)
+{
+    struct system_facts facts;
+    char slot[2] = {a->running, '\0'};
+    int rc = params_only(call->params, no_params, err);
+    if (!rc)
+        rc = agent_take(a, call, PART_FLASH, err); /* the slots are the flash's */
+    if (rc)
+        return rc;
+    answer_text(call, call->result, "firmware", slots_at(&a->slots, a->running)->version);
+    answer_flag(call, call->result, "on_trial", a->slots.trial);
+    answer_text(call, call->result, "fallback", a->slots.fallback);
+    agent_leave(a, PART_FLASH);
+    rc = a->hal->system->facts(a->hal->system_state, &facts, err);
+    if (rc)
+        return rc;
+    answer_text(call, call->result, "chip_id", a->chip_id);
+    answer_text(call, call->result, "board", a->board->name);
+    answer_text(call, call->result, "agent", takt_version);
+    answer_text(call, call->result, "boot_slot", slot);
+    answer_text(call, call->result, "boot_reason", a->boot_reason);
+    answer_number(call, call->result, "uptime_ms", (double)(clock_mono_ms() - a->started_ms));
+    answer_number(call, call->result, "temperature_c", facts.temperature_c);
+    answer_number(call, call->result, "rss_bytes", rss_bytes());
+    answer_number(call, call->result, "reserved_bytes", (double)facts.reserved_bytes);
+    return 0;
+}
+
+static int restart(struct agent *a, struct agent_call *call, struct error *err)
+{
+    int rc = params_only(call->params, no_params, err);
+    /* A restart must not fall into an erase that somebody else asked for. */
+    if (!rc)
+        rc = agent_take(a, call, PART_FLASH, err);
+    if (rc)
+        return rc;
+    rc = a->hal->flash->sync(a->hal->flash_state, err);
+    agent_leave(a, PART_FLASH);
+    if (!rc) {
+        agent_log(a, "factory: restart asked for");
+        a->restart_wanted = true;
+    }
+    return rc;
+}
+
+static int load(struct agent *a, struct agent_call *call, struct error *err)
+{
+    static const char *const allowed[] = {"load", NULL};
+    static const char *const loads[] = {"standby", "idle", "streaming", "full", NULL};
+    int choice;
+    int rc = params_only(call->params, allowed, err);
+    if (!rc)
+        rc = params_choice(call->params, "load", loads, &choice, err);
+    if (!rc)
+        rc = a->hal->system->load(a->hal->system_state, (enum system_load)choice, err);
+    if (!rc)
+        answer_text(call, call->result, "load", loads[choice]);
+    return rc;
+}
+
+const struct agent_method agent_system_methods[] = {
+    {"hello", PART_NONE, hello},
+    {"unit.info", PART_SYSTEM, info},
+    {"unit.restart", PART_SYSTEM, restart},
+    {"system.load", PART_SYSTEM, load},
+    {0},
+};
