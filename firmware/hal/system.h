@@ -10,7 +10,7 @@ struct system_control;
 
 struct system_facts {
     char chip_id[33];     /* fused, hex, unique a chip */
-    char boot_slot[2];    /* "a" or "b": what the boot loader started */
+    char boot_slot[2];    /* "a" or "b": what the boot loader started; "": none ran before us */
     char boot_reason[24]; /* "power-on", "reboot", "watchdog" */
     double temperature_c;
     /* Memory of this process that stands for hardware (an emulator's scene); 0 on a real unit. */

@@ -43,7 +43,6 @@ static int facts(struct system_control *s, struct system_facts *out, struct erro
 {
     memset(out, 0, sizeof *out);
     snprintf(out->chip_id, sizeof out->chip_id, "%s", s->unit.physics.chip_id);
-    snprintf(out->boot_slot, sizeof out->boot_slot, "a");
     snprintf(out->boot_reason, sizeof out->boot_reason, "%s", s->boot_reason);
     out->temperature_c = power_temperature_c(s->unit.power);
     out->reserved_bytes = sizeof(struct world) + emulated_camera_bytes(s->camera);

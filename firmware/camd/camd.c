@@ -1,0 +1,153 @@
+/* camd: the camera's program. Board and hardware are opened, the agent is made, its port is served
+ * until the unit is switched off. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "firmware/camd/options.h"
+#include "firmware/camd/server.h"
+#include "protocol/base/file.h"
+#include "protocol/base/version.h"
+#include "protocol/wire/certificate.h"
+
+enum { WRONG_USE = 2, HARDWARE_FAILED = 3, PEM_FILE_MAX = 65536 };
+
+struct camd {
+    struct camd_options options;
+    struct log log;
+    struct board board;
+    const struct hal_backend *backend;
+    struct hal hal;
+    struct buffer factory_ca, bundle_key;
+    struct certificate certificate;
+    struct credentials credentials;
+    struct agent *agent;
+    struct console *console;
+};
+
+static int read_pem(const char *path, struct buffer *out, struct error *err)
+{
+    out->limit_bytes = PEM_FILE_MAX;
+    if (!path)
+        return 0;
+    int rc = file_read(path, out, err);
+    if (!rc && !buffer_text(out))
+        rc = error_set(err, ERROR_MEMORY, "no memory for %s", path);
+    if (!rc && !strstr((const char *)out->data, "-----BEGIN "))
+        rc = error_set(err, ERROR_INPUT, "%s is not PEM text", path);
+    return rc;
+}
+
+/* What people gave: board, keys, names. */
+static int read_input(struct camd *c, struct error *err)
+{
+    int rc = board_load(c->options.board, &c->board, err);
+    if (!rc)
+        rc = read_pem(c->options.factory_ca, &c->factory_ca, err);
+    if (!rc)
+        rc = read_pem(c->options.bundle_key, &c->bundle_key, err);
+    if (!rc && !(c->backend = hal_backend_find(c->options.hal)))
+        rc =
+            error_set(err, ERROR_INPUT, "--hal %s: this build has no such backend", c->options.hal);
+    if (!rc && c->options.console_log && server_listens(c->options.port))
+        rc =
+            error_set(err, ERROR_INPUT, "--console-log needs a line (serial, pty, rfc2217), not %s",
+                      c->options.port);
+    if (!rc && c->options.console_log)
+        rc = console_create(&c->console, err);
+    c->log = (struct log){c->options.name, c->console};
+    return rc;
+}
+
+static int start(struct camd *c, struct error *err)
+{
+    int rc = c->backend->open(&c->board, c->options.hal_options, &c->hal, err);
+    if (rc)
+        return rc;
+    const struct agent_config config = {
+        .board = &c->board,
+        .hal = &c->hal,
+        .bundle_key_pem = c->options.bundle_key ? (const char *)c->bundle_key.data : NULL,
+        .log = log_line,
+        .log_context = &c->log,
+    };
+    log_printf(&c->log, "takt %s, board %s, hal %s", takt_version, c->board.name, c->options.hal);
+    rc = agent_create(&config, &c->agent, err);
+    /* Made anew at each start: a key that is never stored can not be read out. */
+    if (!rc)
+        rc = certificate_make_unit(agent_chip_id(c->agent), &c->certificate, err);
+    c->credentials = (struct credentials){
+        .certificate_pem = c->certificate.certificate_pem,
+        .private_key_pem = c->certificate.private_key_pem,
+        .ca_pem = (const char *)c->factory_ca.data,
+    };
+    return rc;
+}
+
+static void stop(struct camd *c)
+{
+    agent_free(c->agent);
+    certificate_free(&c->certificate);
+    if (c->backend && c->hal.backend)
+        c->backend->close(&c->hal);
+    console_free(c->console);
+    buffer_free(&c->factory_ca);
+    buffer_free(&c->bundle_key);
+}
+
+int main(int argc, char **argv)
+{
+    static struct camd c;
+    struct error err = {0};
+    sigset_t ends;
+    int status = 0;
+    int rc = camd_options_parse(argc, argv, &c.options, &err);
+    if (!rc && c.options.help) {
+        fputs(camd_help, stdout);
+        return 0;
+    }
+    if (!rc && c.options.version) {
+        printf("camd %s\n", takt_version);
+        return 0;
+    }
+    /* Before any thread starts: all of them leave these signals to stop_fd. */
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int stop_fd = signalfd(-1, &ends, SFD_CLOEXEC);
+    if (!rc)
+        rc = read_input(&c, &err);
+    if (rc) {
+        fprintf(stderr, "camd: %s\n", err.text);
+        status = WRONG_USE;
+        goto out;
+    }
+    rc = start(&c, &err);
+    const struct server_config server = {
+        .port = c.options.port,
+        .agent = c.agent,
+        .credentials = c.options.factory_ca ? &c.credentials : NULL,
+        .console = c.console,
+        .log = &c.log,
+        .stop_fd = stop_fd,
+    };
+    if (!rc)
+        rc = server_run(&server, &err);
+    if (!rc && agent_restart_wanted(c.agent)) {
+        log_printf(&c.log, "reboot: restarting");
+        rc = agent_restart(c.agent, &err);
+    }
+    if (rc) {
+        log_printf(&c.log, "%s", err.text);
+        status = HARDWARE_FAILED;
+    }
+out:
+    stop(&c);
+    close(stop_fd);
+    return status;
+}

@@ -1,0 +1,25 @@
+/* A UART that is the kernel's console and the agent's port at once: log lines go out between the
+ * frames of the session, never within one. */
+#ifndef TAKT_FIRMWARE_CAMD_CONSOLE_H
+#define TAKT_FIRMWARE_CAMD_CONSOLE_H
+
+#include <stddef.h>
+
+#include "protocol/transport/transport.h"
+
+struct console;
+
+int console_create(struct console **out, struct error *err);
+/* No transport made by it may be open any more. */
+void console_free(struct console *c);
+
+/* Queues text for the line; dropped when 16 KiB wait already, or none is attached, as a UART's
+ * driver does. From any thread. */
+void console_write(struct console *c, const char *text, size_t size);
+
+/* A transport whose bytes go through the console to `port`, which it owns from now on (also on
+ * failure). One at a time: attaching another ends the one before. */
+int console_attach(struct console *c, struct transport *port, struct transport **out,
+                   struct error *err);
+
+#endif
