@@ -73,8 +73,8 @@ static inline int memory_flash_program(struct flash *f, const char *partition, u
     if (!at)
         return ERROR_INPUT;
     bool cut = memory_flash_cut(f);
-    /* 37 bytes in: within the header of whatever record is being written. */
-    size_t done = cut ? (f->writes % 2 ? 37 : size / 2) : size;
+    /* 37 bytes in: within whatever record is being written. */
+    size_t done = cut ? (f->writes % 4 ? 37 : size / 2) : size;
     for (size_t i = 0; i < done; i++)
         at[i] &= ((const uint8_t *)data)[i];
     return cut ? error_set(err, ERROR_CLOSED, "the power went in a program") : 0;

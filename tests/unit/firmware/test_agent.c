@@ -1,0 +1,671 @@
+/* The agent as a station meets it: a real session, secure, over a socket pair; a camera in memory
+ * behind it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "firmware/factory/agent.h"
+#include "protocol/base/buffer.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/digest.h"
+#include "protocol/base/file.h"
+#include "protocol/base/json.h"
+#include "protocol/formats/bundle.h"
+#include "protocol/formats/signing.h"
+#include "protocol/wire/certificate.h"
+#include "tests/unit/firmware/memory_hal.h"
+
+enum { CALL_MS = 20000 };
+
+/* Attachments of an answer. */
+struct received {
+    struct buffer data[4];
+    char name[4][24];
+    int count;
+};
+
+struct fixture {
+    struct board board;
+    struct memory_hal m;
+    struct signing_key key;
+    struct certificate ca, station, unit;
+    struct credentials station_credentials, unit_credentials;
+    struct agent *agent;
+    struct session *unit_session, *session; /* the unit's end, the station's end */
+    struct error err;
+    cJSON *result;
+    struct received received;
+};
+
+static int take_begin(void *context, const char *name, const char *type, uint64_t bytes,
+                      struct error *err)
+{
+    struct received *r = context;
+    if (r->count == 4)
+        return error_set(err, ERROR_FULL, "more than four attachments");
+    snprintf(r->name[r->count++], sizeof r->name[0], "%s", name);
+    return 0;
+}
+
+static int take_data(void *context, const uint8_t *data, size_t size, struct error *err)
+{
+    struct received *r = context;
+    return buffer_append(&r->data[r->count - 1], data, size);
+}
+
+static void forget(struct fixture *f)
+{
+    cJSON_Delete(f->result);
+    f->result = NULL;
+    for (int i = 0; i < 4; i++)
+        buffer_free(&f->received.data[i]);
+    f->received.count = 0;
+}
+
+/* One call; params are JSON text. The result and attachments stay in the fixture. */
+static int call_with(struct fixture *f, const char *method, const char *params, const char *name,
+                     const void *data, size_t size)
+{
+    cJSON *parsed = params ? cJSON_Parse(params) : NULL;
+    assert_true(!params || parsed);
+    forget(f);
+    const struct attachment_sink sink = {take_begin, take_data, &f->received};
+    const struct attachment_source source = {
+        .name = name, .type = "application/octet-stream", .bytes = size, .data = data};
+    const struct call call = {.method = method,
+                              .params = parsed,
+                              .timeout_ms = CALL_MS,
+                              .sources = &source,
+                              .source_count = name ? 1 : 0,
+                              .sink = &sink};
+    f->err = (struct error){0};
+    int rc = session_call(f->session, &call, &f->result, &f->err);
+    cJSON_Delete(parsed);
+    return rc;
+}
+
+static int call(struct fixture *f, const char *method, const char *params)
+{
+    return call_with(f, method, params, NULL, NULL, 0);
+}
+
+static void passes(struct fixture *f, const char *method, const char *params)
+{
+    if (call(f, method, params))
+        fail_msg("%s: %s", method, f->err.text);
+}
+
+/* The unit's refusal must hold these words. */
+static void refused(struct fixture *f, const char *method, const char *params, const char *words)
+{
+    if (!call(f, method, params))
+        fail_msg("%s %s was not refused", method, params);
+    if (!strstr(f->err.text, words))
+        fail_msg("%s: expected '%s' in '%s'", method, words, f->err.text);
+}
+
+static double number(const struct fixture *f, const char *name)
+{
+    return json_number(f->result, name, -12345);
+}
+
+static void connect_station(struct fixture *f)
+{
+    int pair[2];
+    struct transport *station, *unit;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(transport_from_fd(pair[0], pair[0], true, "station", &station, NULL), 0);
+    assert_int_equal(transport_from_fd(pair[1], pair[1], true, "unit", &unit, NULL), 0);
+    const struct session_config serve = {.server = true,
+                                         .methods = agent_methods(f->agent),
+                                         .method_context = f->agent,
+                                         .credentials = &f->unit_credentials,
+                                         .require_secure = true};
+    const struct session_config ask = {.credentials = &f->station_credentials};
+    assert_int_equal(session_open(unit, &serve, &f->unit_session, &f->err), 0);
+    assert_int_equal(session_open(station, &ask, &f->session, &f->err), 0);
+}
+
+static void secure_station(struct fixture *f)
+{
+    connect_station(f);
+    if (session_secure(f->session, CALL_MS, &f->err))
+        fail_msg("%s", f->err.text);
+}
+
+static void disconnect(struct fixture *f)
+{
+    session_close(f->session);
+    session_close(f->unit_session);
+    f->session = f->unit_session = NULL;
+}
+
+static void power_up(struct fixture *f)
+{
+    const struct agent_config config = {
+        .board = &f->board, .hal = &f->m.hal, .bundle_key_pem = f->key.public_pem};
+    if (agent_create(&config, &f->agent, &f->err))
+        fail_msg("%s", f->err.text);
+}
+
+static void power_cycle(struct fixture *f)
+{
+    disconnect(f);
+    agent_free(f->agent);
+    power_up(f);
+}
+
+static int make(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_int_equal(
+        board_parse("tiny", memory_flash_board, strlen(memory_flash_board), &f->board, NULL), 0);
+    memory_hal_make(&f->m, &f->board);
+    assert_int_equal(signing_key_make(&f->key, NULL), 0);
+    assert_int_equal(certificate_make_ca("factory", 10, &f->ca, NULL), 0);
+    assert_int_equal(certificate_issue(&f->ca, "station", "station", 10, &f->station, NULL), 0);
+    assert_int_equal(certificate_make_unit("00112233445566778899aabbccddeeff", &f->unit, NULL), 0);
+    f->station_credentials = (struct credentials){.certificate_pem = f->station.certificate_pem,
+                                                  .private_key_pem = f->station.private_key_pem};
+    f->unit_credentials = (struct credentials){.certificate_pem = f->unit.certificate_pem,
+                                               .private_key_pem = f->unit.private_key_pem,
+                                               .ca_pem = f->ca.certificate_pem};
+    power_up(f);
+    *state = f;
+    return 0;
+}
+
+static int drop(void **state)
+{
+    struct fixture *f = *state;
+    forget(f);
+    disconnect(f);
+    agent_free(f->agent);
+    certificate_free(&f->ca);
+    certificate_free(&f->station);
+    certificate_free(&f->unit);
+    signing_key_free(&f->key);
+    memory_hal_free(&f->m);
+    free(f);
+    return 0;
+}
+
+static bool capable(const struct fixture *f, const char *method)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(f->result, "capabilities"), *item;
+    cJSON_ArrayForEach(item, list) if (strcmp(item->valuestring, method) == 0) return true;
+    return false;
+}
+
+static void test_hello_is_open_and_everything_else_needs_a_secure_session(void **state)
+{
+    struct fixture *f = *state;
+    connect_station(f);
+    passes(f, "hello", "{\"versions\":[1],\"client\":\"t\"}");
+    assert_int_equal(number(f, "version"), 1);
+    assert_string_equal(json_string(f->result, "board", ""), "tiny");
+    assert_string_equal(json_string(f->result, "chip_id", ""), "00112233445566778899aabbccddeeff");
+    assert_string_equal(json_string(f->result, "boot_slot", ""), "a");
+    assert_true(json_bool(f->result, "factory_mode", false));
+    assert_true(capable(f, "camera.capture"));
+    assert_true(capable(f, "factory.lock"));
+    refused(f, "hello", "{\"versions\":[2,3]}", "versions");
+    refused(f, "unit.info", "{}", "secure");
+    refused(f, "identity.read", "{}", "secure");
+    refused(f, "factory.lock", "{}", "secure");
+}
+
+static void test_a_part_that_the_board_lacks_is_no_capability(void **state)
+{
+    struct fixture *f = *state;
+    f->m.hal.motor = NULL;
+    f->m.hal.radio = NULL;
+    power_cycle(f);
+    secure_station(f);
+    passes(f, "hello", "{\"versions\":[1]}");
+    assert_false(capable(f, "ptz.home"));
+    assert_false(capable(f, "wifi.join"));
+    assert_true(capable(f, "audio.play"));
+    refused(f, "ptz.home", "{\"axis\":\"pan\"}", "ptz.home");
+}
+
+static void test_wrong_params_are_named_with_what_was_expected(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    static const char *const cases[][3] = {
+        {"camera.capture", "{}", "'frames' is missing, expected a number from 1 to 16"},
+        {"camera.capture", "{\"frames\":17}", "'frames' is 17, expected 1 to 16"},
+        {"camera.capture", "{\"frames\":1.5}", "whole number"},
+        {"camera.capture", "{\"frames\":\"1\"}", "not a number"},
+        {"camera.capture", "{\"frame\":1}", "did you mean 'frames'"},
+        {"camera.configure", "{\"ir_cut\":\"dusk\"}", "'day', 'night'"},
+        {"camera.configure", "{\"ir_led\":1.1}", "expected 0 to 1"},
+        {"camera.configure", "{\"stream\":1}", "true or false"},
+        {"ptz.home", "{\"axis\":\"roll\"}", "'pan', 'tilt'"},
+        {"ptz.move", "{}", "neither"},
+        {"ptz.move", "{\"pan_deg\":351}", "expected 0 to 350"},
+        {"ptz.move", "{\"tilt_deg\":-1}", "expected 0 to 100"},
+        {"audio.record", "{\"rate_hz\":44100,\"seconds\":1}", "8000, 16000 or 48000"},
+        {"audio.record", "{\"rate_hz\":16000,\"seconds\":16}", "expected 0.01 to 15"},
+        {"audio.play", "{\"rate_hz\":16000,\"volume\":0.5}", "'pcm' is missing"},
+        {"wifi.join", "{\"ssid\":\"\",\"passphrase\":\"12345678\",\"timeout_ms\":1000}", "'ssid'"},
+        {"wifi.join", "{\"ssid\":\"x\",\"passphrase\":\"1234\",\"timeout_ms\":1000}", "8 to 63"},
+        {"wifi.throughput", "{\"host\":\"-s\",\"port\":5201,\"seconds\":1,\"direction\":\"up\"}",
+         "'host'"},
+        {"wifi.throughput", "{\"host\":\"a;b\",\"port\":5201,\"seconds\":1,\"direction\":\"up\"}",
+         "'host'"},
+        {"card.speed", "{\"bytes\":1000,\"seed\":1}", "whole blocks"},
+        {"card.speed", "{\"bytes\":16777728,\"seed\":1}", "expected 512 to"},
+        {"button.watch", "{\"button\":\"power\",\"seconds\":1}", "this board has not"},
+        {"led.set", "{\"led\":\"status_blue\"}", "'on' is missing"},
+        {"system.load", "{\"load\":\"max\"}", "'standby'"},
+        {"unit.info", "{\"x\":1}", "unknown param 'x'"},
+        {"identity.write", "{\"did\":\"1\",\"mac\":\"01:00:00:00:00:01\",\"key\":\"00\"}",
+         "device"},
+        {"flash.write", "{\"image\":\"rootfs\"}", "flash.begin"},
+        {"flash.activate", "{}", "flash.begin"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        refused(f, cases[i][0], cases[i][1], cases[i][2]);
+    assert_int_equal(f->m.flash.writes, 0);
+}
+
+static void test_frames_come_whole_and_in_order(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    passes(f, "camera.configure", "{\"ir_cut\":\"night\",\"ir_led\":0.5,\"stream\":true}");
+    assert_string_equal(json_string(f->result, "ir_cut", ""), "night");
+    assert_true(json_bool(f->result, "stream", false));
+    passes(f, "camera.capture", "{\"frames\":3}");
+    assert_int_equal(f->received.count, 3);
+    for (int i = 0; i < 3; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "frame%d", i);
+        assert_string_equal(f->received.name[i], name);
+        assert_int_equal(f->received.data[i].size, 64 * 32 * 3 / 2);
+        assert_int_equal(f->received.data[i].data[0], i + 1); /* the sequence it was filled with */
+        const cJSON *about =
+            cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(f->result, "frames"), i);
+        assert_int_equal(json_number(about, "sequence", 0), i + 1);
+        assert_int_equal(json_number(about, "width_px", 0), 64);
+    }
+}
+
+static int drop_begin(void *context, const char *name, const char *type, uint64_t bytes,
+                      struct error *err)
+{
+    return 0;
+}
+
+static int drop_data(void *context, const uint8_t *data, size_t size, struct error *err)
+{
+    return 0;
+}
+
+struct capturing {
+    struct session *session;
+    int rc;
+};
+
+static void *capture_sixteen(void *context)
+{
+    struct capturing *c = context;
+    cJSON *params = cJSON_Parse("{\"frames\":16}");
+    const struct attachment_sink sink = {drop_begin, drop_data, NULL};
+    const struct call ask = {
+        .method = "camera.capture", .params = params, .timeout_ms = CALL_MS, .sink = &sink};
+    c->rc = session_call(c->session, &ask, NULL, NULL);
+    cJSON_Delete(params);
+    return NULL;
+}
+
+static void test_two_calls_on_one_part_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct capturing c[4];
+    pthread_t threads[4];
+    secure_station(f);
+    for (int i = 0; i < 4; i++) {
+        c[i] = (struct capturing){.session = f->session};
+        assert_int_equal(pthread_create(&threads[i], NULL, capture_sixteen, &c[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(c[i].rc, 0);
+    }
+    assert_int_equal(f->m.camera.sequence, 64);
+    assert_int_equal(f->m.camera.most_inside, 1);
+}
+
+static void test_pan_and_tilt_count_the_boards_microsteps(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    refused(f, "ptz.move", "{\"pan_deg\":10}", "not homed");
+    passes(f, "ptz.home", "{\"axis\":\"pan\"}");
+    passes(f, "ptz.home", "{\"axis\":\"tilt\"}");
+    passes(f, "ptz.move", "{\"pan_deg\":100,\"tilt_deg\":45,\"speed_dps\":20}");
+    /* 181.14546 microsteps a degree: see test_board. */
+    assert_int_equal(number(f, "pan_microsteps"), 18115);
+    assert_int_equal(number(f, "tilt_microsteps"), 8152);
+    assert_float_equal(f->m.motor.last_speed, 3622.909, 0.01);
+    passes(f, "ptz.status", NULL);
+    const cJSON *pan = cJSON_GetObjectItemCaseSensitive(f->result, "pan");
+    assert_float_equal(json_number(pan, "deg", 0), 100, 0.003);
+    assert_true(json_bool(pan, "homed", false));
+}
+
+static void test_sound_goes_both_ways_bit_for_bit(void **state)
+{
+    struct fixture *f = *state;
+    int16_t tone[8000];
+    secure_station(f);
+    for (int i = 0; i < 8000; i++)
+        tone[i] = (int16_t)(i * 37);
+    if (call_with(f, "audio.play", "{\"rate_hz\":16000,\"volume\":0.5}", "pcm", tone, sizeof tone))
+        fail_msg("%s", f->err.text);
+    assert_int_equal(number(f, "samples"), 8000);
+    assert_int_equal(f->m.audio.played_rate_hz, 16000);
+    assert_memory_equal(f->m.audio.played, tone, sizeof tone);
+    assert_true(call_with(f, "audio.play", "{\"rate_hz\":16000,\"volume\":0.5}", "pcm", tone, 3) <
+                0);
+    passes(f, "audio.record", "{\"rate_hz\":48000,\"seconds\":0.5}");
+    assert_int_equal(number(f, "samples"), 24000);
+    assert_int_equal(f->received.data[0].size, 48000);
+    assert_int_equal(((int16_t *)f->received.data[0].data)[1999], 999);
+}
+
+static void test_an_identity_is_written_read_back_and_locked_for_good(void **state)
+{
+    static const char written[] =
+        "{\"did\":\"460012345\",\"mac\":\"5C:C3:36:12:34:56\",\"serial\":\"SN1\","
+        "\"key\":\"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"}";
+    struct fixture *f = *state;
+    secure_station(f);
+    passes(f, "identity.read", NULL);
+    assert_string_equal(json_string(f->result, "state", ""), "empty");
+    refused(f, "factory.lock", NULL, "identity is empty");
+    passes(f, "identity.write", written);
+    passes(f, "identity.read", NULL);
+    assert_string_equal(json_string(f->result, "state", ""), "written");
+    assert_string_equal(json_string(f->result, "did", ""), "460012345");
+    assert_string_equal(json_string(f->result, "mac", ""), "5c:c3:36:12:34:56");
+    assert_string_equal(json_string(f->result, "serial", ""), "SN1");
+    assert_string_equal(json_string(f->result, "key", ""),
+                        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+
+    passes(f, "factory.lock", NULL);
+    assert_true(json_bool(f->result, "locked", false));
+    /* In the same session, in a new one, after a restart: nothing but hello. */
+    refused(f, "identity.read", NULL, "factory mode is closed");
+    refused(f, "camera.capture", "{\"frames\":1}", "factory mode is closed");
+    refused(f, "factory.lock", NULL, "factory mode is closed");
+    for (int start = 0; start < 2; start++) {
+        passes(f, "hello", "{\"versions\":[1]}");
+        assert_false(json_bool(f->result, "factory_mode", true));
+        assert_true(capable(f, "hello"));
+        assert_false(capable(f, "identity.read"));
+        power_cycle(f);
+        secure_station(f);
+    }
+    refused(f, "identity.read", NULL, "no method");
+}
+
+static void test_a_lock_cut_short_is_finished_or_open_never_half(void **state)
+{
+    struct fixture *f = *state;
+    for (int cut_at = 1; cut_at <= 4; cut_at++) {
+        memset(f->m.flash.bytes, 0xff, f->board.flash_bytes);
+        memory_flash_power_on(&f->m.flash, 0);
+        power_cycle(f);
+        secure_station(f);
+        passes(f, "identity.write",
+               "{\"did\":\"1\",\"mac\":\"5c:c3:36:12:34:56\",\"serial\":\"\","
+               "\"key\":\"000102030405060708090a0b0c0d0e0f\"}");
+        memory_flash_power_on(&f->m.flash, cut_at);
+        assert_true(call(f, "factory.lock", NULL) < 0);
+        memory_flash_power_on(&f->m.flash, 0);
+        power_cycle(f);
+        connect_station(f);
+        passes(f, "hello", "{\"versions\":[1]}");
+        bool open = json_bool(f->result, "factory_mode", false);
+        assert_int_equal(open, cut_at <= 2); /* the first copy is whole from the third on */
+        assert_int_equal(open, capable(f, "factory.lock"));
+    }
+}
+
+/* A bundle of 3 chunks and a bit for this board; the file is gone again. */
+static void make_bundle(struct fixture *f, uint8_t *rootfs, size_t size, struct buffer *manifest)
+{
+    char folder[] = "/tmp/test_agent.XXXXXX", image[64], path[64];
+    struct bundle *b;
+    size_t head_size;
+    assert_non_null(mkdtemp(folder));
+    snprintf(image, sizeof image, "%s/rootfs", folder);
+    snprintf(path, sizeof path, "%s/bundle", folder);
+    for (size_t i = 0; i < size; i++)
+        rootfs[i] = (uint8_t)(i * 31 + i / 253);
+    assert_int_equal(file_write(image, rootfs, size, 0600, NULL), 0);
+    const struct bundle_recipe r = {.board = &f->board,
+                                    .version = "2.0",
+                                    .release = 2,
+                                    .private_key_pem = f->key.private_pem,
+                                    .image_count = 1,
+                                    .images = {{"rootfs", image}}};
+    if (bundle_make(&r, path, &f->err) || bundle_open(path, f->key.public_pem, &b, &f->err))
+        fail_msg("%s", f->err.text);
+    const uint8_t *head = bundle_signed_manifest(b, &head_size);
+    buffer_append(manifest, head, head_size);
+    bundle_close(b);
+    unlink(image);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void test_an_update_goes_to_the_other_slot_and_is_committed_after_its_restart(void **state)
+{
+    enum { SIZE = 3 * 65536 + 100 };
+    struct fixture *f = *state;
+    struct buffer manifest = {0};
+    uint8_t *rootfs = malloc(SIZE), hash[DIGEST_BYTES];
+    char hex[DIGEST_TEXT];
+    make_bundle(f, rootfs, SIZE, &manifest);
+    secure_station(f);
+
+    manifest.data[100] ^= 1;
+    assert_true(call_with(f, "flash.begin", NULL, "manifest", manifest.data, manifest.size) < 0);
+    manifest.data[100] ^= 1;
+    assert_true(call_with(f, "flash.begin", NULL, "manifest", manifest.data, 50) < 0);
+    assert_true(call(f, "flash.begin", NULL) < 0);
+    assert_int_equal(f->m.flash.writes, 0);
+
+    if (call_with(f, "flash.begin", NULL, "manifest", manifest.data, manifest.size))
+        fail_msg("%s", f->err.text);
+    assert_string_equal(json_string(f->result, "slot", ""), "b");
+    const cJSON *image =
+        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(f->result, "images"), 0);
+    assert_string_equal(json_string(image, "partition", ""), "rootfs_b");
+    refused(f, "flash.activate", NULL, "not verified");
+    assert_true(call_with(f, "flash.write", "{\"image\":\"rootfs\"}", "data", rootfs, SIZE - 1) <
+                0);
+    if (call_with(f, "flash.write", "{\"image\":\"rootfs\"}", "data", rootfs, SIZE))
+        fail_msg("%s", f->err.text);
+    assert_int_equal(number(f, "written_bytes"), 3 * 65536 + 2048);
+    passes(f, "flash.verify", "{\"image\":\"rootfs\"}");
+    digest_bytes(rootfs, SIZE, hash);
+    hex_encode(hash, sizeof hash, hex);
+    assert_string_equal(json_string(f->result, "sha256", ""), hex);
+    passes(f, "flash.activate", NULL);
+    assert_int_equal(number(f, "tries"), 3);
+    refused(f, "flash.commit", NULL, "restart first");
+
+    passes(f, "unit.restart", NULL);
+    assert_true(agent_restart_wanted(f->agent));
+    power_cycle(f);
+    secure_station(f);
+    passes(f, "unit.info", NULL);
+    assert_string_equal(json_string(f->result, "boot_slot", ""), "b");
+    assert_string_equal(json_string(f->result, "firmware", ""), "2.0");
+    assert_true(json_bool(f->result, "on_trial", false));
+    assert_true(number(f, "rss_bytes") > 100000);
+    passes(f, "identity.write",
+           "{\"did\":\"1\",\"mac\":\"5c:c3:36:12:34:56\",\"serial\":\"\","
+           "\"key\":\"000102030405060708090a0b0c0d0e0f\"}");
+    refused(f, "factory.lock", NULL, "on trial"); /* it would fall back with nobody to commit */
+    passes(f, "flash.commit", NULL);
+    passes(f, "factory.lock", NULL);
+    free(rootfs);
+    buffer_free(&manifest);
+}
+
+static void test_a_true_card_is_measured_and_left_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+    struct card *c = &f->m.card;
+    uint8_t before[DIGEST_BYTES], after[DIGEST_BYTES];
+    secure_station(f);
+    for (uint64_t i = 0; i < c->real; i++)
+        c->bytes[i] = (uint8_t)(i * 7 + i / 511);
+    digest_bytes(c->bytes, c->real, before);
+    passes(f, "card.speed", "{\"bytes\":3000320,\"seed\":42}");
+    assert_int_equal(number(f, "bad_blocks"), 0);
+    assert_int_equal(number(f, "bytes"), 3000320);
+    assert_true(number(f, "write_ms") > 0 && number(f, "read_ms") > 0);
+    passes(f, "card.probe", "{\"seed\":42,\"probes\":64}");
+    assert_int_equal(number(f, "wrong_blocks"), 0);
+    assert_int_equal(number(f, "highest_good_byte"), 64 << 20);
+    digest_bytes(c->bytes, c->real, after);
+    assert_memory_equal(before, after, sizeof before);
+}
+
+/* Real sizes that share no factor with anything: the wrap is found to the byte. */
+static void test_a_card_that_wraps_is_found_out_and_left_as_it_was(void **state)
+{
+    static const uint64_t reals[] = {8 << 20, 5000192, 33554432 - 512, 63 << 20};
+    struct fixture *f = *state;
+    struct card *c = &f->m.card;
+    uint8_t before[DIGEST_BYTES], after[DIGEST_BYTES];
+    secure_station(f);
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
+        c->real = reals[i];
+        for (uint64_t b = 0; b < c->claimed; b++)
+            c->bytes[b] = (uint8_t)(b * 11 + b / 509);
+        digest_bytes(c->bytes, c->real, before);
+        passes(f, "card.probe", "{\"seed\":7,\"probes\":32}");
+        assert_true(number(f, "wrong_blocks") > 0);
+        assert_int_equal(number(f, "highest_good_byte"), reals[i]);
+        digest_bytes(c->bytes, c->real, after);
+        assert_memory_equal(before, after, sizeof before);
+    }
+}
+
+static void test_a_card_that_loses_writes_is_found_out(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    f->m.card.loses = true;
+    f->m.card.real = 20 << 20;
+    passes(f, "card.probe", "{\"seed\":7,\"probes\":64}");
+    assert_true(number(f, "wrong_blocks") > 40); /* 44 of 64 MiB are missing */
+    assert_true(number(f, "highest_good_byte") <= 20 << 20);
+    assert_true(number(f, "highest_good_byte") >= 18 << 20);
+    passes(f, "card.speed", "{\"bytes\":1048576,\"seed\":1}");
+    assert_int_equal(number(f, "bad_blocks"), 2048);
+    f->m.card.absent = true;
+    refused(f, "card.speed", "{\"bytes\":1048576,\"seed\":1}", "no card");
+    f->m.card.absent = false;
+    f->m.card.protected_ = true;
+    refused(f, "card.probe", "{\"seed\":7,\"probes\":64}", "write-protected");
+}
+
+static void *press(void *context)
+{
+    struct fixture *f = context;
+    clock_sleep_until_ns(clock_mono_ns() + 100000000);
+    f->m.gpio.level = false;
+    clock_sleep_until_ns(clock_mono_ns() + 100000000);
+    f->m.gpio.level = true;
+    return NULL;
+}
+
+static void test_a_press_is_seen_while_an_led_is_set(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    secure_station(f);
+    passes(f, "led.set", "{\"led\":\"status_blue\",\"on\":true}");
+    assert_true(f->m.gpio.led);
+    assert_int_equal(pthread_create(&thread, NULL, press, f), 0);
+    passes(f, "button.watch", "{\"button\":\"reset\",\"seconds\":10,\"until_changes\":2}");
+    pthread_join(thread, NULL);
+    assert_true(json_bool(f->result, "level_at_start", false));
+    const cJSON *changes = cJSON_GetObjectItemCaseSensitive(f->result, "changes");
+    assert_int_equal(cJSON_GetArraySize(changes), 2);
+    const cJSON *down = cJSON_GetArrayItem(changes, 0), *up = cJSON_GetArrayItem(changes, 1);
+    assert_false(json_bool(down, "level", true));
+    assert_true(json_bool(up, "level", false));
+    assert_true(json_number(up, "at_ms", 0) - json_number(down, "at_ms", 0) >= 50);
+}
+
+static void test_a_call_taken_back_frees_its_part_soon(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    cJSON *params = cJSON_Parse("{\"button\":\"reset\",\"seconds\":60}");
+    const struct call ask = {.method = "button.watch", .params = params, .timeout_ms = 200};
+    int64_t began = clock_mono_ms();
+    assert_int_equal(session_call(f->session, &ask, NULL, &f->err), ERROR_TIMEOUT);
+    disconnect(f); /* waits for what is served */
+    assert_true(clock_mono_ms() - began < 5000);
+    cJSON_Delete(params);
+}
+
+static void test_wifi_is_joined_and_left(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    refused(f, "wifi.join", "{\"ssid\":\"else\",\"passphrase\":\"12345678\",\"timeout_ms\":1000}",
+            "no network");
+    refused(f, "wifi.throughput",
+            "{\"host\":\"127.0.0.1\",\"port\":1,\"seconds\":1,\"direction\":\"up\"}", "not joined");
+    passes(f, "wifi.join", "{\"ssid\":\"line\",\"passphrase\":\"12345678\",\"timeout_ms\":1000}");
+    assert_float_equal(number(f, "rssi_dbm"), -41.5, 0);
+    refused(f, "wifi.throughput",
+            "{\"host\":\"127.0.0.1\",\"port\":1,\"seconds\":1,\"direction\":\"up\"}", "iperf3");
+    passes(f, "wifi.leave", NULL);
+    assert_false(f->m.radio.joined);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+    const struct CMUnitTest tests[] = {
+        TEST(test_hello_is_open_and_everything_else_needs_a_secure_session),
+        TEST(test_a_part_that_the_board_lacks_is_no_capability),
+        TEST(test_wrong_params_are_named_with_what_was_expected),
+        TEST(test_frames_come_whole_and_in_order),
+        TEST(test_two_calls_on_one_part_take_turns),
+        TEST(test_pan_and_tilt_count_the_boards_microsteps),
+        TEST(test_sound_goes_both_ways_bit_for_bit),
+        TEST(test_an_identity_is_written_read_back_and_locked_for_good),
+        TEST(test_a_lock_cut_short_is_finished_or_open_never_half),
+        TEST(test_an_update_goes_to_the_other_slot_and_is_committed_after_its_restart),
+        TEST(test_a_true_card_is_measured_and_left_as_it_was),
+        TEST(test_a_card_that_wraps_is_found_out_and_left_as_it_was),
+        TEST(test_a_card_that_loses_writes_is_found_out),
+        TEST(test_a_press_is_seen_while_an_led_is_set),
+        TEST(test_a_call_taken_back_frees_its_part_soon),
+        TEST(test_wifi_is_joined_and_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
