@@ -15,6 +15,7 @@ static const struct {
     {"bundle", cli_bundle, "make, show and verify signed bundles of firmware"},
     {"console", cli_console, "the operators' screen"},
     {"identity", cli_identity, "import identities, see the pool, re-walk the audit chain"},
+    {"measure", cli_measure, "the measuring functions, on files"},
     {"plan", cli_plan, "check a plan, its product and limits"},
     {"report", cli_report, "the record of a unit or an order"},
     {"run", cli_run, "one run on every slot; waits for the verdicts"},
