@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # The bench with real cameras: power is what makes one run, and nothing outlives the bench.
 source "$(dirname "$0")/suite.bash"
-make -C "$root" --no-print-directory -s "$build/tests/integration/unit_says" || exit 1
-says=$build/tests/integration/unit_says
+make -C "$root" --no-print-directory -s build/tests/integration/unit_says || exit 1
+says=$root/build/tests/integration/unit_says
 
-# Lines to the supply, as a person with netcat would; what it answers comes out.
+# Lines to the supply; what it answers comes out.
 supply() {
-    local address
-    address=$(jq -r .instruments.psu.address "$station")
-    printf '%s\n' "$@" '*OPC?' | timeout 5 socat -t5 - "tcp:${address#tcp://},shut-none" |
-        while read -r line; do
-            [ "$line" = 1 ] && break
-            echo "$line"
-        done
+    local address line
+    address=$(jq -r '.instruments.psu.address | ltrimstr("tcp://")' "$station")
+    exec 3<>"/dev/tcp/${address%:*}/${address#*:}" || return 1
+    printf '%s\n' "$@" '*OPC?' >&3
+    while read -rt 5 line <&3 && [ "$line" != 1 ]; do
+        echo "$line"
+    done
+    exec 3>&-
 }
 on() { supply "APPL CH$1,5,2" "OUTP ON,(@$1)"; }
 off() { supply "OUTP OFF,(@$1)"; }
