@@ -12,6 +12,7 @@
 #include "protocol/base/version.h"
 #include "station/engine/channel.h"
 #include "station/engine/control_run.h"
+#include "station/engine/fixture_process.h"
 #include "station/engine/socket_path.h"
 
 enum { CLIENTS_MAX = 64, EVENT_MS = 100 };
@@ -76,6 +77,21 @@ void control_answer(struct engine *e, const struct control_request *r, cJSON *re
     cJSON_Delete(message);
 }
 
+static void describe_instruments(const struct engine *e, cJSON *into)
+{
+    const cJSON *given =
+        cJSON_GetObjectItemCaseSensitive(json_root(e->station->document), "instruments");
+    cJSON *list = cJSON_AddArrayToObject(into, "instruments");
+    for (const cJSON *i = given->child; i; i = i->next) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "name", i->string);
+        cJSON_AddStringToObject(o, "class", json_string(i, "class", ""));
+        cJSON_AddStringToObject(o, "driver", json_string(i, "driver", ""));
+        cJSON_AddItemToArray(list, o);
+    }
+    cJSON_AddBoolToObject(into, "fixture", fixture_process_alive(e));
+}
+
 static cJSON *describe(const struct engine *e)
 {
     cJSON *o = cJSON_CreateObject(), *slots;
@@ -83,7 +99,7 @@ static cJSON *describe(const struct engine *e)
     cJSON_AddStringToObject(o, "version", takt_version);
     cJSON_AddNumberToObject(o, "pid", getpid());
     cJSON_AddStringToObject(o, "paused", e->paused);
-    cJSON_AddBoolToObject(o, "fixture", e->fixture != NULL);
+    describe_instruments(e, o);
     slots = cJSON_AddArrayToObject(o, "slots");
     for (size_t i = 0; i < e->slot_count; i++)
         cJSON_AddItemToArray(slots, slot_describe(&e->slots[i]));

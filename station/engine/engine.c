@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
@@ -237,6 +238,12 @@ static int open_state(struct engine *e, struct error *err)
     if (!rc && st->has_instruments)
         rc = file_join(e->fixture_socket, sizeof e->fixture_socket, st->state_dir, "fixture.sock",
                        err);
+    if (!rc && strlen(e->fixture_socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        rc = error_set(
+            err, ERROR_INPUT,
+            "%s: its state_dir is too deep: %s has %zu bytes, a socket's path at most %zu",
+            st->path, e->fixture_socket, strlen(e->fixture_socket),
+            sizeof((struct sockaddr_un *)0)->sun_path - 1);
     if (!rc)
         rc = store_open(e->store_path, e->attachments_dir, &e->store, err);
     if (!rc)

@@ -1,9 +1,11 @@
 #include "station/engine/fixture_process.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,9 +13,10 @@
 
 #include "fixtures/fixture.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/file.h"
 #include "station/engine/child.h"
 
-enum { AGAIN_MS = 500, STOP_MS = 5000 };
+enum { AGAIN_MS = 500, STOP_MS = 5000, PREDECESSOR_MS = 10000, TURN_MS = 10 };
 
 struct fixture_process {
     pid_t pid;
@@ -22,12 +25,44 @@ struct fixture_process {
     int64_t again_ns; /* 0 = it runs */
 };
 
+/* A fixture process whose taktd was killed is still switching outputs off: until it is done they
+ * are its own, or it would switch off what a run that goes on has just switched on. The lock dies
+ * with its holder; one that takes too long is ended. */
+static int wait_turn(struct engine *e, int stop_fd, struct error *err)
+{
+    char path[PATH_MAX];
+    int64_t until = clock_mono_ms() + PREDECESSOR_MS;
+    int rc = file_join(path, sizeof path, e->station->state_dir, "fixture.lock", err);
+    if (rc)
+        return rc;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* held until this process ends */
+    if (fd < 0)
+        return error_errno(err, ERROR_IO, "cannot open %s", path);
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        char pid[16] = "";
+        struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+        if (poll(&stop, 1, TURN_MS) > 0)
+            return error_set(err, ERROR_CLOSED, "stopped before its turn");
+        if (clock_mono_ms() < until)
+            continue;
+        if (pread(fd, pid, sizeof pid - 1, 0) > 0 && atoi(pid) > 1)
+            kill(atoi(pid), SIGKILL);
+        until += PREDECESSOR_MS;
+    }
+    char pid[16];
+    int n = snprintf(pid, sizeof pid, "%-10d\n", (int)getpid());
+    return pwrite(fd, pid, (size_t)n, 0) == n ? 0
+                                              : error_errno(err, ERROR_IO, "cannot write %s", path);
+}
+
 /* Dies by itself when taktd does: its stop descriptor becomes readable, and unlike a worker it
  * must get the time to switch everything off. */
 static _Noreturn void serve(struct engine *e, int stop_fd)
 {
     struct error err = {0};
-    int rc = fixture_serve(e->station->document, e->fixture_socket, stop_fd, &err);
+    int rc = wait_turn(e, stop_fd, &err);
+    if (!rc)
+        rc = fixture_serve(e->station->document, e->fixture_socket, stop_fd, &err);
     if (rc)
         fprintf(stderr, "fixture: %s\n", err.text);
     _exit(rc ? 1 : 0);
@@ -112,6 +147,11 @@ int64_t fixture_process_tick(struct engine *e, int64_t now_ns)
         return -1;
     fprintf(stderr, "%s\n", err.text);
     return f->again_ns = now_ns + (int64_t)AGAIN_MS * 1000000;
+}
+
+bool fixture_process_alive(const struct engine *e)
+{
+    return e->fixture && e->fixture->pid;
 }
 
 void fixture_process_stop(struct engine *e)

@@ -11,7 +11,7 @@
 #include "station/engine/worker.h"
 #include "station/steps/unit_link.h"
 
-enum { FIXTURE_WAIT_MS = 5000, ASK_FOR_EVER = -1 };
+enum { FIXTURE_WAIT_MS = 15000, ASK_FOR_EVER = -1 };
 
 /* The worker's own state: what its steps share. */
 struct child {
