@@ -58,7 +58,7 @@ static void wake(struct console *c)
         return; /* it is awake already */
 }
 
-static void detach(struct console *c)
+void console_detach(struct console *c)
 {
     if (!c->attached)
         return;
@@ -71,15 +71,17 @@ static void detach(struct console *c)
     close(c->session_fd);
     c->port = NULL;
     c->session_fd = -1;
+    pthread_mutex_lock(&c->lock);
     c->attached = c->stop = false;
     c->text.size = 0;
+    pthread_mutex_unlock(&c->lock);
 }
 
 void console_free(struct console *c)
 {
     if (!c)
         return;
-    detach(c);
+    console_detach(c);
     if (c->wake_fd >= 0)
         close(c->wake_fd);
     buffer_free(&c->text);
@@ -200,7 +202,7 @@ int console_attach(struct console *c, struct transport *port, struct transport *
                    struct error *err)
 {
     int pair[2];
-    detach(c);
+    console_detach(c);
     *out = NULL;
     c->out_size = c->out_sent = c->frame_size = c->in_size = c->in_sent = 0;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {

@@ -18,8 +18,10 @@ void console_free(struct console *c);
 void console_write(struct console *c, const char *text, size_t size);
 
 /* A transport whose bytes go through the console to `port`, which it owns from now on (also on
- * failure). One at a time: attaching another ends the one before. */
+ * failure). One at a time. */
 int console_attach(struct console *c, struct transport *port, struct transport **out,
                    struct error *err);
+/* Closes the port, once the transport made for it was closed. None attached is fine. */
+void console_detach(struct console *c);
 
 #endif

@@ -66,6 +66,9 @@ static void close_dead(struct server *s)
     if (s->session && !session_alive(s->session)) {
         session_close(s->session);
         s->session = NULL;
+        /* Or the line would still be held when it is opened for the next one. */
+        if (s->config->console)
+            console_detach(s->config->console);
         s->reopen_ms = 0;
         log_printf(s->config->log, "factory: station gone");
     }
