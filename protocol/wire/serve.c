@@ -76,10 +76,9 @@ static int refuse(const struct session *s, const struct message *m, const struct
     }
     int rc = 0;
     if (s->config.require_secure && !s->secured && !method->open)
-        rc = error_set(why, ERROR_REFUSED, "%s needs a secure session: call session.secure first",
-                       m->method);
+        rc = error_set(why, ERROR_REFUSED, "it needs a secure session: call session.secure first");
     else if (s->request_count >= s->config.concurrent_max)
-        rc = error_set(why, ERROR_BUSY, "%s: %d calls are under way already", m->method,
+        rc = error_set(why, ERROR_BUSY, "%d calls are under way already, no more are served",
                        s->request_count);
     return rc ? message_code_of(rc) : 0;
 }
@@ -97,7 +96,7 @@ int serve_request(struct session *s, struct message *m, struct error *err)
         if (other->message.id == m->id)
             rc = error_set(err, ERROR_PROTOCOL, "request %lld was made twice", (long long)m->id);
     if (!rc && !code && !(r = calloc(1, sizeof *r)))
-        code = message_code_of(error_set(&why, ERROR_MEMORY, "%s: out of memory", m->method));
+        code = message_code_of(error_set(&why, ERROR_MEMORY, "out of memory"));
     /* Refused or not, the streams count as announced: their data may be on the way. */
     struct incoming *unwanted = NULL;
     for (size_t i = 0; i < m->attachment_count && !rc; i++)
@@ -116,8 +115,7 @@ int serve_request(struct session *s, struct message *m, struct error *err)
         if (start(r)) {
             s->requests = r->next;
             s->request_count--;
-            code = message_code_of(
-                error_set(&why, ERROR_MEMORY, "%s: cannot start a thread", method->name));
+            code = message_code_of(error_set(&why, ERROR_MEMORY, "no memory to start a thread"));
             *m = r->message;
             memset(&r->message, 0, sizeof r->message);
             free_request(r);
@@ -173,10 +171,9 @@ static bool over(const struct request *r)
            clock_mono_ms() >= r->deadline_ms;
 }
 
-static int over_error(const struct request *r, struct error *err)
+static int over_error(struct error *err)
 {
-    return error_set(err, ERROR_CANCELLED, "%s: the call was taken back or its time is over",
-                     r->method->name);
+    return error_set(err, ERROR_CANCELLED, "the call was taken back or its time is over");
 }
 
 static void wait_for_change(struct request *r)
@@ -194,7 +191,7 @@ int request_receive(struct request *r, const struct attachment_sink *sink, struc
         if (incoming_done(r->current))
             r->current = r->current->next;
         else if (over(r))
-            rc = over_error(r, err);
+            rc = over_error(err);
         else if (incoming_ready(r->current))
             rc = incoming_take(s, r->current, sink, err);
         else
@@ -235,7 +232,7 @@ int request_send(struct request *r, const struct attachment_source *source, stru
     int rc = announce(s, r, &o, err);
     while (!rc && !outgoing_done(&o)) {
         if (over(r))
-            rc = over_error(r, err);
+            rc = over_error(err);
         else if (outgoing_ready(s, &o))
             rc = outgoing_send(s, &o, err);
         else

@@ -56,7 +56,7 @@ struct call {
 
 /* A method this side serves. Runs in a thread of its own (at most `concurrent_max` at once).
  * On success it returns 0 and may set *result (ownership passes); on failure it returns a
- * negative error and the message goes to the caller. */
+ * negative error and the message goes to the caller, which sees "NAME: message". */
 struct method {
     const char *name;
     bool open; /* may be called before the session is secure: "hello" only */

@@ -108,7 +108,7 @@ static inline int serve_wait(void *context, struct request *r, const cJSON *para
     int rc = request_sleep(r, (int)json_number(params, "ms", 0));
     if (rc && cancelled)
         __atomic_add_fetch(cancelled, 1, __ATOMIC_SEQ_CST);
-    return rc ? error_set(err, rc, "wait: taken back") : 0;
+    return rc ? error_set(err, rc, "taken back") : 0;
 }
 
 static inline int serve_fail(void *context, struct request *r, const cJSON *params, cJSON **result,

@@ -185,7 +185,7 @@ static void test_before_it_is_secure_only_hello_is_served(void **state)
     assert_int_equal(open_with(&p, &station, &err), 0);
     assert_int_equal(call_json(p.station, "hello", NULL, 5000, NULL, &err), 0);
     assert_int_equal(call_json(p.station, "echo", NULL, 5000, NULL, &err), ERROR_REMOTE);
-    assert_string_equal(err.text, "echo: echo needs a secure session: call session.secure first");
+    assert_string_equal(err.text, "echo: it needs a secure session: call session.secure first");
     session_peer_fingerprint(p.station, seen);
     assert_string_equal(seen, "");
     assert_int_equal(session_secure(p.station, 5000, &err), 0);
