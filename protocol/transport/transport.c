@@ -13,10 +13,7 @@
 #include "protocol/transport/kinds.h"
 
 static const struct transport_ops *const kinds[] = {
-    &transport_tcp,
-    &transport_unix,
-    &transport_serial,
-    &transport_pty,
+    &transport_tcp, &transport_unix, &transport_serial, &transport_pty, &transport_rfc2217,
 };
 
 static const struct transport_ops transport_descriptors = {

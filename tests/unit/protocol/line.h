@@ -23,7 +23,7 @@ struct line {
     int log_every_ms;        /* towards both ends; 0: never */
     uint64_t seed;
 
-    char port[2][64]; /* "pty:/dev/pts/N" */
+    char port[2][96]; /* "pty:/dev/pts/N" */
     int master[2], slave[2];
     pthread_t thread;
     bool stop; /* atomic */

@@ -22,16 +22,21 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)(random_state * 0x2545F4914F6CDD1Du >> 32) % below;
 }
 
-/* The example of docs/protocol.md, made by hand from the table there and the CRC of the RFC. */
+/* The example of docs/protocol.md, made from the table there by another program. */
 static void test_the_bytes_are_those_of_the_document(void **state)
 {
     uint8_t out[64];
-    const uint8_t open[] = {0xF5, 0xC1, 0x01, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x00};
-    const uint8_t payload[] = {0x01, 0x00, 0x00, 0x00, 0x78, 0x56, 0x34, 0x12};
-    struct frame f = {.type = 1, .size = 8, .payload = payload};
-    assert_int_equal(frame_encode(&f, out, sizeof out), 28);
+    const uint8_t open[] = {0xF5, 0xC1, 0x01, 0x00, 0,    0,    0,    0,    0,    0,
+                            0,    0,    0x08, 0x00, 0xB7, 0x4E, 0x01, 0x00, 0x01, 0x00,
+                            0x78, 0x56, 0x34, 0x12, 0xF4, 0x89, 0xB5, 0x7A};
+    const uint8_t ack[] = {0xF5, 0xC1, 0x04, 0x01, 0x78, 0x56, 0x34, 0x12, 0x47, 0x00,
+                           0x00, 0x00, 0x00, 0x00, 0x47, 0xF4, 0x6D, 0x44, 0x61, 0xF1};
+    struct frame f = {.type = 1, .size = 8, .payload = open + 16};
+    assert_int_equal(frame_encode(&f, out, sizeof out), sizeof open);
     assert_memory_equal(out, open, sizeof open);
-    assert_memory_equal(out + 16, payload, sizeof payload);
+    struct frame a = {.type = 4, .number = 1, .tag = 0x12345678, .sequence = 0x47};
+    assert_int_equal(frame_encode(&a, out, sizeof out), sizeof ack);
+    assert_memory_equal(out, ack, sizeof ack);
     assert_int_equal(frame_encode(&f, out, 27), 0);
 }
 
