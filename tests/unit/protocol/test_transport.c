@@ -249,24 +249,15 @@ static size_t commands(struct server *s, const uint8_t *p, size_t size, int fd)
     return at + 2;
 }
 
-static void *serve(void *context)
+/* Works off what was heard; false when the other side is gone. The line is looped back. */
+static bool work_off(struct server *s, size_t *done, int fd)
 {
-    struct server *s = context;
-    int fd = accept(s->fd, NULL, NULL);
-    size_t done = 0;
-    static const uint8_t greeting[] = {255, 251, 1, 255, 253, 24, 'o', 'l', 'd', 13, 10};
-    if (send(fd, greeting, sizeof greeting, 0) < 0) /* WILL ECHO, DO TERMINAL-TYPE, a line */
-        return NULL;
     for (;;) {
-        ssize_t n = recv(fd, s->heard + s->heard_size, sizeof s->heard - s->heard_size, 0);
-        if (n <= 0)
-            break;
-        s->heard_size += (size_t)n;
         uint8_t back[8192];
         size_t back_size = 0;
-        while (done < s->heard_size && back_size + 2 < sizeof back) {
-            const uint8_t *p = s->heard + done;
-            size_t left = s->heard_size - done, used = 1;
+        while (*done < s->heard_size && back_size + 2 < sizeof back) {
+            const uint8_t *p = s->heard + *done;
+            size_t left = s->heard_size - *done, used = 1;
             if (p[0] == 255 && left < 2)
                 break;
             if (p[0] == 255 && p[1] != 255) {
@@ -276,15 +267,32 @@ static void *serve(void *context)
             } else {
                 used = p[0] == 255 ? 2 : 1;
                 s->line[s->line_size++ % sizeof s->line] = p[0];
-                back[back_size++] = p[0]; /* the line is looped back */
+                back[back_size++] = p[0];
                 if (p[0] == 255)
                     back[back_size++] = 255;
             }
-            done += used;
+            *done += used;
         }
-        if (back_size && send(fd, back, back_size, MSG_NOSIGNAL) < 0)
-            break;
+        if (!back_size)
+            return true;
+        if (send(fd, back, back_size, MSG_NOSIGNAL) < 0)
+            return false;
     }
+}
+
+static void *serve(void *context)
+{
+    struct server *s = context;
+    int fd = accept(s->fd, NULL, NULL);
+    size_t done = 0;
+    static const uint8_t greeting[] = {255, 251, 1, 255, 253, 24, 'o', 'l', 'd', 13, 10};
+    if (send(fd, greeting, sizeof greeting, 0) < 0) /* WILL ECHO, DO TERMINAL-TYPE, a line */
+        return NULL;
+    ssize_t n;
+    do {
+        n = recv(fd, s->heard + s->heard_size, sizeof s->heard - s->heard_size, 0);
+        s->heard_size += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && work_off(s, &done, fd));
     close(fd);
     return NULL;
 }
