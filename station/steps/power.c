@@ -1,4 +1,5 @@
 /* What the unit draws in each of its states, from the supply's own readings. */
+#include <math.h>
 #include <string.h>
 
 #include "fixtures/power_supply.h"
@@ -56,12 +57,14 @@ static int one_state(struct step_context *c, const char *load, const char *name,
     return rc < 0 ? rc : step_value(c, name, r.volts * r.amps, err);
 }
 
-/* Far enough to turn for the whole window, away from the nearer end of the range. */
-static double far_end_deg(const struct board_axis *axis, double now_deg)
+/* Far enough to turn until the window is over, away from the nearer end of the range. */
+static double turn_to_deg(const struct step_context *c, double now_deg)
 {
+    const struct board_axis *axis = &c->board->pan;
     const double middle = (axis->min_deg + axis->max_deg) / 2;
-    const double margin = (axis->max_deg - axis->min_deg) * 0.02;
-    return now_deg < middle ? axis->max_deg - margin : axis->min_deg + margin;
+    const double seconds = (step_number(c, "settle_ms") + step_number(c, "window_ms")) / 1000 + 0.5;
+    const double way = fmin(seconds * axis->speed_dps, middle - axis->min_deg);
+    return now_deg < middle ? now_deg + way : now_deg - way;
 }
 
 static int start_turning(struct step_context *c, cJSON **ask, struct unit_errand **out,
@@ -78,7 +81,7 @@ static int start_turning(struct step_context *c, cJSON **ask, struct unit_errand
     if (!homed)
         return 0; /* a pan axis that cannot home is the ptz step's finding */
     *ask = cJSON_CreateObject();
-    cJSON_AddNumberToObject(*ask, "pan_deg", far_end_deg(&c->board->pan, now_deg));
+    cJSON_AddNumberToObject(*ask, "pan_deg", turn_to_deg(c, now_deg));
     const struct call call = {.method = "ptz.move", .params = *ask, .timeout_ms = 60000};
     return unit_errand_start(c->unit, &call, out, err);
 }

@@ -102,24 +102,18 @@ static void look_free(struct look *l)
 static int reduce(const struct view *v, struct look *out, struct error *err)
 {
     const int width = (int)v->width_px / REDUCED, height = (int)v->height_px / REDUCED;
-    const struct nv12 frame = view_nv12(v);
-    struct plane whole;
-    float *data = NULL;
-    int rc = nv12_plane(&frame, &data, &whole, err);
-    if (rc < 0)
-        return rc;
+    float linear[256];
+    for (int i = 0; i < 256; i++)
+        linear[i] = (float)(srgb_decode(i / 255.0) / (REDUCED * REDUCED));
     out->data = calloc((size_t)width * height, sizeof *out->data);
-    if (!out->data) {
-        free(data);
+    if (!out->data)
         return error_set(err, ERROR_MEMORY, "ptz: out of memory");
-    }
     for (int y = 0; y < height * REDUCED; y++)
         for (int x = 0; x < width * REDUCED; x++)
             out->data[(size_t)(y / REDUCED) * width + x / REDUCED] +=
-                whole.data[(size_t)y * whole.stride + x] / (REDUCED * REDUCED);
+                linear[v->nv12[(size_t)y * v->width_px + x]];
     out->plane = (struct plane){
         .data = out->data, .width_px = width, .height_px = height, .stride = (size_t)width};
-    free(data);
     return 0;
 }
 
