@@ -14,9 +14,9 @@ enum {
 
 static const struct step_param params[] = {
     {"button", PARAM_TEXT, "reset", 0, 0, "the board's name for it"},
-    {"lead_ms", PARAM_NUMBER, "300", 50, 5000, "from the start of watching to the press, ms"},
-    {"hold_ms", PARAM_NUMBER, "300", 50, 5000, "pressed for, ms"},
-    {"watch_s", PARAM_NUMBER, "1.5", 1, 30, "watched for, s"},
+    {"lead_ms", PARAM_NUMBER, "200", 50, 5000, "from the start of watching to the press, ms"},
+    {"hold_ms", PARAM_NUMBER, "200", 50, 5000, "pressed for, ms"},
+    {"watch_s", PARAM_NUMBER, "1", 1, 30, "watched for, s"},
     {0}};
 
 static const struct step_measurement measurements[] = {

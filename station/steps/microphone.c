@@ -17,7 +17,7 @@ enum { RATE_HZ = 16000 };
 static const struct step_param params[] = {
     {"frequency_hz", PARAM_NUMBER, "1000", 100, 7000, "of the tone, Hz"},
     {"level_db_spl", PARAM_NUMBER, "94", 40, 120, "of the tone at the unit, dB SPL"},
-    {"seconds", PARAM_NUMBER, "0.8", 0.2, 10, "recorded of tone and of silence each, s"},
+    {"seconds", PARAM_NUMBER, "0.5", 0.2, 10, "recorded of tone and of silence each, s"},
     {"lead_ms", PARAM_NUMBER, "200", 0, 2000, "from a change of sound to the recording, ms"},
     {0}};
 

@@ -9,8 +9,8 @@
 #include "station/steps/unit_link.h"
 
 static const struct step_param params[] = {
-    {"settle_ms", PARAM_NUMBER, "300", 0, 60000, "after a change of state, before reading, ms"},
-    {"window_ms", PARAM_NUMBER, "500", 50, 60000, "averaged for each state, ms"},
+    {"settle_ms", PARAM_NUMBER, "200", 0, 60000, "after a change of state, before reading, ms"},
+    {"window_ms", PARAM_NUMBER, "400", 50, 60000, "averaged for each state, ms"},
     {"motors", PARAM_FLAG, "true", 0, 0, "turn the pan motor while everything is on"},
     {0}};
 

@@ -34,7 +34,7 @@ static int listen(struct step_context *c, int16_t *pcm, float *samples, size_t c
                   struct error *err)
 {
     const double lead_s = step_number(c, "lead_ms") / 1000;
-    const size_t played = (size_t)((lead_s + step_number(c, "seconds") + 0.7) * PLAY_RATE_HZ);
+    const size_t played = (size_t)((lead_s + step_number(c, "seconds") + 0.4) * PLAY_RATE_HZ);
     struct unit_sound sound = {0};
     struct error why = {0};
     float *tone = malloc(played * sizeof *tone);
