@@ -5,6 +5,10 @@
 #include "protocol/base/clock.h"
 #include "protocol/wire/session_parts.h"
 
+/* A caller whose time is over says so by $/cancel; the deadline here is for one that cannot. Later
+ * than the caller's own, or the two would race for which of them ends the call. */
+enum { CANCEL_GRACE_MS = 1000 };
+
 static void free_request(struct request *r)
 {
     incoming_free(r->incoming);
@@ -107,7 +111,8 @@ int serve_request(struct session *s, struct message *m, struct error *err)
         r->method = method;
         r->message = *m;
         r->current = r->incoming;
-        r->deadline_ms = m->timeout_ms ? clock_mono_ms() + m->timeout_ms : INT64_MAX;
+        r->deadline_ms =
+            m->timeout_ms ? clock_mono_ms() + m->timeout_ms + CANCEL_GRACE_MS : INT64_MAX;
         memset(m, 0, sizeof *m);
         r->next = s->requests;
         s->requests = r;
