@@ -22,6 +22,7 @@ struct pyramid {
     int count;
 };
 
+/* Means over f x f pixels. */
 static void reduce(struct plane in, int f, struct plane *out, float *data)
 {
     int w = in.width_px / f, h = in.height_px / f;
@@ -151,36 +152,49 @@ static double taper(int i, int n)
     return edge < 1 ? 0.5 - 0.5 * cos(M_PI * edge) : 1;
 }
 
-static void place(struct plane p, struct fourier_cell *out, size_t width, bool imaginary)
+/* `line` has room for a row. */
+static void place(struct plane p, struct fourier_cell *out, size_t width, bool imaginary,
+                  float *line)
 {
-    double mean = plane_mean(p, NULL);
+    const float mean = (float)plane_mean(p, NULL);
+    for (int x = 0; x < p.width_px; x++)
+        line[x] = (float)taper(x, p.width_px);
     for (int y = 0; y < p.height_px; y++) {
         const float *row = p.data + (size_t)y * p.stride;
-        double wy = taper(y, p.height_px);
+        float wy = (float)taper(y, p.height_px);
         for (int x = 0; x < p.width_px; x++) {
-            float v = (float)((row[x] - mean) * wy * taper(x, p.width_px));
             struct fourier_cell *c = &out[(size_t)y * width + (size_t)x];
-            *(imaginary ? &c->im : &c->re) = v;
+            *(imaginary ? &c->im : &c->re) = (row[x] - mean) * wy * line[x];
         }
     }
+}
+
+/* Gaussian over frequency, 0.15 cycles/px wide, for place k of n. */
+static float softness(size_t k, size_t n)
+{
+    double f = (double)(k <= n / 2 ? k : n - k) / (double)n;
+    return (float)exp(-f * f / (2 * 0.15 * 0.15));
 }
 
 /* Both real pictures go through one transform, as real and imaginary part, and are told apart by
  * its symmetry; the cross-power spectrum is whitened and softened towards high frequencies, where
  * noise lives. */
-static void cross_power(const struct fourier_cell *z, struct fourier_cell *out, size_t w, size_t h)
+static void cross_power(const struct fourier_cell *z, struct fourier_cell *out, size_t w, size_t h,
+                        float *line)
 {
+    for (size_t x = 0; x < w; x++)
+        line[x] = softness(x, w);
     for (size_t y = 0; y < h; y++) {
-        double fy = (double)(y <= h / 2 ? y : h - y) / (double)h;
+        float soft = softness(y, h);
+        const struct fourier_cell *mirror = z + ((h - y) & (h - 1)) * w;
         for (size_t x = 0; x < w; x++) {
-            double fx = (double)(x <= w / 2 ? x : w - x) / (double)w;
-            struct fourier_cell p = z[y * w + x], q = z[((h - y) % h) * w + (w - x) % w];
-            double ar = (p.re + q.re) / 2, ai = (p.im - q.im) / 2;
-            double br = (p.im + q.im) / 2, bi = (q.re - p.re) / 2;
-            double re = ar * br + ai * bi, im = ar * bi - ai * br; /* conj(A) B */
-            double size = hypot(re, im), soft = exp(-(fx * fx + fy * fy) / (2 * 0.15 * 0.15));
-            double k = size > 0 ? soft / size : 0;
-            out[y * w + x] = (struct fourier_cell){(float)(re * k), (float)(im * k)};
+            struct fourier_cell p = z[y * w + x], q = mirror[(w - x) & (w - 1)];
+            float ar = (p.re + q.re) / 2, ai = (p.im - q.im) / 2;
+            float br = (p.im + q.im) / 2, bi = (q.re - p.re) / 2;
+            float re = ar * br + ai * bi, im = ar * bi - ai * br; /* conj(A) B */
+            float size = sqrtf(re * re + im * im);
+            float k = size > 0 ? line[x] * soft / size : 0;
+            out[y * w + x] = (struct fourier_cell){re * k, im * k};
         }
     }
 }
@@ -193,17 +207,18 @@ static int guess_shift(struct plane a, struct plane b, struct guess *best, struc
     const int reach_x = (int)(0.48 * a.width_px), reach_y = (int)(0.48 * a.height_px);
     struct fourier_cell *z = fourier_alloc(w * h * sizeof *z);
     struct fourier_cell *c = fourier_alloc(w * h * sizeof *c);
+    float *line = fourier_alloc(w * sizeof *line);
     int rc = 0;
-    if (!z || !c) {
+    if (!z || !c || !line) {
         rc = error_set(err, ERROR_MEMORY, "no memory for a transform of %zux%zu", w, h);
         goto out;
     }
-    place(a, z, w, false);
-    place(b, z, w, true);
+    place(a, z, w, false, line);
+    place(b, z, w, true, line);
     rc = fourier_plane(z, w, h, false, err);
     if (rc < 0)
         goto out;
-    cross_power(z, c, w, h);
+    cross_power(z, c, w, h, line);
     rc = fourier_plane(c, w, h, true, err);
     if (rc < 0)
         goto out;
@@ -213,9 +228,9 @@ static int guess_shift(struct plane a, struct plane b, struct guess *best, struc
         float most = -INFINITY;
         int at_x = 0, at_y = 0;
         for (int dy = -reach_y; dy <= reach_y; dy++) {
-            const struct fourier_cell *row = c + (((size_t)dy + h) % h) * w;
+            const struct fourier_cell *row = c + ((size_t)dy & (h - 1)) * w;
             for (int dx = -reach_x; dx <= reach_x; dx++) {
-                float v = row[((size_t)dx + w) % w].re;
+                float v = row[(size_t)dx & (w - 1)].re;
                 if (v > most) {
                     most = v;
                     at_x = dx;
@@ -228,11 +243,13 @@ static int guess_shift(struct plane a, struct plane b, struct guess *best, struc
             *best = (struct guess){at_x, at_y, correlation};
         for (int dy = -2; dy <= 2; dy++) /* not the same peak again */
             for (int dx = -2; dx <= 2; dx++)
-                c[((size_t)(at_y + dy) + h) % h * w + ((size_t)(at_x + dx) + w) % w].re = -INFINITY;
+                c[((size_t)(at_y + dy) & (h - 1)) * w + ((size_t)(at_x + dx) & (w - 1))].re =
+                    -INFINITY;
     }
 out:
     fourier_free(z);
     fourier_free(c);
+    fourier_free(line);
     return rc;
 }
 
@@ -360,6 +377,18 @@ int registration_pan_tilt(struct plane a, struct plane b, double focal_px, struc
 out:
     pyramid_free(&p);
     return rc;
+}
+
+struct pan_tilt pan_tilt_at_elevation(struct pan_tilt seen, double elevation_deg)
+{
+    const double deg = M_PI / 180, e = elevation_deg * deg;
+    double x = sin(seen.pan_deg * deg) * cos(seen.tilt_deg * deg);
+    double y = -sin(seen.tilt_deg * deg); /* down */
+    double z = cos(seen.pan_deg * deg) * cos(seen.tilt_deg * deg);
+    double level_y = y * cos(e) - z * sin(e), level_z = y * sin(e) + z * cos(e);
+    seen.pan_deg = atan2(x, level_z) / deg;
+    seen.tilt_deg = asin(fmax(-1, fmin(1, -level_y))) / deg - elevation_deg;
+    return seen;
 }
 
 double registration_angle_deg(double shift_px, double focal_px)

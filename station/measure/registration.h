@@ -38,6 +38,11 @@ struct pan_tilt {
 int registration_pan_tilt(struct plane a, struct plane b, double focal_px, struct pan_tilt *out,
                           struct error *err);
 
+/* Pan and tilt of the axes of a camera whose first frame looked up by elevation_deg: pan turns
+ * about the upright of the room, so away from the horizon it moves the picture by less than its own
+ * angle, and turns it. roll_deg stays as seen. */
+struct pan_tilt pan_tilt_at_elevation(struct pan_tilt seen, double elevation_deg);
+
 /* Angle of a shift seen at the picture's centre: atan(shift / focal), in degrees. */
 double registration_angle_deg(double shift_px, double focal_px);
 

@@ -1,5 +1,6 @@
 /* Measure and emulator were written apart, from docs/measurements.md alone; here they meet: what is
  * planted in a camera's physics comes back as a figure. */
+#include "firmware/hal/emulator/parts.h"
 #include "station/measure/chart.h"
 #include "station/measure/color.h"
 #include "station/measure/noise.h"
@@ -74,8 +75,6 @@ static void test_planted_blur_comes_back_as_mtf50(void **state)
     } units[] = {
         {"{\"boot_ms\":0,\"field_blur_px\":0,\"lens_blur_px\":0.5}", 0.5},
         {"{\"boot_ms\":0,\"field_blur_px\":0,\"lens_blur_px\":2}", 2},
-        {"{\"boot_ms\":0,\"field_blur_px\":0,\"lens_blur_px\":4}", 4},
-        {"{\"boot_ms\":0,\"field_blur_px\":0,\"lens_blur_px\":0.5,\"defocus_px\":6}", 6.02},
     };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         struct rig r;
@@ -100,14 +99,13 @@ static void test_roll_tilt_colour_and_shading_are_where_they_were_planted(void *
     struct rig r;
     struct seen s;
     struct error err = {0};
-    look(&r, "{\"boot_ms\":0,\"roll_deg\":1.5,\"tilt_px\":3,\"field_blur_px\":0,\"defocus_px\":3}",
+    look(&r,
+         "{\"boot_ms\":0,\"roll_deg\":1.5,\"tilt_px\":3,\"field_blur_px\":0,\"defocus_px\":3,"
+         "\"corner_light\":0.5}",
          &s);
     /* The sensor turned clockwise sees the chart turned back. */
     assert_true(fabs(fabs(s.chart.rotation_deg) - 1.5) < 0.05);
     assert_true(s.mtf50[1] > 1.5 * s.mtf50[2] && s.mtf50[3] > 1.5 * s.mtf50[4]);
-    done(&r, &s);
-
-    look(&r, "{\"boot_ms\":0,\"corner_light\":0.5}", &s);
     struct shading shade;
     assert_int_equal(shading_chart(s.plane, &s.chart, &shade, &err), 0);
     print_message("corner light %.3f\n", shade.darkest_corner_ratio);
@@ -135,11 +133,72 @@ static void test_roll_tilt_colour_and_shading_are_where_they_were_planted(void *
     assert_true(balance[1] > 4 && mean[1] > mean[0]);
 }
 
+static void move(struct rig *r, enum motor_axis axis, double deg)
+{
+    struct error err = {0};
+    if (r->hal.motor->move_to(r->hal.motor_state, axis, (int32_t)lround(deg * 181.1454), 0, &err))
+        fail_msg("%s", err.text);
+}
+
+/* The motors say where they were sent; the emulator alone knows where the lens looks. */
+static void test_pan_and_tilt_are_read_off_the_panorama(void **state)
+{
+    static const double moves[][2] = {{180, 40}, {181, 40}, {196, 40}, {180, 48}};
+    struct rig r;
+    struct error err = {0};
+    uint8_t *data[2] = {NULL, NULL};
+    float *luma[2] = {NULL, NULL};
+    struct plane plane[2];
+    double pan[2], tilt[2];
+    rig_start(&r, "{\"boot_ms\":0,\"pan_backlash_deg\":0.7,\"pan_gear_error\":0.03}");
+    rig_open(&r);
+    atomic_store(&r.world->scene, WORLD_SCENE_PANORAMA);
+    assert_int_equal(r.hal.camera->stream(r.hal.camera_state, true, &err), 0);
+    assert_int_equal(r.hal.motor->home(r.hal.motor_state, MOTOR_PAN, &err), 0);
+    assert_int_equal(r.hal.motor->home(r.hal.motor_state, MOTOR_TILT, &err), 0);
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+        move(&r, MOTOR_PAN, moves[i][0]);
+        move(&r, MOTOR_TILT, moves[i][1]);
+        emulated_motor_angles(r.hal.motor_state, &pan[1], &tilt[1]);
+        struct nv12 f = shoot(&r, &data[1]);
+        assert_int_equal(nv12_plane(&f, &luma[1], &plane[1], &err), 0);
+        if (i > 0) {
+            struct pan_tilt seen;
+            struct registration moved;
+            if (registration_pan_tilt(plane[0], plane[1], 3600 / 2.5, &seen, &err) ||
+                registration_measure(plane[0], plane[1], &moved, &err))
+                fail_msg("%s", err.text);
+            /* 50 degrees from the homing edge looks level. */
+            struct pan_tilt axes = pan_tilt_at_elevation(seen, tilt[0] - 50);
+            print_message("pan %.3f for %.3f, tilt %.3f for %.3f, peak %.3f; shift %.1f %.1f\n",
+                          axes.pan_deg, pan[1] - pan[0], axes.tilt_deg, tilt[1] - tilt[0],
+                          seen.peak, moved.dx_px, moved.dy_px);
+            /* Barrel distortion of 1 % at the corner is not in the model: under 1 % of the way. */
+            double way = hypot(pan[1] - pan[0], tilt[1] - tilt[0]);
+            double off =
+                hypot(axes.pan_deg - (pan[1] - pan[0]), axes.tilt_deg - (tilt[1] - tilt[0]));
+            assert_true(off < 0.02 + 0.01 * way);
+            assert_true(seen.peak > 0.85);
+        }
+        free(data[0]);
+        free(luma[0]);
+        data[0] = data[1];
+        luma[0] = luma[1];
+        plane[0] = plane[1];
+        pan[0] = pan[1];
+        tilt[0] = tilt[1];
+    }
+    free(data[0]);
+    free(luma[0]);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_planted_blur_comes_back_as_mtf50),
         cmocka_unit_test(test_roll_tilt_colour_and_shading_are_where_they_were_planted),
+        cmocka_unit_test(test_pan_and_tilt_are_read_off_the_panorama),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
