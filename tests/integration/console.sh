@@ -16,9 +16,10 @@ console_open() { # columns lines [option...]
 }
 
 bench_start 2 --defect 2:no_card
+bundle_make || exit 1
 # A product of its own: what the screen shows is the station's doing, not this plan's.
 mkdir -p "$bench_dir/products/console"
-sed -i "s#\"products_dir\": *\"[^\"]*\"#\"products_dir\": \"$bench_dir/products\"#" "$station"
+sed -i "s#\"products_dir\":[[:space:]]*\"[^\"]*\"#\"products_dir\": \"$bench_dir/products\"#" "$station"
 cat >"$bench_dir/products/console/product.json" <<'P'
 { "product": "console", "board": "ssc337de-nand128", "limits": "limits.json" }
 P

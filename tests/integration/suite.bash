@@ -1,11 +1,11 @@
 # What every integration suite shares: counting, a bench of virtual cameras, a clean end.
 # Source it; then:  check NAME COMMAND...   bench_start UNITS [option...]   suite_end
 set -u
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-build=${BUILD:-$root/build}
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=${BUILD:-$repo/build}
 takt=$build/takt
 work=$(mktemp -d "${TMPDIR:-/tmp}/takt-suite.XXXXXX")
-passed=0 failed=0 bench_pid=
+passed=0 failed=0 bench_pid= identities_made=1
 
 suite_clean() {
     station_stop
@@ -48,6 +48,33 @@ bench_start() {
     bench_pid=$!
     until_true 30 test -e "$station" || { cat "$bench_dir/bench.log"; return 1; }
 }
+
+# A small bundle for $bench_dir's station: a squashfs of camd's board file.
+bundle_make() { # [release]
+    local root=$bench_dir/rootfs
+    mkdir -p "$root/etc/takt" && cp "$repo"/firmware/boards/ssc337de-nand128.json "$root/etc/takt/" &&
+        head -c 3000000 /dev/urandom >"$root/etc/takt/model" &&
+        mksquashfs "$root" "$bench_dir/rootfs.squashfs" -quiet -no-progress -noappend >/dev/null &&
+        "$takt" bundle make --board ssc337de-nand128 --release "${1:-1}" --version "0.${1:-1}" \
+            --key "$bench_dir/keys/bundle.key" --image rootfs="$bench_dir/rootfs.squashfs" \
+            --out "$bench_dir/bundle.takt"
+}
+
+# N identities into the pool of $station; a second call brings others.
+identities_import() {
+    local file=$bench_dir/identities.csv i
+    {
+        echo "did,mac,key"
+        for ((i = 0; i < $1; i++)); do
+            printf '8%08d,5c:c3:36:%s,%s\n' "$((identities_made++))" \
+                "$(openssl rand -hex 3 | sed 's/../&:/g; s/:$//')" "$(openssl rand -hex 32)"
+        done
+    } >"$file"
+    "$takt" identity import "$file" --station "$station"
+}
+
+# Rows of $station's store.
+store() { sqlite3 -readonly -cmd '.timeout 5000' "$bench_dir/state/store.db" "$@"; }
 
 bench_stop() {
     [ -n "$bench_pid" ] || return 0
