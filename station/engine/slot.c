@@ -660,6 +660,8 @@ cJSON *slot_describe(const struct slot *s)
         cJSON_AddNumberToObject(o, "fraction", s->fraction);
         cJSON_AddStringToObject(o, "text", s->progress);
         cJSON_AddStringToObject(o, "worst", verdict_name(s->worst));
+        if (s->worker.pid)
+            cJSON_AddNumberToObject(o, "worker_pid", s->worker.pid);
     }
     if (s->failure.step[0])
         describe_failure(o, &s->failure);
