@@ -69,7 +69,7 @@ static int info(struct agent *a, struct agent_call *call, struct error *err)
     if (rc)
         return rc;
     answer_text(call, call->result, "firmware", slots_at(&a->slots, a->running)->version);
-    answer_flag(call, call->result, "on_trial", a->slots.trial);
+    answer_flag(call, call->result, "on_trial", a->slots.trial && a->slots.active == a->running);
     answer_text(call, call->result, "fallback", a->slots.fallback);
     agent_leave(a, PART_FLASH);
     rc = a->hal->system->facts(a->hal->system_state, &facts, err);

@@ -27,6 +27,19 @@ static void progress(void *context, const char *image, uint64_t sent, uint64_t t
     step_progress(context, 0.8 * fraction, "%s %.0f %%", image, 100 * fraction);
 }
 
+/* A run that was killed between a restart and its commit leaves the unit on trial, and the other
+ * slot is its way back: no place to write. The slot that runs was verified before it was started
+ * and answers now, which is all a commit asks. */
+static int end_trial(struct step_context *c, struct error *err)
+{
+    cJSON *info = NULL;
+    int rc = unit_call(c->unit, "unit.info", NULL, 10000, &info, err);
+    if (rc == 0 && json_bool(info, "on_trial", false))
+        rc = unit_call(c->unit, "flash.commit", NULL, 10000, NULL, err);
+    cJSON_Delete(info);
+    return rc;
+}
+
 static int write_slot(struct step_context *c, const struct bundle *bundle, char slot[2],
                       bool *matches, struct error *err)
 {
@@ -37,7 +50,9 @@ static int write_slot(struct step_context *c, const struct bundle *bundle, char 
                                     .cancel = c->cancel,
                                     .progress = progress,
                                     .context = c};
-    int rc = unit_link_session(c->unit, 10000, &session, err);
+    int rc = end_trial(c, err);
+    if (rc == 0)
+        rc = unit_link_session(c->unit, 10000, &session, err);
     if (rc == 0)
         rc = agent_flash_write(session, &job, &r, err);
     if (rc == 0)
