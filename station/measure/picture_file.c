@@ -31,7 +31,9 @@ int picture_mean_rgb(const struct picture *p, struct region r, double rgb[3], st
     return 0;
 }
 
-/* What is grey stays exactly as it was written; the rest swscale brings to 16-bit RGB. */
+/* Grey stays exactly as it was written. The rest goes through swscale, to 8-bit RGB what has 8
+ * bits: there it reorders RGB without a loss and rounds YCbCr, where on the way to 16 bits it would
+ * take RGB through YCbCr and cut YCbCr off. */
 static int to_rgb48(const char *path, const AVFrame *f, uint16_t *out, struct error *err)
 {
     const int w = f->width, h = f->height;
@@ -50,8 +52,11 @@ static int to_rgb48(const char *path, const AVFrame *f, uint16_t *out, struct er
         }
         return 0;
     }
+    const AVPixFmtDescriptor *kind = av_pix_fmt_desc_get(f->format);
+    bool rgb8 = kind && kind->comp[0].depth <= 8;
+    enum AVPixelFormat to = rgb8 ? AV_PIX_FMT_RGB24 : AV_PIX_FMT_RGB48;
     struct SwsContext *sws =
-        sws_getContext(w, h, f->format, w, h, AV_PIX_FMT_RGB48,
+        sws_getContext(w, h, f->format, w, h, to,
                        SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
     if (!sws)
         return error_set(err, ERROR_INPUT, "'%s': pixels of kind %s cannot be converted", path,
@@ -67,11 +72,16 @@ static int to_rgb48(const char *path, const AVFrame *f, uint16_t *out, struct er
         sws_setColorspaceDetails(sws, from, in_full, old_out, 1, bright, contrast, saturation);
     }
     uint8_t *planes[4] = {(uint8_t *)out};
-    int strides[4] = {w * 6};
+    int strides[4] = {w * (rgb8 ? 3 : 6)};
     int rows = sws_scale(sws, (const uint8_t *const *)f->data, f->linesize, 0, h, planes, strides);
     sws_freeContext(sws);
     if (rows != h)
         return error_set(err, ERROR_INPUT, "'%s': %d of %d rows could be converted", path, rows, h);
+    if (rgb8) { /* in place, from the end on */
+        const uint8_t *bytes = (const uint8_t *)out;
+        for (size_t i = 3 * (size_t)w * (size_t)h; i-- > 0;)
+            out[i] = (uint16_t)(bytes[i] * 257u);
+    }
     return 0;
 }
 

@@ -222,6 +222,39 @@ static void test_a_drawn_color_checker_has_no_error(void **state)
     assert_non_null(strstr(buffer_text(&output), "--corners"));
 }
 
+/* A file's 8-bit colours arrive unchanged: swscale once brought them through YCbCr, 0.9 dE off. */
+static void test_eight_bits_of_colour_are_read_as_written(void **state)
+{
+    static const uint8_t patches[24][3] = {
+        {115, 82, 68},   {194, 150, 130}, {98, 122, 157}, {87, 108, 67},   {133, 128, 177},
+        {103, 189, 170}, {214, 126, 44},  {80, 91, 166},  {193, 90, 99},   {94, 60, 108},
+        {157, 188, 64},  {224, 163, 46},  {56, 61, 150},  {70, 148, 73},   {175, 54, 60},
+        {231, 199, 31},  {187, 86, 149},  {8, 133, 161},  {243, 243, 242}, {200, 200, 200},
+        {160, 160, 160}, {122, 122, 121}, {85, 85, 85},   {52, 52, 52},
+    };
+    enum { CELL = 20 };
+    static uint8_t file[32 + 3 * 24 * CELL * CELL];
+    int n = sprintf((char *)file, "P6\n%d %d\n255\n", 6 * CELL, 4 * CELL);
+    for (int y = 0; y < 4 * CELL; y++)
+        for (int x = 0; x < 6 * CELL; x++)
+            for (int c = 0; c < 3; c++)
+                file[n++] = patches[y / CELL * 6 + x / CELL][c];
+    put("srgb.ppm", file, (size_t)n);
+    cJSON *j = measured("color %s/srgb.ppm --json", folder);
+    const cJSON *list = cJSON_GetObjectItem(j, "patches");
+    for (int i = 0; i < 24; i++) {
+        double rgb[3];
+        for (int c = 0; c < 3; c++)
+            rgb[c] = srgb_decode(patches[i][c] / 255.0);
+        struct lab lab = lab_from_rgb(rgb);
+        const cJSON *got = cJSON_GetObjectItem(cJSON_GetArrayItem(list, i), "lab");
+        assert_true(fabs(cJSON_GetArrayItem(got, 0)->valuedouble - lab.l) < 0.001);
+        assert_true(fabs(cJSON_GetArrayItem(got, 1)->valuedouble - lab.a) < 0.001);
+        assert_true(fabs(cJSON_GetArrayItem(got, 2)->valuedouble - lab.b) < 0.001);
+    }
+    cJSON_Delete(j);
+}
+
 static void write_field(const char *name, const uint8_t *pixels, int width, int height)
 {
     struct buffer b = {0};
@@ -427,6 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_edge_in_four_formats_has_one_sharpness),
         cmocka_unit_test(test_a_drawn_color_checker_has_no_error),
+        cmocka_unit_test(test_eight_bits_of_colour_are_read_as_written),
         cmocka_unit_test(test_fields_noise_defects_and_shifts),
         cmocka_unit_test(test_a_tone_in_a_wav),
         cmocka_unit_test(test_a_sweep_in_two_wavs),
