@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# The whole line on the bench: four units, two of them with a defect nobody names, flashed,
+# identified, tested, judged, labelled and locked.
+source "$(dirname "$0")/suite.bash"
+
+bench_start 4 --defect 2:defocus --defect 3:dead_ir_led || exit 1
+bundle_make || exit 1
+identities_import 6 >/dev/null || exit 1
+result=$work/result.json
+
+line() { "$takt" run --station "$station" --plan ptz-indoor-3mp/line --order LINE-1 --json "$@"; }
+verdict() { jq -r ".runs[] | select(.slot == $1) | .verdict" "$result"; }
+failing() { jq -r ".runs[] | select(.slot == $1) | .failures[] | \"\(.step).\(.measurement)\"" "$result"; }
+figure() { # SLOT STEP MEASUREMENT
+    store "select m.value from measurement m join figure f on f.id = m.figure
+           join step s on s.run = m.run and s.step = m.step and s.attempt = m.attempt
+           join step_name n on n.id = s.name join run r on r.id = m.run
+           where r.slot = $1 and n.name = '$2' and f.name = '$3' order by m.run limit 1"
+}
+within() { awk -v v="$1" -v low="$2" -v high="$3" 'BEGIN { exit !(v != "" && v >= low && v <= high) }'; }
+
+one_unit_failed_is_status_1() {
+    line >"$result" 2>"$work/progress"
+    [ $? = 1 ] && jq -e '.passed == 2 and .failed == 2' "$result"
+}
+two_pass() { [ "$(verdict 1)" = pass ] && [ "$(verdict 4)" = pass ]; }
+the_defocused_fails_by_sharpness_alone() {
+    [ "$(verdict 2)" = fail ] && [ "$(failing 2)" = image.mtf50_centre ]
+}
+the_dead_led_fails_by_evenness_alone() {
+    [ "$(verdict 3)" = fail ] && failing 3 | grep -qx infrared.corner_balance &&
+        ! failing 3 | grep -v '^infrared\.'
+}
+a_failure_names_value_and_limit() {
+    jq -e '.runs[] | select(.slot == 2) | .failures[0] | .value < .low and .unit == "cycles/px"' "$result"
+}
+every_test_ran_on_every_unit() { # a failure does not hide the next one
+    [ "$(store "select count(distinct r.id) from step s join step_name n on n.id = s.name
+                join run r on r.id = s.run where n.name = 'power' and s.verdict = 1")" = 4 ]
+}
+# Against what unit.json says the camera is made of, not against a limit.
+physics() { jq -r ".$2 // $3" "$bench_dir/slot$1/unit.json"; }
+backlash_is_the_gears() {
+    local truth
+    truth=$(physics 1 pan_backlash_deg 0.15)
+    within "$(figure 1 ptz pan_backlash_deg)" "$(awk "BEGIN{print $truth-0.04}")" "$(awk "BEGIN{print $truth+0.04}")"
+}
+sensitivity_is_the_microphones() {
+    local truth
+    truth=$(physics 4 mic_sensitivity_dbfs -26)
+    within "$(figure 4 microphone sensitivity_dbfs)" "$(awk "BEGIN{print $truth-0.5}")" "$(awk "BEGIN{print $truth+0.5}")"
+}
+dead_pixels_are_counted() {
+    within "$(figure 1 infrared dead_pixels)" "$(physics 1 dead_pixels 3)" "$(physics 1 dead_pixels 3)"
+}
+identities_are_confirmed() {
+    [ "$(store "select count(*) from note where name = 'did'")" = 4 ] &&
+        [ "$(store "select count(distinct text) from note where name = 'did'")" = 4 ] &&
+        "$takt" identity status --station "$station" --json | jq -e '.confirmed == 4 and .free == 2' &&
+        "$takt" identity audit --station "$station"
+}
+no_key_rests_in_the_clear() { # in anything the station keeps or says
+    local key
+    key=$(sed -n 2p "$bench_dir/identities.csv" | cut -d, -f3)
+    [ ${#key} = 64 ] && ! grep -rqi "$key" "$bench_dir/state" "$bench_dir/bench.log" "$work/progress" &&
+        ! LC_ALL=C grep -rqaP "$(sed 's/../\\x&/g' <<<"${key:0:16}")" "$bench_dir/state"
+}
+labels_are_for_good_units() {
+    [ "$(find "$bench_dir/labels" -type f | wc -l)" = 2 ] &&
+        for slot in 1 4; do
+            did=$(jq -r ".runs[] | select(.slot == $slot) | .did" "$result")
+            grep -rql "$did" "$bench_dir/labels" || return 1
+        done
+}
+pictures_are_kept() {
+    local sha
+    sha=$(store "select c.sha256 from attachment a join content c on c.id = a.content
+                 where a.name = 'chart' limit 1")
+    [ -n "$sha" ] && find "$bench_dir/state/attachments" -name "*${sha:4}*" | head -1 |
+        xargs file | grep -q 'PNG image data, 1152 x 648'
+}
+the_report_shows_the_failure() {
+    "$takt" report order LINE-1 --station "$station" --format html --out "$work/order.html" &&
+        grep -q mtf50_centre "$work/order.html"
+}
+nothing_is_left_on() { # the supply, asked by SCPI
+    local address slot amps
+    address=$(jq -r '.instruments.psu.address | ltrimstr("tcp://")' "$station")
+    exec 4<>"/dev/tcp/${address%:*}/${address#*:}" || return 1
+    for slot in 1 2 3 4; do
+        printf 'MEAS:CURR? (@%d)\n' $slot >&4
+        read -rt 5 amps <&4 && within "$amps" -0.001 0.001 || { echo "slot $slot: $amps A"; return 1; }
+    done
+    exec 4>&-
+}
+a_locked_unit_is_not_opened_again() { # and says why
+    "$takt" run --station "$station" --plan ptz-indoor-3mp/line --order LINE-2 --slot 1 --json \
+        >"$work/again.json" 2>/dev/null
+    [ $? = 3 ] && jq -e '.runs[0].verdict == "error" and .runs[0].failures[0].step == "connect"
+                         and (.runs[0].failures[0].message | contains("factory mode is closed"))' "$work/again.json"
+}
+wrong_use_is_status_2() {
+    "$takt" run --station "$station" --plan ptz-indoor-3mp/nothing --order X
+    [ $? = 2 ] || return 1
+    "$takt" run --station "$work/nowhere.json" --plan a/b --order X
+    [ $? = 2 ] || return 1
+    "$takt" run --order X
+    [ $? = 2 ]
+}
+
+check "a line with failed units ends with 1" one_unit_failed_is_status_1
+check "two units pass" two_pass
+check "a defocused lens fails by its sharpness alone" the_defocused_fails_by_sharpness_alone
+check "a dead infrared LED fails by its corner alone" the_dead_led_fails_by_evenness_alone
+check "a failure names value, unit and limit" a_failure_names_value_and_limit
+check "a failed test does not hide the next ones" every_test_ran_on_every_unit
+check "measured backlash is the gear's" backlash_is_the_gears
+check "measured sensitivity is the microphone's" sensitivity_is_the_microphones
+check "measured dead pixels are the sensor's" dead_pixels_are_counted
+check "four identities are confirmed, none twice" identities_are_confirmed
+check "no key rests in the clear" no_key_rests_in_the_clear
+check "labels are printed for the good units alone" labels_are_for_good_units
+check "the picture of the chart is kept" pictures_are_kept
+check "the order's report shows the failure" the_report_shows_the_failure
+check "no supply is left on" nothing_is_left_on
+check "a locked unit is not opened again" a_locked_unit_is_not_opened_again
+check "wrong use is status 2" wrong_use_is_status_2
+suite_end
