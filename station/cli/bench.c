@@ -67,8 +67,7 @@ static int take_option(int option, char *value, struct options *o)
     switch (option) {
     case 'u':
         if (take_number(value, BENCH_UNITS_MAX, &n) < 0 || n < 1)
-            return cli_usage(usage, "takt bench: --units %s: expected 1 to %d", value,
-                             BENCH_UNITS_MAX);
+            return cli_usage("takt bench: --units %s: expected 1 to %d", value, BENCH_UNITS_MAX);
         o->config.units = (int)n;
         return 0;
     case 'd':
@@ -77,17 +76,17 @@ static int take_option(int option, char *value, struct options *o)
     case 'x':
         if (o->config.defect_count == BENCH_UNITS_MAX ||
             take_defect(value, &o->defects[o->config.defect_count]) < 0)
-            return cli_usage(usage, "takt bench: --defect %s: expected SLOT:KIND", value);
+            return cli_usage("takt bench: --defect %s: expected SLOT:KIND, as in 2:defocus", value);
         o->config.defect_count++;
         return 0;
     case 'r':
         if (take_number(value, BENCH_UNITS_MAX, &n) < 0)
-            return cli_usage(usage, "takt bench: --random-defects %s: expected a number", value);
+            return cli_usage("takt bench: --random-defects %s: expected a number", value);
         o->config.random_defects = (int)n;
         return 0;
     case 's':
         if (take_number(value, UINT64_MAX, &n) < 0)
-            return cli_usage(usage, "takt bench: --seed %s: expected a number", value);
+            return cli_usage("takt bench: --seed %s: expected a number", value);
         o->config.seed = n;
         return 0;
     case 'p':
@@ -95,7 +94,7 @@ static int take_option(int option, char *value, struct options *o)
         return 0;
     case 'b':
         if (take_number(value, 4000000, &n) < 0 || n < 1200)
-            return cli_usage(usage, "takt bench: --baud %s: expected 1200 to 4000000", value);
+            return cli_usage("takt bench: --baud %s: expected 1200 to 4000000", value);
         o->config.baud = (int)n;
         return 0;
     case 'o':
@@ -104,9 +103,8 @@ static int take_option(int option, char *value, struct options *o)
     case 'f':
         o->config.bundle_path = value;
         return 0;
-    default:
-        return cli_usage(usage, "takt bench: see above");
     }
+    return 0;
 }
 
 static int up(struct options *o)
@@ -142,21 +140,24 @@ int cli_bench(int argc, char **argv)
                                             {0}};
     struct options o = {.config = {.seed = 1, .stop_fd = -1}, .board = "ssc337de-nand128"};
     int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (option == 'h') {
             help();
             return CLI_OK;
         }
-        const int status = take_option(option, optarg, &o);
+        const int status = option == '?' || option == ':'
+                               ? cli_bad_option("bench", option, argv, options)
+                               : take_option(option, optarg, &o);
         if (status != 0)
             return status;
     }
     if (argc - optind == 1 && strcmp(argv[optind], "defects") == 0)
         return list_defects();
     if (argc - optind != 1 || strcmp(argv[optind], "up") != 0)
-        return cli_usage(usage, "takt bench: expected `up` or `defects`");
+        return cli_usage("takt bench: expected `up` or `defects`, see takt bench --help");
     if (!o.config.units || !o.config.dir)
-        return cli_usage(usage, "takt bench up: --units and --dir are needed");
+        return cli_usage("takt bench up: %s is needed, see takt bench --help",
+                         o.config.units ? "--dir" : "--units");
     o.config.defects = o.defects;
     return up(&o);
 }

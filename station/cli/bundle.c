@@ -185,7 +185,7 @@ static int take_image(struct options *o, char *text)
     char *equals = strchr(text, '=');
     if (!equals || equals == text || equals - text >= IMAGE_TEXT_MAX || !equals[1] ||
         o->image_count == BUNDLE_IMAGES_MAX)
-        return cli_usage(usage, "takt bundle: --image %s: expected NAME=FILE, at most %d", text,
+        return cli_usage("takt bundle: --image %s: expected NAME=FILE, at most %d", text,
                          BUNDLE_IMAGES_MAX);
     memcpy(o->image_names[o->image_count], text, (size_t)(equals - text));
     o->image_paths[o->image_count++] = equals + 1;
@@ -198,8 +198,7 @@ static int take_release(struct options *o, const char *text)
     o->release = strtoul(text, &end, 10);
     o->has_release = true;
     if (end == text || *end || text[0] == '-' || o->release > UINT32_MAX)
-        return cli_usage(usage, "takt bundle: --release %s: expected a number up to 2^32 - 1",
-                         text);
+        return cli_usage("takt bundle: --release %s: expected a number up to 2^32 - 1", text);
     return 0;
 }
 
@@ -225,9 +224,8 @@ static int take_option(struct options *o, int option, char *value)
     case 'j':
         o->json = true;
         return 0;
-    default:
-        return cli_usage(usage, "takt bundle --help says more");
     }
+    return 0;
 }
 
 /* A signature or a hash that does not hold is a check's answer, not a mistake in the call. */
@@ -246,23 +244,24 @@ static int dispatch(const char *what, const char *path, const struct options *o)
     struct error err = {0};
     if (strcmp(what, "make") == 0 && !path) {
         if (!o->board || !o->version || !o->has_release || !o->key || !o->image_count || !o->out)
-            return cli_usage(usage, "takt bundle make: --board, --version, --release, --key, "
-                                    "--image and --out are needed");
+            return cli_usage("takt bundle make: --board, --version, --release, --key, "
+                             "--image and --out are needed");
         return finish(make(o, &err), &err);
     }
     if (strcmp(what, "show") == 0 && path)
         return finish(show(path, o, &err), &err);
     if (strcmp(what, "verify") == 0 && path) {
         if (!o->key)
-            return cli_usage(usage, "takt bundle verify: --key is needed");
+            return cli_usage("takt bundle verify: --key is needed: the public key to verify with");
         return finish(verify(path, o, &err), &err);
     }
     if (strcmp(what, "key") == 0 && !path) {
         if (!o->out)
-            return cli_usage(usage, "takt bundle key: --out is needed");
+            return cli_usage("takt bundle key: --out is needed: where the new key goes");
         return finish(make_key(o, &err), &err);
     }
-    return cli_usage(usage, "takt bundle: expected make, show FILE, verify FILE or key");
+    return cli_usage(
+        "takt bundle: expected make, show FILE, verify FILE or key, see takt bundle --help");
 }
 
 int cli_bundle(int argc, char **argv)
@@ -278,16 +277,19 @@ int cli_bundle(int argc, char **argv)
                                             {0}};
     struct options o = {0};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (option == 'h') {
             help();
             return CLI_OK;
         }
-        const int status = take_option(&o, option, optarg);
+        const int status = option == '?' || option == ':'
+                               ? cli_bad_option("bundle", option, argv, options)
+                               : take_option(&o, option, optarg);
         if (status != 0)
             return status;
     }
     if (argc - optind < 1 || argc - optind > 2)
-        return cli_usage(usage, "takt bundle: expected make, show FILE, verify FILE or key");
+        return cli_usage(
+            "takt bundle: expected make, show FILE, verify FILE or key, see takt bundle --help");
     return dispatch(argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL, &o);
 }

@@ -2,6 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/json.h"
 
 /* What someone at this machine got wrong is 2; what the station could not do is 3. */
 static int status_of(int code)
@@ -25,12 +28,43 @@ int cli_fail(const char *command, const struct error *err)
     return status_of(err->code);
 }
 
-int cli_usage(const char *usage, const char *format, ...)
+int cli_usage(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nusage: %s\n", usage);
+    fputc('\n', stderr);
     return CLI_USAGE;
+}
+
+/* The long option that a word of the command line means, by its value for getopt_long(). */
+static const char *name_of(int value, const struct option *options)
+{
+    for (; options->name; options++)
+        if (options->val == value)
+            return options->name;
+    return NULL;
+}
+
+int cli_bad_option(const char *command, int answer, char **argv, const struct option *options)
+{
+    const char *name = optopt ? name_of(optopt, options) : NULL;
+    if (answer == ':' && name)
+        return cli_usage("takt %s: --%s needs a value, see takt %s --help", command, name, command);
+    if (name && strchr(argv[optind - 1], '='))
+        return cli_usage("takt %s: --%s takes no value, not '%s'", command, name, argv[optind - 1]);
+    if (optopt)
+        return cli_usage("takt %s: unknown option '-%c', see takt %s --help", command, optopt,
+                         command);
+    const char *names[32], *word = argv[optind - 1] + 2;
+    size_t count = 0;
+    for (; options[count].name && count < sizeof names / sizeof names[0] - 1; count++)
+        names[count] = options[count].name;
+    names[count] = NULL;
+    const char *nearest = json_nearest(word, names);
+    if (nearest)
+        return cli_usage("takt %s: unknown option '--%s', did you mean '--%s'?", command, word,
+                         nearest);
+    return cli_usage("takt %s: unknown option '--%s', see takt %s --help", command, word, command);
 }

@@ -2,6 +2,8 @@
 #ifndef TAKT_STATION_CLI_COMMAND_H
 #define TAKT_STATION_CLI_COMMAND_H
 
+#include <getopt.h>
+
 #include "protocol/base/error.h"
 
 /* Exit status, as scripts rely on it. */
@@ -20,7 +22,10 @@ cli_command cli_run, cli_console, cli_bench, cli_bundle, cli_identity, cli_repor
 
 /* "takt COMMAND: message" on stderr; the exit status that belongs to the error's code. */
 int cli_fail(const char *command, const struct error *err);
-/* The usage line and what was wrong with it, on stderr; CLI_USAGE. */
-int cli_usage(const char *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One line on stderr: what was wrong with the command line and what was expected; CLI_USAGE. */
+int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for an option that getopt_long() did not take: its answer was '?' or, for a missing
+ * value, ':'. Needs an option string that begins with ':'. */
+int cli_bad_option(const char *command, int answer, char **argv, const struct option *options);
 
 #endif

@@ -1,6 +1,7 @@
 /* takt console: the operators' screen. */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "station/cli/command.h"
 #include "station/console/console.h"
@@ -22,7 +23,7 @@ int cli_console(int argc, char **argv)
     struct console_config config = {
         .plan = "ptz-indoor-3mp/line", .order = "TRIAL", .operator_name = "operator"};
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case 's':
             config.station_path = optarg;
@@ -51,11 +52,16 @@ int cli_console(int argc, char **argv)
                 usage);
             return CLI_OK;
         default:
-            return cli_usage(usage, "takt console --help lists the options");
+            return cli_bad_option("console", option, argv, options);
         }
     }
-    if (!config.station_path || optind != argc)
-        return cli_usage(usage, "takt console needs --station");
+    if (optind != argc)
+        return cli_usage("takt console: '%s' is not an option, see takt console --help",
+                         argv[optind]);
+    if (!config.station_path)
+        return cli_usage("takt console: --station is needed, see takt console --help");
+    if (config.language && strcmp(config.language, "en") != 0 && strcmp(config.language, "zh") != 0)
+        return cli_usage("takt console: no language '%s': en or zh", config.language);
     struct error err = {0};
     if (console_run(&config, &err))
         return cli_fail("console", &err);

@@ -163,8 +163,7 @@ int cli_identity(int argc, char **argv)
     const char *station = NULL;
     int option;
     optind = 1;
-    opterr = 0; /* the complaint is ours, in one place */
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case 's':
             station = optarg;
@@ -176,20 +175,20 @@ int cli_identity(int argc, char **argv)
             printf("usage: %s\n", usage);
             return CLI_OK;
         default:
-            return cli_usage(usage, "takt identity: unknown option, or one without its value: %s",
-                             argv[optind - 1]);
+            return cli_bad_option("identity", option, argv, options);
         }
     }
     size_t action = 0, count = sizeof actions / sizeof actions[0];
     while (optind < argc && action < count && strcmp(actions[action].name, argv[optind]) != 0)
         action++;
     if (optind == argc || action == count)
-        return cli_usage(usage, "takt identity: expected import, status or audit");
+        return cli_usage(
+            "takt identity: expected import, status or audit, see takt identity --help");
     if (argc - optind - 1 != actions[action].arguments)
-        return cli_usage(usage, "takt identity %s: expected %s", argv[optind],
+        return cli_usage("takt identity %s: expected %s", argv[optind],
                          actions[action].arguments ? "one file" : "no more arguments");
     if (!station)
-        return cli_usage(usage, "takt identity: give --station");
+        return cli_usage("takt identity: --station is needed, see takt identity --help");
     r.file = argv[optind + 1];
     int rc = state_place_of_station(station, &r.place, &err);
     if (!rc)

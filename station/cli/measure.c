@@ -111,39 +111,36 @@ static int option(struct measure_request *r, const char *name, const char *value
     *takes_value = true;
     if (strcmp(name, "--roi") == 0) {
         if (!value || !numbers(value, v, 4))
-            return cli_usage(usage, "takt measure: --roi takes x,y,w,h, not '%s'",
-                             value ? value : "");
+            return cli_usage("takt measure: --roi takes x,y,w,h, not '%s'", value ? value : "");
         for (int i = 0; i < 4; i++)
             if (v[i] != floor(v[i]) || v[i] < 0 || v[i] > PICTURE_SIDE_MAX)
-                return cli_usage(usage, "takt measure: --roi takes whole pixels, 0 to %d, not '%s'",
+                return cli_usage("takt measure: --roi takes whole pixels, 0 to %d, not '%s'",
                                  PICTURE_SIDE_MAX, value);
         r->roi = (struct region){(int)v[0], (int)v[1], (int)v[2], (int)v[3]};
         r->has_roi = true;
     } else if (strcmp(name, "--corners") == 0) {
         if (!value || !numbers(value, v, 8))
-            return cli_usage(usage, "takt measure: --corners takes eight numbers, not '%s'",
+            return cli_usage("takt measure: --corners takes eight numbers, not '%s'",
                              value ? value : "");
         for (int i = 0; i < 4; i++)
             r->corners[i] = (struct point){v[2 * i], v[2 * i + 1]};
         r->has_corners = true;
     } else if (strcmp(name, "--frame") == 0) {
         if (!value || !numbers(value, v, 1) || v[0] != floor(v[0]) || v[0] < 0 || v[0] > 1e6)
-            return cli_usage(usage, "takt measure: --frame takes a number from 0, not '%s'",
+            return cli_usage("takt measure: --frame takes a number from 0, not '%s'",
                              value ? value : "");
         r->frame = (int)v[0];
     } else if (strcmp(name, "--focal-px") == 0) {
         if (!value || !numbers(value, v, 1) || v[0] < 1)
-            return cli_usage(usage, "takt measure: --focal-px takes pixels, not '%s'",
-                             value ? value : "");
+            return cli_usage("takt measure: --focal-px takes pixels, not '%s'", value ? value : "");
         r->focal_px = v[0];
     } else {
         static const char *const names[] = {
             "--json",     "--roi",  "--linear",         "--frame", "--corners",
             "--focal-px", "--help", "--match-exposure", NULL};
         const char *near = json_nearest(name, names);
-        return near ? cli_usage(usage, "takt measure: unknown option '%s', did you mean '%s'?",
-                                name, near)
-                    : cli_usage(usage, "takt measure: unknown option '%s'", name);
+        return near ? cli_usage("takt measure: unknown option '%s', did you mean '%s'?", name, near)
+                    : cli_usage("takt measure: unknown option '%s'", name);
     }
     return 0;
 }
@@ -176,11 +173,11 @@ int cli_measure(int argc, char **argv)
         } else if (count < 65) {
             words[count++] = argv[i];
         } else {
-            return cli_usage(usage, "takt measure: more than 64 files");
+            return cli_usage("takt measure: more than 64 files");
         }
     }
     if (count == 0)
-        return cli_usage(usage, "takt measure: a kind is missing, see takt measure --help");
+        return cli_usage("takt measure: a kind is missing, see takt measure --help");
     const char *names[sizeof kinds / sizeof kinds[0]];
     size_t k = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -189,15 +186,15 @@ int cli_measure(int argc, char **argv)
         k++;
     if (!kinds[k].name) {
         const char *near = json_nearest(words[0], names);
-        return near ? cli_usage(usage, "takt measure: unknown kind '%s', did you mean '%s'?",
-                                words[0], near)
-                    : cli_usage(usage, "takt measure: unknown kind '%s'", words[0]);
+        return near ? cli_usage("takt measure: unknown kind '%s', did you mean '%s'?", words[0],
+                                near)
+                    : cli_usage("takt measure: unknown kind '%s'", words[0]);
     }
     r.files = words + 1;
     r.count = count - 1;
     if (r.count < kinds[k].least || r.count > kinds[k].most)
-        return cli_usage(usage, "takt measure %s: takes %s, %d given", kinds[k].name,
-                         kinds[k].takes, r.count);
+        return cli_usage("takt measure %s: takes %s, %d given", kinds[k].name, kinds[k].takes,
+                         r.count);
 
     av_log_set_level(AV_LOG_QUIET); /* what is wrong with a file is said once, by us */
     cJSON *result = cJSON_CreateObject();

@@ -63,7 +63,7 @@ int cli_plan(int argc, char **argv)
     struct places places;
     struct error err = {0};
     int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case 'p':
             products = optarg;
@@ -75,11 +75,11 @@ int cli_plan(int argc, char **argv)
             help();
             return CLI_OK;
         default:
-            return cli_usage(usage, "takt plan: see above");
+            return cli_bad_option("plan", option, argv, options);
         }
     }
     if (argc - optind != 2 || strcmp(argv[optind], "check") != 0)
-        return cli_usage(usage, "takt plan: expected `check` and one PRODUCT/PLAN");
+        return cli_usage("takt plan: expected `check PRODUCT/PLAN`, see takt plan --help");
     if ((!products || !boards) && places_find(&places, &err) < 0)
         return cli_fail("plan", &err);
     return check(argv[optind + 1], products ? products : places.products,

@@ -134,8 +134,7 @@ int cli_report(int argc, char **argv)
     const char *station = NULL, *store = NULL, *format = "html", *language = "en";
     int option;
     optind = 1;
-    opterr = 0; /* the complaint is ours, in one place */
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case 's':
             station = optarg;
@@ -159,25 +158,27 @@ int cli_report(int argc, char **argv)
             printf("usage: %s\n", usage);
             return CLI_OK;
         default:
-            return cli_usage(usage, "takt report: unknown option, or one without its value: %s",
-                             argv[optind - 1]);
+            return cli_bad_option("report", option, argv, options);
         }
     }
     if (argc - optind != 2)
-        return cli_usage(usage, "takt report: expected what to report and its name");
+        return cli_usage(
+            "takt report: expected unit, order or station and a name, see takt report --help");
     size_t subject = 0, count = sizeof subjects / sizeof subjects[0];
     while (subject < count && strcmp(subjects[subject].name, argv[optind]) != 0)
         subject++;
     if (subject == count)
-        return cli_usage(usage, "takt report: '%s' is not unit, order or station", argv[optind]);
+        return cli_usage("takt report: '%s' is not unit, order or station, see takt report --help",
+                         argv[optind]);
     r.renderer = renderer_find(format);
     if (!r.renderer)
-        return cli_usage(usage, "takt report: no format '%s' in this version: html, json or csv",
-                         format);
+        return cli_usage("takt report: no format '%s' in this version: html, json or csv", format);
     if (!known_language(language))
-        return cli_usage(usage, "takt report: no language '%s': en or zh", language);
+        return cli_usage("takt report: no language '%s': en or zh", language);
     if (!station == !store)
-        return cli_usage(usage, "takt report: give --station or --store");
+        return cli_usage("takt report: %s, see takt report --help",
+                         station ? "--station and --store say the same, give one"
+                                 : "--station or --store is needed");
     r.options =
         (struct render_options){.language = language, .attachment = read_attachment, .context = &r};
     int rc = station ? state_place_of_station(station, &r.place, &err)

@@ -250,7 +250,7 @@ static int take_slot(struct options *o, const char *text)
     char *end;
     const long slot = strtol(text, &end, 10);
     if (end == text || *end || slot < 1 || slot > STATION_SLOTS_MAX)
-        return cli_usage(usage, "takt run: --slot %s: expected 1 to %d", text, STATION_SLOTS_MAX);
+        return cli_usage("takt run: --slot %s: expected 1 to %d", text, STATION_SLOTS_MAX);
     o->slots = o->slots ? o->slots : cJSON_CreateArray();
     cJSON_AddItemToArray(o->slots, cJSON_CreateNumber((double)slot));
     return 0;
@@ -280,9 +280,8 @@ static int take_option(struct options *o, int option, const char *value)
     case 'j':
         o->json = true;
         return 0;
-    default:
-        return cli_usage(usage, "takt run --help says more");
     }
+    return 0;
 }
 
 /* What taktd refused at the start was asked for wrongly; what broke on the way is the station's. */
@@ -309,15 +308,19 @@ int cli_run(int argc, char **argv)
     struct options o = {.operator_name = user && user[0] ? user : "operator"};
     struct error err = {0};
     int option, status = CLI_OK;
-    while (status == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while (status == 0 && (option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (option == 'h') {
             help();
             return CLI_OK;
         }
-        status = take_option(&o, option, optarg);
+        status = option == '?' || option == ':' ? cli_bad_option("run", option, argv, options)
+                                                : take_option(&o, option, optarg);
     }
-    if (status == 0 && (optind != argc || !o.station || !o.plan || !o.order))
-        status = cli_usage(usage, "takt run: --station, --plan and --order are needed");
+    const char *missing = !o.station ? "--station" : !o.plan ? "--plan" : "--order";
+    if (status == 0 && optind != argc)
+        status = cli_usage("takt run: '%s' is not an option, see takt run --help", argv[optind]);
+    else if (status == 0 && (!o.station || !o.plan || !o.order))
+        status = cli_usage("takt run: %s is needed, see takt run --help", missing);
     if (status == 0) {
         const struct sigaction action = {.sa_handler = on_interrupt};
         sigaction(SIGINT, &action, NULL);

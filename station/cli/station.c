@@ -59,7 +59,7 @@ int cli_station(int argc, char **argv)
     const char *station = NULL;
     bool json = false, force = false;
     int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case 's':
             station = optarg;
@@ -79,13 +79,14 @@ int cli_station(int argc, char **argv)
                 usage);
             return CLI_OK;
         default:
-            return cli_usage(usage, "takt station --help lists the options");
+            return cli_bad_option("station", option, argv, options);
         }
     }
     const char *what = optind + 1 == argc ? argv[optind] : "";
     bool is_stop = strcmp(what, "stop") == 0;
     if (!station || (!is_stop && strcmp(what, "status") != 0))
-        return cli_usage(usage, "takt station needs status or stop, and --station");
+        return cli_usage(
+            "takt station: expected `status` or `stop` and --station, see takt station --help");
 
     struct error err = {0};
     char socket_path[PATH_MAX];

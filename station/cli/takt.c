@@ -35,10 +35,8 @@ static void print_help(FILE *out)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        print_help(stderr);
-        return CLI_USAGE;
-    }
+    if (argc < 2)
+        return cli_usage("takt: expected a command, see takt --help");
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
@@ -56,8 +54,6 @@ int main(int argc, char **argv)
     }
     const char *nearest = json_nearest(name, names);
     if (nearest)
-        return cli_usage("takt COMMAND [option...]",
-                         "takt: unknown command '%s', did you mean '%s'?", name, nearest);
-    return cli_usage("takt COMMAND [option...]", "takt: unknown command '%s', see takt --help",
-                     name);
+        return cli_usage("takt: unknown command '%s', did you mean '%s'?", name, nearest);
+    return cli_usage("takt: unknown command '%s', see takt --help", name);
 }
