@@ -62,13 +62,20 @@ static int probe(struct step_context *c, double seed, double claimed_bytes, stru
     return rc;
 }
 
+/* Every figure that a limit may stand for is delivered, or a unit without a card would be an error
+ * of the station: nothing was read, so no probe came back right. */
 static int no_card(struct step_context *c, struct error *err)
 {
+    const double probes = step_number(c, "probes");
     int rc = step_value(c, "present", 0, err);
     if (rc == 0)
         rc = step_value(c, "write_mb_s", 0, err);
     if (rc == 0)
         rc = step_value(c, "read_mb_s", 0, err);
+    if (rc == 0)
+        rc = step_value(c, "wrong_blocks", probes, err);
+    if (rc == 0)
+        rc = step_value(c, "real_fraction", 0, err);
     return rc;
 }
 
