@@ -88,22 +88,30 @@ static int check_pool(struct engine *e, const struct plan *p, size_t slots, stru
                      (long long)counts.of[IDENTITY_FREE], wanted, p->product, p->name);
 }
 
+/* The first step that flashes; NULL for a plan that needs no bundle. */
+static const struct plan_step *bundle_step(const struct engine *e, const struct plan *p)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        const struct step_kind *kind = vocabulary_kind(&e->vocabulary, p->steps[i].kind);
+        if (kind && kind->needs_bundle)
+            return &p->steps[i];
+    }
+    return NULL;
+}
+
 static int check_bundle(const struct engine *e, const struct plan *p, char sha256[65],
                         struct error *err)
 {
     uint8_t hash[DIGEST_BYTES];
+    const struct plan_step *step = bundle_step(e, p);
     sha256[0] = '\0';
-    for (size_t i = 0; !e->station->bundle[0] && i < p->step_count; i++) {
-        const struct step_kind *kind = vocabulary_kind(&e->vocabulary, p->steps[i].kind);
-        if (kind && kind->needs_bundle)
-            return error_set(err, ERROR_INPUT,
-                             "%s:1: 'bundle' is missing, but step '%s' of plan %s/%s (line %d) "
-                             "needs one",
-                             e->station->path, p->steps[i].id, p->product, p->name,
-                             p->steps[i].line);
-    }
-    if (!e->station->bundle[0])
+    if (!step)
         return 0;
+    if (!e->station->bundle[0])
+        return error_set(
+            err, ERROR_INPUT,
+            "%s:1: 'bundle' is missing, but step '%s' of plan %s/%s (line %d) needs one",
+            e->station->path, step->id, p->product, p->name, step->line);
     int rc = digest_file(e->station->bundle, hash, NULL, err);
     if (rc)
         return error_context(err, "the station's bundle");
