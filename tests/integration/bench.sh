@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The bench with real cameras: power is what makes one run, and nothing outlives the bench.
 source "$(dirname "$0")/suite.bash"
-make -C "$root" --no-print-directory -s build/tests/integration/unit_says || exit 1
-says=$root/build/tests/integration/unit_says
+make -C "$repo" --no-print-directory -s build/tests/integration/unit_says || exit 1
+says=$repo/build/tests/integration/unit_says
 
 # Lines to the supply; what it answers comes out.
 supply() {

@@ -3,13 +3,13 @@
 # locked, updated, refused.
 . "$(dirname "$0")/suite.bash"
 peer=$build/tests/integration/station_peer
-board=$root/firmware/boards/ssc337de-nand128.json
+board=$repo/firmware/boards/ssc337de-nand128.json
 unit=$work/unit keys=$work/keys other=$work/other
 port=unix:$work/port
 camd_pid=
 
 for need in "$peer" "$build/camd"; do
-    [ -x "$need" ] || make -C "$root" --no-print-directory "$need" >/dev/null || exit 1
+    [ -x "$need" ] || make -C "$repo" --no-print-directory "$need" >/dev/null || exit 1
 done
 
 call() { timeout 90 "$peer" call "$port" "$keys" "$@"; }
