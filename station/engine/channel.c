@@ -12,7 +12,12 @@
 #include "protocol/base/buffer.h"
 #include "protocol/base/clock.h"
 
-enum { HEADER_BYTES = 4, READ_BYTES = 65536, KEEP_BYTES = 65536 };
+enum {
+    HEADER_BYTES = 4,
+    READ_BYTES = 65536,
+    KEEP_BYTES = 65536,
+    PRINT_BYTES = 1024, /* more than a message with a key has: growing would leave a copy behind */
+};
 
 struct channel {
     int fd;
@@ -48,6 +53,14 @@ static void wipe(struct buffer *b)
     b->size = 0;
     if (b->capacity > KEEP_BYTES)
         buffer_free(b);
+}
+
+/* Takes `size` bytes off the front and wipes where the last ones stood. */
+static void consume(struct buffer *b, size_t size)
+{
+    size_t before = b->size;
+    buffer_consume(b, size);
+    OPENSSL_cleanse(b->data + b->size, before - b->size);
 }
 
 void channel_free(struct channel *c)
@@ -92,7 +105,7 @@ int channel_flush(struct channel *c, struct error *err)
 
 int channel_send(struct channel *c, const cJSON *message, struct error *err)
 {
-    char *text = cJSON_PrintUnformatted(message);
+    char *text = cJSON_PrintBuffered(message, PRINT_BYTES, false);
     if (!text)
         return error_set(err, ERROR_MEMORY, "printing a message: out of memory");
     size_t size = strlen(text);
@@ -100,7 +113,7 @@ int channel_send(struct channel *c, const cJSON *message, struct error *err)
                                     (uint8_t)(size >> 8), (uint8_t)size};
     int rc = 0;
     if (c->sent > KEEP_BYTES) {
-        buffer_consume(&c->out, c->sent);
+        consume(&c->out, c->sent);
         c->sent = 0;
     }
     if (size > CHANNEL_MESSAGE_MAX || buffer_reserve(&c->out, size + sizeof header))
@@ -122,7 +135,7 @@ int channel_fill(struct channel *c, struct error *err)
     if (c->taken == c->in.size)
         wipe(&c->in);
     else if (c->taken)
-        buffer_consume(&c->in, c->taken);
+        consume(&c->in, c->taken);
     c->taken = 0;
     /* Once, not until it would block: a peer that never stops must not keep the loop from others.
      * A full buffer is a peer whose messages are not being taken. */
