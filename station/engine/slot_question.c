@@ -17,24 +17,44 @@ struct question {
     cJSON *asked, *answer;
 };
 
+/* A worker speaks for the unit of its own run alone, and a chip is in one slot at a time: two that
+ * say they are the same chip would be given the same identity. */
+static int own_unit(const struct question *q, const char **chip_id, struct error *err)
+{
+    const struct slot *mine = q->slot;
+    const struct engine *e = mine->engine;
+    *chip_id = json_string(q->asked, "chip_id", "");
+    if (!**chip_id)
+        return error_set(err, ERROR_INPUT, "an identity was asked for without a chip id");
+    if (mine->run.chip_id[0] && strcmp(mine->run.chip_id, *chip_id) != 0)
+        return error_set(err, ERROR_MISMATCH, "this run is with chip %s, not with chip %s",
+                         mine->run.chip_id, *chip_id);
+    for (size_t i = 0; i < e->slot_count; i++)
+        if (i != mine->index && strcmp(e->slots[i].run.chip_id, *chip_id) == 0)
+            return error_set(err, ERROR_BUSY, "chip %s is in slot %d at the same time", *chip_id,
+                             e->slots[i].place->number);
+    return 0;
+}
+
 static int reserve(struct question *q, struct error *err)
 {
     struct slot *s = q->slot;
     struct engine *e = s->engine;
     struct identity id = {0};
     char key_hex[2 * IDENTITY_KEY_MAX + 1];
-    const char *chip_id = json_string(q->asked, "chip_id", "");
+    const char *chip_id;
     if (!e->pool)
         return error_set(err, ERROR_MISSING, "the station has no custody, so no identities");
-    if (!*chip_id)
-        return error_set(err, ERROR_INPUT, "an identity was asked for without a chip id");
+    int rc = own_unit(q, &chip_id, err);
+    if (rc)
+        return rc;
     const struct pool_request request = {.chip_id = chip_id,
                                          .serial = s->run.serial,
                                          .order = s->run.order,
                                          .station = e->station->station,
                                          .wall_ms = clock_wall_ms()};
     /* The unit is named in the store no later than its identity. */
-    int rc = store_run_unit(e->store, s->run.id, chip_id, s->run.serial, err);
+    rc = store_run_unit(e->store, s->run.id, chip_id, s->run.serial, err);
     if (!rc)
         rc = pool_reserve(e->pool, &request, &id, err);
     if (!rc) {
@@ -44,6 +64,8 @@ static int reserve(struct question *q, struct error *err)
         cJSON_AddStringToObject(q->answer, "key", key_hex);
         cJSON_AddStringToObject(q->answer, "state", identity_state_name(id.state));
         OPENSSL_cleanse(key_hex, sizeof key_hex);
+        /* From here on no other slot may come with this chip, whether or not the step ends. */
+        snprintf(s->run.chip_id, sizeof s->run.chip_id, "%s", chip_id);
     }
     identity_wipe(&id);
     return rc;
@@ -52,12 +74,14 @@ static int reserve(struct question *q, struct error *err)
 static int advance(struct question *q, struct error *err)
 {
     struct engine *e = q->slot->engine;
-    const char *state = json_string(q->asked, "state", "");
+    const char *state = json_string(q->asked, "state", ""), *chip_id;
+    int rc = own_unit(q, &chip_id, err);
+    if (rc)
+        return rc;
     for (int to = IDENTITY_INJECTED; e->pool && to < IDENTITY_STATES; to++)
         if (strcmp(state, identity_state_name((enum identity_state)to)) == 0)
-            return pool_advance(e->pool, json_string(q->asked, "chip_id", ""),
-                                (enum identity_state)to, slot_step(q->slot)->id, clock_wall_ms(),
-                                err);
+            return pool_advance(e->pool, chip_id, (enum identity_state)to, slot_step(q->slot)->id,
+                                clock_wall_ms(), err);
     return error_set(err, ERROR_INPUT, "'%s' is not a state an identity goes to", state);
 }
 
