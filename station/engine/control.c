@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
@@ -165,6 +166,11 @@ static int pool_import(struct engine *e, const struct control_request *r, const 
                          e->station->path);
     if (path[0] != '/')
         return error_set(err, ERROR_INPUT, "'path' is '%s', expected an absolute one", path);
+    struct stat st;
+    if (stat(path, &st))
+        return error_errno(err, ERROR_MISSING, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode)) /* a pipe that nobody fills would hold up every slot */
+        return error_set(err, ERROR_INPUT, "%s is no regular file", path);
     int rc = pool_import_csv(e->pool, path, json_string(params, "operator", ""), &count, err);
     if (rc)
         return rc;
@@ -234,6 +240,8 @@ static void client_ready(struct watch *w)
             break;
         serve(c, message);
         cJSON_Delete(message);
+        if (c->gone)
+            return; /* it reads no answers: its other requests would only hold up the slots */
     }
     if (flushed || filled)
         c->gone = true;

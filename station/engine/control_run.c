@@ -122,6 +122,13 @@ static int take_slots(struct engine *e, const cJSON *params, struct starting *st
     return 0;
 }
 
+static bool has_control(const char *text)
+{
+    while (*text && (unsigned char)*text >= ' ' && *text != 0x7f)
+        text++;
+    return *text != '\0';
+}
+
 static int take_text(const cJSON *params, const char *name, const char *fallback, char *out,
                      size_t size, struct error *err)
 {
@@ -131,9 +138,8 @@ static int take_text(const cJSON *params, const char *name, const char *fallback
     if (strlen(text) >= size)
         return error_set(err, ERROR_INPUT, "'%s' has %zu bytes, expected at most %zu", name,
                          strlen(text), size - 1);
-    for (const char *p = text; *p; p++)
-        if ((unsigned char)*p < ' ')
-            return error_set(err, ERROR_INPUT, "'%s' holds a control character", name);
+    if (has_control(text))
+        return error_set(err, ERROR_INPUT, "'%s' holds a control character", name);
     strcpy(out, text);
     return 0;
 }
@@ -153,6 +159,8 @@ static int take_serials(struct engine *e, const cJSON *params, struct starting *
         if (!text || strlen(text) >= sizeof st->slots[i]->run.serial)
             return error_set(err, ERROR_INPUT, "serial %zu must be a string of at most %zu bytes",
                              i + 1, sizeof st->slots[i]->run.serial - 1);
+        if (has_control(text))
+            return error_set(err, ERROR_INPUT, "serial %zu holds a control character", i + 1);
         for (size_t k = 0; *text && k < e->slot_count; k++)
             if (&e->slots[k] != st->slots[i] && strcmp(e->slots[k].run.serial, text) == 0)
                 return error_set(err, ERROR_BUSY, "serial %s is on slot %d already", text,
@@ -282,6 +290,10 @@ int control_run_abort(struct engine *e, const struct control_request *r, const c
             continue;
         slot_abort(s, reason);
         cJSON_AddItemToArray(list, cJSON_CreateNumber(s->place->number));
+    }
+    if (!cJSON_GetArraySize(list)) {
+        free(a);
+        return 0;
     }
     a->engine = e;
     snprintf(a->actor, sizeof a->actor, "%.64s", who);
