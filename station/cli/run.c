@@ -202,7 +202,7 @@ static int store_of(const char *station, char *out, size_t out_size, struct erro
 }
 
 /* Everything behind the arguments. */
-static int run(struct options *o, int *status, struct error *err)
+static int run(struct options *o, bool *began, int *status, struct error *err)
 {
     char store[PATH_MAX];
     struct client *client = NULL;
@@ -216,6 +216,7 @@ static int run(struct options *o, int *status, struct error *err)
         rc = start_runs(client, o, &runs, err);
     if (rc < 0)
         goto out;
+    *began = true;
     /* Subscribed anew in watch(): a session that only watches is a small one. */
     client_close(client);
     client = NULL;
@@ -285,11 +286,13 @@ static int take_option(struct options *o, int option, const char *value)
 }
 
 /* What taktd refused at the start was asked for wrongly; what broke on the way is the station's. */
-static int finish(int rc, int status, const struct error *err)
+static int finish(int rc, bool began, int status, const struct error *err)
 {
     if (rc == 0)
         return status;
     const int said = cli_fail("run", err);
+    if (began)
+        return CLI_STATION;
     return rc == ERROR_REFUSED || rc == ERROR_FULL || rc == ERROR_STATE ? CLI_USAGE : said;
 }
 
@@ -325,8 +328,9 @@ int cli_run(int argc, char **argv)
         const struct sigaction action = {.sa_handler = on_interrupt};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
-        const int rc = run(&o, &status, &err);
-        status = finish(rc, status, &err);
+        bool began = false;
+        const int rc = run(&o, &began, &status, &err);
+        status = finish(rc, began, status, &err);
     }
     cJSON_Delete(o.slots);
     cJSON_Delete(o.serials);
