@@ -505,6 +505,8 @@ static void written(struct op *op, int rc, const struct error *why)
         break;
     case NEXT_IDLE:
         s->last_verdict = s->worst;
+        if (s->worst == VERDICT_PASS) /* an attempt before the one that passed is no failure */
+            memset(&s->failure, 0, sizeof s->failure);
         s->last_run = s->run.id;
         slot_forget_run(s);
         break;
