@@ -77,11 +77,24 @@ bool measure_numbers(const char *text, double *out, int count)
     return numbers(text, out, count);
 }
 
+/* For the eye: six digits, and a curve only as its length; --json has every digit and point. */
 static void print_plain(const cJSON *result)
 {
     const cJSON *field;
     cJSON_ArrayForEach(field, result)
     {
+        if (cJSON_IsNumber(field)) {
+            if (isfinite(field->valuedouble))
+                printf("%-22s %.6g\n", field->string, field->valuedouble);
+            else
+                printf("%-22s none\n", field->string);
+            continue;
+        }
+        if (cJSON_GetArraySize(field) > 24) {
+            printf("%-22s %d entries, shown by --json\n", field->string,
+                   cJSON_GetArraySize(field));
+            continue;
+        }
         char *text = cJSON_PrintUnformatted(field);
         if (text)
             printf("%-22s %s\n", field->string, text);

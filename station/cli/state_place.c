@@ -46,7 +46,7 @@ int state_place_of_station(const char *station_path, struct state_place *out, st
     folder_of(station_path, folder);
     int rc = json_load(station_path, &d, err);
     if (rc)
-        return rc;
+        return error_context(err, "the station file");
     if (!(rc = json_need_string(d, json_root(d), "state_dir", &state_dir, err)) &&
         !(rc = file_join(state, sizeof state, folder, state_dir, err)) &&
         !(rc = file_join(out->store, sizeof out->store, state, STORE_FILE, err)) &&
