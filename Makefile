@@ -109,6 +109,12 @@ $(BUILD)/locale/%/LC_MESSAGES/takt.mo: station/console/po/%.po
 
 # ---- tests ----------------------------------------------------------------------------------
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
+# What has threads: the thread sanitizer is too slow for pictures, and has nothing to find there.
+THREADED   := protocol/test_session% fixtures/% steps/% firmware/test_agent \
+              $(addprefix firmware/hal/emulator/test_,audio motor power radio)
+ifeq ($(SANITIZE),thread)
+UNIT_TESTS := $(filter $(addprefix $(BUILD)/tests/unit/,$(THREADED)),$(UNIT_TESTS))
+endif
 FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 PEERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
