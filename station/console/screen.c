@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "station/console/layout.h"
+#include "station/console/terminal.h"
 #include "station/console/words.h"
 
-enum { TILE_MIN_COLUMNS = 38, TILE_LINES = 10, HEAD_LINES = 2, FOOT_LINES = 2 };
+enum { HEAD_LINES = 2, FOOT_LINES = 2 };
 enum { MARK_LINES = 5, MARK_COLUMNS = 11 };
 
 enum colour { COLOUR_PLAIN = 1, COLOUR_PASS, COLOUR_FAIL, COLOUR_TROUBLE, COLOUR_BUSY, COLOUR_DIM };
@@ -56,6 +58,11 @@ int screen_start(struct error *err)
     if (!screen)
         return error_set(err, ERROR_INPUT, "the terminal type '%s' is not known, try TERM=xterm",
                          term ? term : "");
+    if (!terminal_moves_cursor()) {
+        endwin();
+        return error_set(err, ERROR_INPUT,
+                         "the terminal type '%s' cannot move the cursor, try TERM=xterm", term);
+    }
     cbreak();
     noecho();
     keypad(stdscr, TRUE);
@@ -107,26 +114,35 @@ static void put_bar(int y, int x, int columns, double fraction)
         mvaddstr(y, x + i, i < full ? "█" : "░");
 }
 
-static void limits_text(const struct tile_failure *f, char *out, size_t size)
+static void limits_text(const struct tile_failure *f, const char *unit, char *out, size_t size)
 {
     if (f->has_min && f->has_max)
-        snprintf(out, size, "%.4g … %.4g %s", f->min, f->max, f->unit);
+        snprintf(out, size, "%.4g … %.4g %s", f->min, f->max, unit);
     else if (f->has_min)
-        snprintf(out, size, "≥ %.4g %s", f->min, f->unit);
+        snprintf(out, size, "≥ %.4g %s", f->min, unit);
     else if (f->has_max)
-        snprintf(out, size, "≤ %.4g %s", f->max, f->unit);
+        snprintf(out, size, "≤ %.4g %s", f->max, unit);
     else
         snprintf(out, size, "%s", "–");
 }
 
-static void failure_text(const struct tile_failure *f, char *out, size_t size)
+/* The value and its limit must be seen; step and unit give way where the tile is narrow. */
+static void put_failure(int y, int x, int columns, const struct tile_failure *f)
 {
-    char limits[96];
-    limits_text(f, limits, sizeof limits);
-    if (f->has_value)
-        snprintf(out, size, "%s: %s %.4g (%s)", f->step, f->measurement, f->value, limits);
-    else
-        snprintf(out, size, "%s: %s", f->step, f->message);
+    char limits[96], line[400];
+    if (!f->has_value) {
+        snprintf(line, sizeof line, "%s: %s", words_name(f->step), f->message);
+        put(y, x, columns, line);
+        return;
+    }
+    limits_text(f, f->unit, limits, sizeof limits);
+    snprintf(line, sizeof line, "%s: %s %.4g (%s)", words_name(f->step), words_name(f->measurement),
+             f->value, limits);
+    if (words_columns(line) > columns) {
+        limits_text(f, "", limits, sizeof limits);
+        snprintf(line, sizeof line, "%s %.4g, %s", words_name(f->measurement), f->value, limits);
+    }
+    put(y, x, columns, line);
 }
 
 static void draw_frame(int y, int x, int lines, int columns, bool selected)
@@ -148,70 +164,95 @@ static void draw_frame(int y, int x, int lines, int columns, bool selected)
     attroff(attribute | COLOR_PAIR(selected ? COLOUR_BUSY : COLOUR_DIM));
 }
 
-static void draw_verdict(const struct tile *t, const struct mark *mark, int y, int x, int columns)
+/* A block in the verdict's colour with the mark, as large as fits, and the word beside it. */
+static void draw_verdict(const struct tile *t, const struct mark *mark, int y, int x, int lines,
+                         int columns)
 {
+    const int word_columns = 12; /* the longest verdict and space around it */
+    int scale = lines / MARK_LINES, widest = (columns - word_columns) / MARK_COLUMNS;
+    if (scale > widest)
+        scale = widest;
     attron(COLOR_PAIR(mark->colour) | A_BOLD);
-    for (int i = 0; i < MARK_LINES; i++)
+    for (int i = 0; i < lines; i++)
         mvprintw(y + i, x, "%*s", columns, "");
-    int word_columns = columns - MARK_COLUMNS - 3;
-    for (int i = 0; i < MARK_LINES; i++)
-        for (int k = 0; k < MARK_COLUMNS; k++)
-            if (mark->lines[i][k] == '#')
-                mvaddstr(y + i, x + 2 + k, "█");
-    put_centred(y + 2, x + MARK_COLUMNS + 2, word_columns, words_verdict(t->verdict));
+    int top = y + (lines - scale * MARK_LINES) / 2;
+    int left = x + (columns - word_columns - scale * MARK_COLUMNS) / 3;
+    for (int i = 0; i < scale * MARK_LINES; i++)
+        for (int k = 0; k < scale * MARK_COLUMNS; k++)
+            if (mark->lines[i / scale][k / scale] == '#')
+                mvaddstr(top + i, left + k, "█");
+    int used = scale > 0 ? left - x + scale * MARK_COLUMNS : 0;
+    put_centred(y + (lines - 1) / 2, x + used, columns - used, words_verdict(t->verdict));
     attroff(COLOR_PAIR(mark->colour) | A_BOLD);
 }
 
-static void draw_work(const struct tile *t, int y, int x, int columns)
+static void draw_work(const struct tile *t, int y, int x, int lines, int columns)
 {
     char line[200];
     put_bar(y, x, columns - 5, tile_run_progress(t));
     snprintf(line, sizeof line, "%3.0f%%", 100 * tile_run_progress(t));
     put(y, x + columns - 4, 4, line);
+    int at = lines >= 5 ? y + 2 : y + 1;
     attron(A_BOLD);
-    snprintf(line, sizeof line, "%s  %d/%d", t->step, t->step_index + 1, t->step_count);
-    put(y + 2, x, columns, line);
+    snprintf(line, sizeof line, "%s  %d/%d", words_name(t->step), t->step_index + 1, t->step_count);
+    put(at, x, columns, line);
     attroff(A_BOLD);
+    if (lines < 5)
+        return;
     if (t->progress >= 0) {
-        put_bar(y + 3, x, columns - 5, t->progress > 1 ? 1 : t->progress);
+        put_bar(at + 1, x, columns - 5, t->progress > 1 ? 1 : t->progress);
         snprintf(line, sizeof line, "%3.0f%%", 100 * t->progress);
-        put(y + 3, x + columns - 4, 4, line);
+        put(at + 1, x + columns - 4, 4, line);
     }
-    put(y + 4, x, columns, t->text);
+    put(at + 2, x, columns, words_name(t->text));
 }
 
-static void draw_tile(const struct tile *t, int y, int x, int columns, bool selected)
+static void draw_title(const struct tile *t, int y, int x, int columns)
 {
-    char line[400];
-    draw_frame(y, x, TILE_LINES, columns, selected);
-    int inner = columns - 4;
+    char line[80];
     attron(A_BOLD);
     snprintf(line, sizeof line, _("slot %d"), t->slot);
-    put(y + 1, x + 2, inner, line);
+    put(y, x, columns, line);
     attroff(A_BOLD);
     int left = words_columns(line) + 2;
     const char *name = t->serial[0] ? t->serial : words_state(t->state);
     int name_columns = words_columns(name);
-    if (name_columns <= inner - left)
-        put(y + 1, x + 2 + inner - name_columns, name_columns, name);
+    if (name_columns <= columns - left)
+        put(y, x + columns - name_columns, name_columns, name);
     else
-        put(y + 1, x + 2 + left, inner - left, name);
+        put(y, x + left, columns - left, name);
+}
 
-    bool running = strcmp(t->state, "idle") != 0;
+/* Title, then the work or the verdict, what to do next, and the first failure: on a small tile
+ * the failure is told in the place of what to do. */
+static void draw_tile(const struct tile *t, int y, int x, const struct layout *l, bool selected)
+{
+    const int inner = l->tile_columns - 4, body = l->tile_lines - 3;
+    const bool running = strcmp(t->state, "idle") != 0;
     const struct mark *mark = mark_of(t->verdict);
+    const int notes = body >= MARK_LINES + 2 ? 2 : body >= 2 ? 1 : 0;
+    const int last = y + l->tile_lines - 2;
+    draw_frame(y, x, l->tile_lines, l->tile_columns, selected);
+    draw_title(t, y + 1, x + 2, inner);
+    if (body < 1)
+        return;
     if (running) {
         attron(COLOR_PAIR(COLOUR_BUSY));
-        draw_work(t, y + 2, x + 2, inner);
+        draw_work(t, y + 2, x + 2, body - notes + (notes == 1), inner);
         attroff(COLOR_PAIR(COLOUR_BUSY));
-        put(y + 7, x + 2, inner, words_state(t->state));
+        if (notes == 2)
+            put(last - 1, x + 2, inner, words_state(t->state));
     } else if (mark) {
-        draw_verdict(t, mark, y + 2, x + 2, inner);
+        draw_verdict(t, mark, y + 2, x + 2, body - notes, inner);
+        if (notes == 2 || (notes == 1 && !t->failed))
+            put_centred(last - (notes == 2), x + 2, inner, words_next(t->verdict));
     } else {
-        put_centred(y + 4, x + 2, inner, _("insert a unit, then press s"));
+        put_centred(y + 1 + (body + 1) / 2, x + 2, inner, _("insert a unit, then press s"));
     }
-    if (t->failed) {
-        failure_text(&t->failure, line, sizeof line);
-        put(y + TILE_LINES - 2, x + 2, inner, line);
+    if (t->failed && notes && (!running || notes == 2)) {
+        attron(A_BOLD);
+        put_failure(last, x + 2, inner, &t->failure);
+        attroff(A_BOLD);
     }
 }
 
@@ -236,9 +277,9 @@ static void draw_failure(const struct tile *t)
         const struct tile_failure *f = &t->failure;
         const int at = 16;
         put(y + 3, x + 2, at, _("step"));
-        put(y + 3, x + at, inner - at, f->step);
+        put(y + 3, x + at, inner - at, words_name(f->step));
         put(y + 4, x + 2, at, _("measurement"));
-        put(y + 4, x + at, inner - at, f->measurement[0] ? f->measurement : "–");
+        put(y + 4, x + at, inner - at, f->measurement[0] ? words_name(f->measurement) : "–");
         put(y + 5, x + 2, at, _("value"));
         if (f->has_value) {
             snprintf(line, sizeof line, "%.5g %s", f->value, f->unit);
@@ -247,20 +288,26 @@ static void draw_failure(const struct tile *t)
             put(y + 5, x + at, inner - at, "–");
         }
         put(y + 6, x + 2, at, _("limit"));
-        limits_text(f, line, sizeof line);
+        limits_text(f, f->unit, line, sizeof line);
         put(y + 6, x + at, inner - at, line);
         put(y + 7, x + 2, at, _("reason"));
-        put(y + 7, x + at, inner - at, f->message);
+        const int on_first =
+            words_columns(f->message) > inner - at ? words_fit(f->message, inner - at) : -1;
+        mvaddnstr(y + 7, x + at, f->message, on_first);
+        if (on_first >= 0)
+            put(y + 8, x + at, inner - at, f->message + on_first);
     }
     put(y + lines - 2, x + 2, inner, _("f closes this"));
 }
 
+static struct layout present_layout(const struct tiles *t)
+{
+    return layout_of(t->count, COLS, LINES - HEAD_LINES - FOOT_LINES);
+}
+
 int screen_columns(const struct tiles *t)
 {
-    int columns = COLS / TILE_MIN_COLUMNS;
-    if (columns < 1)
-        columns = 1;
-    return (size_t)columns > t->count && t->count ? (int)t->count : columns;
+    return present_layout(t).across;
 }
 
 static void draw_head(const struct tiles *t, const struct screen_view *v)
@@ -268,12 +315,13 @@ static void draw_head(const struct tiles *t, const struct screen_view *v)
     char line[400];
     attron(A_BOLD);
     snprintf(line, sizeof line, "Takt  %s   %s   %s", t->station, v->plan, v->order);
-    put(0, 1, COLS - 2, line);
+    char counts[80];
+    snprintf(counts, sizeof counts, _("passed %d   failed %d"), t->passed, t->failed);
+    int used = words_columns(counts);
+    put(0, 1, COLS - used - 4, line);
     attroff(A_BOLD);
-    snprintf(line, sizeof line, _("passed %d   failed %d"), t->passed, t->failed);
-    int used = words_columns(line);
     if (used < COLS - 2)
-        put(0, COLS - 1 - used, used, line);
+        put(0, COLS - 1 - used, used, counts);
     const char *notice = v->connected ? t->notice : _("taktd does not answer; waiting for it");
     if (notice[0]) {
         attron(COLOR_PAIR(COLOUR_TROUBLE) | A_BOLD);
@@ -282,31 +330,49 @@ static void draw_head(const struct tiles *t, const struct screen_view *v)
     }
 }
 
+/* The longest list of keys that fits. */
+static void draw_keys(void)
+{
+    static const char *const lists[] = {
+        N_("s start  S start all  a abort  f failure  arrows choose  l 中文  q quit"),
+        N_("s start  a abort  f failure  l 中文"),
+        N_("s start  a abort"),
+    };
+    const size_t count = sizeof lists / sizeof lists[0];
+    size_t i = 0;
+    while (i + 1 < count && words_columns(_(lists[i])) > COLS - 2)
+        i++;
+    attron(A_REVERSE);
+    mvprintw(LINES - 1, 0, "%*s", COLS, "");
+    put(LINES - 1, 1, COLS - 2, _(lists[i]));
+    attroff(A_REVERSE);
+}
+
 void screen_draw(const struct tiles *t, const struct screen_view *v)
 {
     erase();
-    draw_head(t, v);
-    int across = screen_columns(t);
-    int width = COLS / across;
-    int rows_visible = (LINES - HEAD_LINES - FOOT_LINES) / TILE_LINES;
-    if (rows_visible < 1)
-        rows_visible = 1;
-    int selected_row = (int)v->selected / across;
-    int first_row = selected_row < rows_visible ? 0 : selected_row - rows_visible + 1;
-    for (size_t i = 0; i < t->count; i++) {
-        int row = (int)i / across - first_row, column = (int)i % across;
-        if (row >= 0 && row < rows_visible)
-            draw_tile(&t->slots[i], HEAD_LINES + row * TILE_LINES, column * width, width,
-                      i == v->selected);
+    const struct layout l = present_layout(t);
+    const int selected_row = (int)v->selected / l.across;
+    const int first_row = selected_row < l.rows ? 0 : selected_row - l.rows + 1;
+    const size_t first = (size_t)(first_row * l.across), shown = (size_t)(l.rows * l.across);
+    const size_t end = first + shown < t->count ? first + shown : t->count;
+    for (size_t i = first; i < end; i++) {
+        const int row = (int)(i - first) / l.across, column = (int)(i - first) % l.across;
+        draw_tile(&t->slots[i], HEAD_LINES + row * l.tile_lines, column * l.tile_columns, &l,
+                  i == v->selected);
     }
+    draw_head(t, v);
     if (v->show_failure && v->selected < t->count)
         draw_failure(&t->slots[v->selected]);
-    if (v->message)
-        put(LINES - 2, 1, COLS - 2, v->message);
-    attron(A_REVERSE);
-    mvprintw(LINES - 1, 0, "%*s", COLS, "");
-    put(LINES - 1, 1, COLS - 2,
-        _("s start  S start all  a abort  f failure  arrows choose  l 中文  q quit"));
-    attroff(A_REVERSE);
+    char rest[80] = "";
+    if (end - first < t->count)
+        snprintf(rest, sizeof rest, _("slots %d to %d of %d"), t->slots[first].slot,
+                 t->slots[end - 1].slot, (int)t->count);
+    int used = words_columns(rest);
+    move(LINES - 2, 0);
+    clrtoeol();
+    put(LINES - 2, 1, COLS - used - 4, v->message ? v->message : "");
+    put(LINES - 2, COLS - 1 - used, used, rest);
+    draw_keys();
     refresh();
 }

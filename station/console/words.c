@@ -102,6 +102,25 @@ const char *words_state(const char *state)
     return look_up(words, state);
 }
 
+const char *words_next(const char *verdict)
+{
+    static const struct word words[] = {
+        {"pass", N_("take it out, insert the next")},
+        {"fail", N_("to the rejects, insert the next")},
+        {"error", N_("call the technician")},
+        {"timeout", N_("call the technician")},
+        {"aborted", N_("press s to test it again")},
+        {NULL, NULL},
+    };
+    const char *next = look_up(words, verdict);
+    return next == verdict ? "" : next;
+}
+
+const char *words_name(const char *name)
+{
+    return *name ? _(name) : ""; /* gettext answers "" with the catalogue's header */
+}
+
 int words_fit(const char *text, int columns)
 {
     mbstate_t state = {0};

@@ -16,6 +16,10 @@ const char *words_language(void); /* "en" or "zh" */
 /* The word for a verdict or a state of taktd's, in the present language. */
 const char *words_verdict(const char *verdict);
 const char *words_state(const char *state);
+/* What the operator does with a unit of that verdict; "" where there is nothing to do. */
+const char *words_next(const char *verdict);
+/* A step's, measurement's or activity's name as people say it; itself where nobody does. */
+const char *words_name(const char *name);
 
 /* Columns a UTF-8 text takes on the screen, and its longest part within `columns` (in bytes). */
 int words_columns(const char *text);

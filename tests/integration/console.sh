@@ -3,15 +3,18 @@
 source "$(dirname "$0")/suite.bash"
 export LANG=C.UTF-8
 
-session=takt-console-$$
-screen() { tmux -L "$session" capture-pane -p; }
+# A server of its own for each console: one that is ending refuses the next.
+session=takt-console-$$ opened=0
+trap 'tmux -L "$session-$opened" kill-server 2>/dev/null; suite_clean' EXIT
+screen() { tmux -L "$session-$opened" capture-pane -p; }
 shows() { screen | grep -qF -- "$1"; }
-press() { tmux -L "$session" send-keys "$@"; }
+press() { tmux -L "$session-$opened" send-keys "$@"; }
 console_open() { # columns lines [option...]
     local columns=$1 lines=$2
     shift 2
-    tmux -L "$session" kill-server 2>/dev/null
-    tmux -L "$session" new-session -d -x "$columns" -y "$lines" \
+    tmux -L "$session-$opened" kill-server 2>/dev/null
+    opened=$((opened + 1))
+    tmux -L "$session-$opened" new-session -d -x "$columns" -y "$lines" \
         "$takt console --station $station --plan console/quick --order CONSOLE-1 $* || sleep 60"
 }
 
@@ -36,9 +39,10 @@ P
 
 tiles_at_80x24() { console_open 80 24 && until_true 15 shows "slot 1" && shows "slot 2" && shows "q quit"; }
 both_verdicts() { press S && until_true 60 shows PASS && until_true 60 shows FAIL; }
-failure_in_words() { press Right && press f && until_true 5 shows "last failure" && shows "card" && press f; }
+failure_in_words() { press Right && press f && until_true 5 shows "last failure" && shows "card" && press f &&
+    until_true 5 shows "to the rejects"; }
 chinese() { press l && until_true 5 shows "工位 1" && shows "合格" && shows "不合格" && press l && until_true 5 shows "slot 1"; }
-resized() { tmux -L "$session" resize-window -x 160 -y 40 && until_true 5 shows "slot 2" && tmux -L "$session" resize-window -x 40 -y 12 && until_true 5 shows "slot"; }
+resized() { tmux -L "$session-$opened" resize-window -x 160 -y 40 && until_true 5 shows "slot 2" && tmux -L "$session-$opened" resize-window -x 40 -y 12 && until_true 5 shows "slot"; }
 starts_in_chinese() { console_open 100 30 --language zh && until_true 10 shows "工位 2"; }
 daemon_back() {
     pkill -KILL -f "taktd.*$station"
@@ -48,7 +52,21 @@ daemon_back() {
 }
 not_shows() { ! shows "$1"; }
 quits() { press q && until_true 5 no_session && "$takt" station status --station "$station"; }
-no_session() { ! tmux -L "$session" has-session 2>/dev/null; }
+dumb_terminal() {
+    local term
+    for term in dumb nonsense ''; do
+        TERM=$term script -qec "timeout 5 $takt console --station $station" "$work/typed" </dev/null
+        [ $? -eq 2 ] && grep -q 'takt console: the terminal type' "$work/typed" || return 1
+    done
+}
+ends_with_terminal() {
+    console_open 80 24 && until_true 10 shows "slot 1" || return 1
+    pgrep -f "^$takt console --station $station" || return 1
+    tmux -L "$session-$opened" kill-server
+    until_true 5 no_console && "$takt" station status --station "$station"
+}
+no_console() { ! pgrep -f "^$takt console --station $station"; }
+no_session() { ! tmux -L "$session-$opened" has-session 2>/dev/null; }
 
 check "two tiles stand in 80 by 24" tiles_at_80x24
 check "a start shows a pass and a fail" both_verdicts
@@ -58,5 +76,6 @@ check "it follows the terminal's size" resized
 check "it starts in Chinese" starts_in_chinese
 check "it finds taktd again after a kill" daemon_back
 check "quitting stops nothing" quits
-tmux -L "$session" kill-server 2>/dev/null
+check "a terminal that cannot show it is refused in one line" dumb_terminal
+check "it ends with its terminal" ends_with_terminal
 suite_end
