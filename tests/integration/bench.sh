@@ -4,17 +4,6 @@ source "$(dirname "$0")/suite.bash"
 make -C "$repo" --no-print-directory -s build/tests/integration/unit_says || exit 1
 says=$repo/build/tests/integration/unit_says
 
-# Lines to the supply; what it answers comes out.
-supply() {
-    local address line
-    address=$(jq -r '.instruments.psu.address | ltrimstr("tcp://")' "$station")
-    exec 3<>"/dev/tcp/${address%:*}/${address#*:}" || return 1
-    printf '%s\n' "$@" '*OPC?' >&3
-    while read -rt 5 line <&3 && [ "$line" != 1 ]; do
-        echo "$line"
-    done
-    exec 3>&-
-}
 on() { supply "APPL CH$1,5,2" "OUTP ON,(@$1)"; }
 off() { supply "OUTP OFF,(@$1)"; }
 says() { "$says" "$station" "$@"; }

@@ -73,6 +73,18 @@ identities_import() {
     "$takt" identity import "$file" --station "$station"
 }
 
+# Lines to the supply; what it answers comes out.
+supply() {
+    local address line
+    address=$(jq -r '.instruments.psu.address | ltrimstr("tcp://")' "$station")
+    exec 3<>"/dev/tcp/${address%:*}/${address#*:}" || return 1
+    printf '%s\n' "$@" '*OPC?' >&3
+    while read -rt 5 line <&3 && [ "$line" != 1 ]; do
+        echo "$line"
+    done
+    exec 3>&-
+}
+
 # Rows of $station's store.
 store() { sqlite3 -readonly -cmd '.timeout 5000' "$bench_dir/state/store.db" "$@"; }
 

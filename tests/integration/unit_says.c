@@ -41,6 +41,18 @@ static const char *port_of(const cJSON *station, int slot)
     return "";
 }
 
+/* Frames and sounds that come along are read and dropped. */
+static int attachment_begins(void *context, const char *name, const char *type, uint64_t bytes,
+                             struct error *err)
+{
+    return 0;
+}
+
+static int attachment_dropped(void *context, const uint8_t *data, size_t size, struct error *err)
+{
+    return 0;
+}
+
 static int ask(const char *port, const struct credentials *credentials, const char *method,
                const cJSON *params, cJSON **result, struct error *err)
 {
@@ -48,7 +60,8 @@ static int ask(const char *port, const struct credentials *credentials, const ch
     struct session *s = NULL;
     struct session_config config = {.credentials = credentials};
     struct call hello = {.method = "hello", .timeout_ms = HELLO_MS};
-    struct call call = {.method = method, .params = params, .timeout_ms = CALL_MS};
+    const struct attachment_sink sink = {.begin = attachment_begins, .write = attachment_dropped};
+    struct call call = {.method = method, .params = params, .timeout_ms = CALL_MS, .sink = &sink};
     bool plain = strcmp(method, "hello") == 0;
     hello.params = cJSON_Parse("{\"versions\": [1], \"client\": \"unit_says\"}");
     int rc = transport_open(port, OPEN_MS, &t, err);
