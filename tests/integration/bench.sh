@@ -4,8 +4,8 @@ source "$(dirname "$0")/suite.bash"
 make -C "$repo" --no-print-directory -s build/tests/integration/unit_says || exit 1
 says=$repo/build/tests/integration/unit_says
 
-on() { supply "APPL CH$1,5,2" "OUTP ON,(@$1)"; }
-off() { supply "OUTP OFF,(@$1)"; }
+on() { scpi psu "APPL CH$1,5,2" "OUTP ON,(@$1)"; }
+off() { scpi psu "OUTP OFF,(@$1)"; }
 says() { "$says" "$station" "$@"; }
 field() { says "$1" "$2" | jq -er ".$3"; }
 
@@ -16,7 +16,7 @@ chip_is_as_listed() {
 boot_reason_is() { [ "$(field "$1" unit.info boot_reason)" = "$2" ]; }
 camd_of() { pgrep -f -- "camd .*--hal-options $bench_dir/slot$1 " | head -1; }
 draws() { # SLOT LOW HIGH, in amperes
-    supply "MEAS:CURR? (@$1)" | awk -v low="$2" -v high="$3" '{ exit !($1 > low && $1 < high) }'
+    scpi psu "MEAS:CURR? (@$1)" | awk -v low="$2" -v high="$3" '{ exit !($1 > low && $1 < high) }'
 }
 killed_comes_back() {
     local first

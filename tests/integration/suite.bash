@@ -73,10 +73,11 @@ identities_import() {
     "$takt" identity import "$file" --station "$station"
 }
 
-# Lines to the supply; what it answers comes out.
-supply() {
+# Lines to a SCPI instrument of $station; what it answers comes out.
+scpi() { # instrument line...
     local address line
-    address=$(jq -r '.instruments.psu.address | ltrimstr("tcp://")' "$station")
+    address=$(jq -r --arg name "$1" '.instruments[$name].address | ltrimstr("tcp://")' "$station")
+    shift
     exec 3<>"/dev/tcp/${address%:*}/${address#*:}" || return 1
     printf '%s\n' "$@" '*OPC?' >&3
     while read -rt 5 line <&3 && [ "$line" != 1 ]; do
