@@ -163,11 +163,12 @@ demo: ## a line in a box: installs, builds, runs four virtual cameras through th
 format: ## lay out every source as .clang-format says
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: all ## DESTDIR and PREFIX are honoured
+install: all ## programs, products, boards, catalogues; DESTDIR and PREFIX are honoured
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/takt
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	cp -r station/products $(DESTDIR)$(PREFIX)/share/takt/
 	cp -r firmware/boards $(DESTDIR)$(PREFIX)/share/takt/
+	mkdir -p $(DESTDIR)$(PREFIX)/share && cp -r $(BUILD)/locale $(DESTDIR)$(PREFIX)/share/
 
 clean: ## remove everything built
 	rm -rf build
