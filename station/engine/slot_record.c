@@ -118,6 +118,14 @@ static void learn(struct slot *s, char *kept, size_t size, const char *text)
     s->unit_known = false;
 }
 
+/* Texts may be a unit's own words: what would steer a terminal becomes a question mark. */
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 /* said may be NULL: then the verdict and the message are what there is. */
 void slot_result_take(struct slot *s, cJSON *said)
 {
@@ -126,6 +134,7 @@ void slot_result_take(struct slot *s, cJSON *said)
     const cJSON *m, *n, *a;
     r->there = true;
     r->said = said;
+    make_printable(r->message);
     r->index = s->current;
     r->attempt = s->current_attempt;
     r->started_wall_ms = s->step_started_wall_ms;
@@ -146,6 +155,9 @@ void slot_result_take(struct slot *s, cJSON *said)
         values[i] = (struct judged){
             .measurement = text_at(m, 0), .unit = text_at(m, 1), .value = number_at(m, 2)};
     for (size_t i = 0; i < noted; i++, n = n->next) {
+        const cJSON *text = cJSON_GetArrayItem(n, 1);
+        if (cJSON_IsString(text))
+            make_printable(text->valuestring);
         r->notes[i] = (struct note_record){text_at(n, 0), text_at(n, 1)};
         if (strcmp(r->notes[i].name, "serial") == 0)
             learn(s, s->run.serial, sizeof s->run.serial, r->notes[i].text);

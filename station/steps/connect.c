@@ -46,6 +46,5 @@ const struct step_kind step_connect = {
     .about = "secure session; chip, agent, boot slot; the board must match",
     .params = params,
     .measurements = measurements,
-    .restores = true,
     .run = run,
 };

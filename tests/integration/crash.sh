@@ -45,7 +45,7 @@ identities_agree() { # one identity a chip, one chip an identity; the chain hold
 }
 steps_once() { # every attempt of every step of every run stands there once
     [ "$(store "select count(*) from (select run, step, attempt from step group by 1, 2, 3 having count(*) > 1)")" = 0 ] &&
-        [ "$(store "select count(*) from run where verdict is null")" = 0 ]
+        [ "$(store "select count(*) from run where verdict = 0")" = 0 ]
 }
 
 killed_camera() {
@@ -75,20 +75,22 @@ killed_worker() {
         store "select message from step where run = $run and message is not null" | grep -i "killed"
 }
 killed_daemon() { # $1 ms into a run: any moment must do
-    local client pid committed
+    local client pid
     pid=$(daemon)
     line --serial C1 --serial C2 >"$work/run.out" 2>&1 &
     client=$!
     sleep "$(awk "BEGIN { print $1 / 1000 }")"
     kill -KILL "$pid"
-    wait $client
     until_true 5 not_running "$pid"
-    committed=$(store "select count(*) from step where run in (select id from run where verdict is null)")
+    committed_steps >"$work/before" # what is there the moment it died ...
+    wait $client
     start_daemon || return 1
     until_true 60 idle || return 1
-    [ "$(verdict_of "$(last_run 1)")" = pass ] && [ "$(verdict_of "$(last_run 2)")" = pass ] &&
-        [ "$(store "select count(*) from step where run in ($(last_run 1), $(last_run 2))")" -ge "$committed" ]
+    committed_steps >"$work/after" # ... stands there unchanged for good
+    [ -z "$(comm -23 "$work/before" "$work/after")" ] &&
+        [ "$(verdict_of "$(last_run 1)")" = pass ] && [ "$(verdict_of "$(last_run 2)")" = pass ]
 }
+committed_steps() { store "select run, step, attempt, verdict, started_ms from step" | sort; }
 not_running() { ! kill -0 "$1" 2>/dev/null; }
 nothing_left_on() { # after the last run: no camera draws power
     [ -z "$(camera_pid 1)" ] && [ -z "$(camera_pid 2)" ]

@@ -18,6 +18,7 @@
 #include "protocol/wire/link.h"
 #include "protocol/wire/message.h"
 #include "protocol/wire/session.h"
+#include "station/steps/step.h"
 #include "station/steps/unit_link.h"
 
 /* ---- a unit, well behaved unless told otherwise ---- */
@@ -383,6 +384,39 @@ static void test_a_locked_unit_says_hello_and_nothing_else(void **state)
     rogue_stop(&r);
 }
 
+/* What the lock step reports, and nothing else of the engine. */
+static int take_locked(void *engine, const char *name, double value, const char *unit,
+                       struct error *err)
+{
+    assert_string_equal(name, "locked");
+    *(double *)engine = value;
+    return 0;
+}
+
+static void no_progress(void *engine, double fraction, const char *text)
+{
+}
+
+static void test_a_unit_locked_by_a_run_that_was_killed_counts_as_locked(void **state)
+{
+    struct rogue r = {.chip_id = {"aa01"}, .locked = true};
+    struct error err = {0};
+    double locked = -1;
+    const struct step_services services = {.measured = take_locked, .progress = no_progress};
+    const struct step_kind *lock = step_kind_find("lock");
+    rogue_start(&r);
+    struct step_context c = {.services = &services, .engine = &locked, .unit = link_to(&r, NULL)};
+    /* Nothing says that this run locked it. */
+    assert_int_equal(step_run(lock, &c, &err), ERROR_STATE);
+    unit_link_expect(c.unit, "aa01");
+    assert_int_equal(step_run(lock, &c, &err), 0);
+    assert_true(locked == 1);
+    unit_link_expect(c.unit, "bb02");
+    assert_int_equal(step_run(lock, &c, &err), ERROR_MISMATCH);
+    unit_link_free(c.unit);
+    rogue_stop(&r);
+}
+
 struct canceller {
     bool *flag;
 };
@@ -470,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_another_unit_in_its_place_is_a_mismatch),
         cmocka_unit_test(test_a_run_gone_on_with_expects_its_unit),
         cmocka_unit_test(test_a_locked_unit_says_hello_and_nothing_else),
+        cmocka_unit_test(test_a_unit_locked_by_a_run_that_was_killed_counts_as_locked),
         cmocka_unit_test(test_an_abort_ends_the_wait),
         cmocka_unit_test(test_an_errand_runs_beside_other_calls),
     };
