@@ -12,132 +12,14 @@
 
 enum { ABORT_GRACE_MS = 1500, SAFE_MS = 20000, LAST_READS = 128 };
 
-const char *slot_state_name(enum slot_state s)
-{
-    static const char *const names[SLOT_STATES] = {"idle", "recording", "waiting", "running",
-                                                   "safing"};
-    return names[s];
-}
-
 const struct plan_step *slot_step(const struct slot *s)
 {
     return &s->run.plan->steps[s->current];
 }
 
-static int step_total(const struct slot *s)
-{
-    return (int)(s->run.plan->step_count + s->run.plan->teardown_count);
-}
-
 static const struct step_kind *kind_of(const struct slot *s)
 {
     return vocabulary_kind(&s->engine->vocabulary, slot_step(s)->kind);
-}
-
-/* How bad a verdict is for the run. */
-static int rank(enum verdict v)
-{
-    static const int ranks[] = {
-        [VERDICT_NONE] = 0,    [VERDICT_SKIPPED] = 0, [VERDICT_PASS] = 1,   [VERDICT_FAIL] = 2,
-        [VERDICT_TIMEOUT] = 3, [VERDICT_ERROR] = 4,   [VERDICT_ABORTED] = 5};
-    return ranks[v];
-}
-
-static void count_verdict(struct slot *s, enum verdict v, const char *message)
-{
-    if (rank(v) <= rank(s->worst))
-        return;
-    s->worst = v;
-    if (v != VERDICT_PASS)
-        snprintf(s->message, sizeof s->message, "%s: %.400s", slot_step(s)->id, message);
-}
-
-/* ---- what comes next ------------------------------------------------------------------------ */
-
-/* The plan's own steps are over: those not reached are skipped, the teardown follows. */
-static void end_main(struct slot *s)
-{
-    int last = (int)s->run.plan->step_count;
-    if (s->at < last) {
-        s->skip_from = s->at;
-        s->skip_to = last;
-        s->skip_attempt = s->attempt;
-        s->at = last;
-        s->attempt = 1;
-        s->tries = 0;
-    }
-    s->restore = -1;
-    s->ending = true;
-}
-
-/* After a restart: the next of the steps before `at` that has to be done again. */
-static bool next_restore(struct slot *s)
-{
-    for (; s->restore >= 0 && s->restore < s->at; s->restore++) {
-        const struct step_kind *kind =
-            vocabulary_kind(&s->engine->vocabulary, s->run.plan->steps[s->restore].kind);
-        struct error err;
-        int attempt = 0;
-        if (!kind || !kind->restores ||
-            journal_get_attempt(s->engine->journal, s->run.id, s->restore, &attempt, &err) ||
-            !attempt)
-            continue;
-        s->current = s->restore;
-        s->current_attempt = attempt + 1;
-        return true;
-    }
-    s->restore = -1;
-    return false;
-}
-
-static bool ask_instruments(struct slot *s)
-{
-    const struct plan_step *step = slot_step(s);
-    int resources[PLAN_NEEDS_MAX];
-    size_t n = 0;
-    for (size_t i = 0; i < step->need_count; i++)
-        for (size_t w = 0; w < s->place->wire_count; w++)
-            if (strcmp(s->place->wires[w].class_name, step->needs[i]) == 0)
-                resources[n++] = s->place->wires[w].resource;
-    return n == 0 || lease_ask(&s->engine->leases, s->index, resources, n);
-}
-
-/* Steps kept for units without a fault are skipped when there was one. */
-static void skip_barred(struct slot *s)
-{
-    const struct plan *p = s->run.plan;
-    const int from = s->at;
-    if (s->ending || s->aborting || s->worst == VERDICT_NONE || s->worst == VERDICT_PASS)
-        return;
-    while (s->at < (int)p->step_count && p->steps[s->at].only_if_all_passed)
-        s->at++;
-    if (s->at == from)
-        return;
-    s->skip_from = from;
-    s->skip_to = s->at;
-    s->skip_attempt = s->attempt;
-    s->attempt = 1;
-    s->tries = 0;
-}
-
-/* Decides, in memory alone; the next write makes it so. */
-static void choose(struct slot *s)
-{
-    skip_barred(s);
-    if (!s->ending && (s->aborting || s->at >= (int)s->run.plan->step_count))
-        end_main(s);
-    s->begun = false;
-    if (s->ending || !next_restore(s)) {
-        s->current = s->at;
-        s->current_attempt = s->attempt;
-    }
-    if (s->current >= step_total(s)) {
-        s->current = step_total(s) - 1;
-        s->next = NEXT_SAFE;
-        return;
-    }
-    s->begun = ask_instruments(s);
-    s->next = s->begun ? NEXT_STEP : NEXT_WAIT;
 }
 
 static void queue_write(struct slot *s)
@@ -398,8 +280,8 @@ static void step_over(struct slot *s, enum verdict verdict, const char *message,
     if (again) {
         s->restore++;
         if (verdict != VERDICT_PASS) {
-            count_verdict(s, verdict, s->result.message);
-            end_main(s);
+            slot_count_verdict(s, verdict, s->result.message);
+            slot_end_main(s);
         }
     } else if (++s->tries, verdict != VERDICT_PASS && verdict != VERDICT_ABORTED && !s->aborting &&
                                s->tries < step->attempts) {
@@ -408,14 +290,14 @@ static void step_over(struct slot *s, enum verdict verdict, const char *message,
         bool stops = verdict == VERDICT_ERROR || verdict == VERDICT_TIMEOUT ||
                      verdict == VERDICT_ABORTED ||
                      (verdict == VERDICT_FAIL && !step->continue_on_fail);
-        count_verdict(s, verdict, s->result.message);
+        slot_count_verdict(s, verdict, s->result.message);
         s->at++;
         s->attempt = 1;
         s->tries = 0;
         if (stops && !s->ending)
-            end_main(s);
+            slot_end_main(s);
     }
-    choose(s);
+    slot_choose(s);
     queue_write(s);
 }
 
@@ -440,7 +322,7 @@ static void close_run(struct slot *s)
 
 static void safe_over(struct slot *s, int rc, const char *text)
 {
-    if (rc && rank(s->worst) < rank(VERDICT_ERROR)) {
+    if (rc && slot_rank(s->worst) < slot_rank(VERDICT_ERROR)) {
         s->worst = VERDICT_ERROR;
         snprintf(s->message, sizeof s->message, "the slot could not be made safe: %.400s", text);
     }
@@ -482,7 +364,7 @@ static void written(struct op *op, int rc, const struct error *why)
     }
     if (s->next == NEXT_STEP && s->aborting && !s->ending) {
         lease_end(&s->engine->leases, s->index);
-        choose(s);
+        slot_choose(s);
         queue_write(s);
         return;
     }
@@ -495,7 +377,7 @@ static void written(struct op *op, int rc, const struct error *why)
             slot_granted(s);
         else if (s->aborting && !s->ending) {
             lease_end(&s->engine->leases, s->index);
-            choose(s);
+            slot_choose(s);
             queue_write(s);
         } else
             s->state = SLOT_WAITING;
@@ -524,7 +406,7 @@ void slot_granted(struct slot *s)
 
 void slot_begin(struct slot *s)
 {
-    choose(s);
+    slot_choose(s);
     queue_write(s);
 }
 
@@ -538,7 +420,7 @@ void slot_resume(struct slot *s)
 {
     if (s->ending)
         s->restore = -1;
-    choose(s);
+    slot_choose(s);
     queue_write(s);
 }
 
@@ -553,7 +435,7 @@ void slot_abort(struct slot *s, const char *reason)
         return; /* the teardown goes its way */
     if (s->state == SLOT_WAITING) {
         lease_end(&s->engine->leases, s->index);
-        choose(s);
+        slot_choose(s);
         queue_write(s);
     } else if (s->state == SLOT_RUNNING) {
         const struct step_kind *kind = kind_of(s);
@@ -621,51 +503,4 @@ void slot_free(struct slot *s)
     end_worker(s);
     slot_forget_run(s);
     free(s->write);
-}
-
-static void describe_failure(cJSON *into, const struct slot_failure *f)
-{
-    cJSON *o = cJSON_AddObjectToObject(into, "failure");
-    cJSON_AddStringToObject(o, "step", f->step);
-    cJSON_AddStringToObject(o, "verdict", verdict_name(f->verdict));
-    cJSON_AddStringToObject(o, "message", f->message);
-    if (!f->has_value)
-        return;
-    cJSON_AddStringToObject(o, "measurement", f->measurement);
-    cJSON_AddNumberToObject(o, "value", f->value);
-    cJSON_AddStringToObject(o, "unit", f->unit);
-    if (f->has_low)
-        cJSON_AddNumberToObject(o, "min", f->low);
-    if (f->has_high)
-        cJSON_AddNumberToObject(o, "max", f->high);
-}
-
-cJSON *slot_describe(const struct slot *s)
-{
-    cJSON *o = cJSON_CreateObject();
-    bool busy = s->state != SLOT_IDLE;
-    cJSON_AddNumberToObject(o, "slot", s->place->number);
-    cJSON_AddStringToObject(o, "state", slot_state_name(s->state));
-    cJSON_AddStringToObject(o, "verdict", busy ? "" : verdict_name(s->last_verdict));
-    cJSON_AddNumberToObject(o, "run", (double)(busy ? s->run.id : s->last_run));
-    if (busy && s->run.plan) {
-        cJSON_AddStringToObject(o, "serial", s->run.serial);
-        cJSON_AddStringToObject(o, "order", s->run.order);
-        cJSON_AddStringToObject(o, "product", s->run.plan->product);
-        cJSON_AddStringToObject(o, "plan", s->run.plan->name);
-        cJSON_AddStringToObject(o, "step", slot_step(s)->id);
-        cJSON_AddNumberToObject(o, "index", s->current);
-        cJSON_AddNumberToObject(o, "attempt", s->current_attempt);
-        cJSON_AddNumberToObject(o, "count", step_total(s));
-        cJSON_AddBoolToObject(o, "teardown", s->ending);
-        cJSON_AddBoolToObject(o, "aborting", s->aborting);
-        cJSON_AddNumberToObject(o, "fraction", s->fraction);
-        cJSON_AddStringToObject(o, "text", s->progress);
-        cJSON_AddStringToObject(o, "worst", verdict_name(s->worst));
-        if (s->worker.pid)
-            cJSON_AddNumberToObject(o, "worker_pid", s->worker.pid);
-    }
-    if (s->failure.step[0])
-        describe_failure(o, &s->failure);
-    return o;
 }

@@ -119,6 +119,13 @@ cJSON *slot_describe(const struct slot *s);
 void slot_forget_run(struct slot *s);
 const struct plan_step *slot_step(const struct slot *s);
 
+/* slot_choose.c: what comes next; in memory alone, the next write makes it so. */
+void slot_choose(struct slot *s);
+void slot_end_main(struct slot *s); /* skips what is left of the plan's own steps */
+void slot_count_verdict(struct slot *s, enum verdict v, const char *message);
+int slot_rank(enum verdict v);             /* how bad it is for the run */
+int slot_step_count(const struct slot *s); /* the teardown's included */
+
 /* slot_question.c: what a worker asks. */
 void slot_take_question(struct slot *s, cJSON *question);
 /* slot_record.c: from what a worker said to records. */
