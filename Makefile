@@ -56,7 +56,9 @@ STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
 .PHONY: all demo test check bench soak fuzz install format arrows clean help FORCE
-.SECONDARY:
+# Objects of tests, which rules alone lead to, are kept. Not all: what is secondary is not made while
+# its library is newer, so that a new source would not get in.
+.SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(shell find tests -name '*.c' 2>/dev/null))
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS) $(CATALOGUES) ## build the programs into build/
