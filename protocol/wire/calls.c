@@ -111,11 +111,11 @@ int calls_answer(struct session *s, struct message *m, struct error *err)
 int calls_announce(struct session *s, const struct message *m, struct error *err)
 {
     struct message_attachment what;
-    const cJSON *id = cJSON_GetObjectItemCaseSensitive(m->params, "id");
+    int64_t id;
     int rc = message_read_attachment(m->params, &what, err);
     if (rc)
         return rc;
-    struct pending *p = cJSON_IsNumber(id) ? find(s, (int64_t)id->valuedouble) : NULL;
+    struct pending *p = message_read_id(m->params, &id) ? find(s, id) : NULL;
     if (!p || p->answered) {
         /* For a call that was given up: its data will be ignored. */
         if (what.stream > s->last_stream_in)
@@ -282,7 +282,21 @@ static void unlink_pending(struct session *s, struct pending *p)
     while (*at != p)
         at = &(*at)->next;
     *at = p->next;
+}
+
+/* A caller comes in and goes, under the lock: session_close() frees nothing while one is inside,
+ * even one that only waits for its turn. */
+static void enter(struct session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->callers++;
+}
+
+static void leave(struct session *s)
+{
+    s->callers--;
     pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
 }
 
 int session_call(struct session *s, const struct call *call, cJSON **result, struct error *err)
@@ -300,7 +314,7 @@ int session_call(struct session *s, const struct call *call, cJSON **result, str
         if (!streams)
             return error_set(err, ERROR_MEMORY, "%s: out of memory", call->method);
     }
-    pthread_mutex_lock(&s->lock);
+    enter(s);
     int rc = wait_for_turn(s, call, deadline_ms, err);
     if (!rc)
         rc = send_request(s, call, &p, streams, err);
@@ -315,7 +329,7 @@ int session_call(struct session *s, const struct call *call, cJSON **result, str
         give_up(s, &p);
         unlink_pending(s, &p);
     }
-    pthread_mutex_unlock(&s->lock);
+    leave(s);
     incoming_free(p.incoming);
     free(streams);
     if (!rc && result)
@@ -328,7 +342,7 @@ int session_call(struct session *s, const struct call *call, cJSON **result, str
 int session_notify(struct session *s, const char *method, const cJSON *params, struct error *err)
 {
     const struct call call = {.method = method, .timeout_ms = 10000};
-    pthread_mutex_lock(&s->lock);
+    enter(s);
     int rc = wait_for_turn(s, &call, clock_mono_ms() + call.timeout_ms, err);
     if (!rc) {
         char *text = message_build_notification(method, params);
@@ -336,7 +350,7 @@ int session_notify(struct session *s, const char *method, const cJSON *params, s
         if (rc)
             error_set(err, rc, "%s: the notification cannot be sent", method);
     }
-    pthread_mutex_unlock(&s->lock);
+    leave(s);
     return rc;
 }
 
@@ -349,7 +363,7 @@ int session_secure(struct session *s, int timeout_ms, struct error *err)
     int64_t deadline_ms = clock_mono_ms() + timeout_ms;
     struct pending p = {.method = call.method};
     struct secure *tls = NULL;
-    pthread_mutex_lock(&s->lock);
+    enter(s);
     int rc = trouble(s, &call, deadline_ms, err);
     if (rc)
         goto out;
@@ -391,7 +405,7 @@ int session_secure(struct session *s, int timeout_ms, struct error *err)
         session_wake(s);
     }
 out:
-    pthread_mutex_unlock(&s->lock);
+    leave(s);
     cJSON_Delete(p.result);
     return rc;
 }

@@ -48,6 +48,11 @@ static bool read_integer(const cJSON *value, double low, double high, int64_t *o
     return true;
 }
 
+bool message_read_id(const cJSON *params, int64_t *id)
+{
+    return read_integer(cJSON_GetObjectItemCaseSensitive(params, "id"), 1, INTEGER_MAX, id);
+}
+
 static bool copy_text(const cJSON *object, const char *name, char *out, size_t out_size)
 {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));

@@ -62,6 +62,8 @@ struct message {
 /* ERROR_PROTOCOL with what is wrong. On success free with message_free(). */
 int message_parse(const char *text, size_t size, struct message *out, struct error *err);
 void message_free(struct message *m); /* all zero is fine; strings are wiped, they may be keys */
+/* The call that params speak of; false unless "id" is an integer from 1. */
+bool message_read_id(const cJSON *params, int64_t *id);
 /* Reads one announcement: {"stream","name","type","bytes"}. */
 int message_read_attachment(const cJSON *object, struct message_attachment *out, struct error *err);
 

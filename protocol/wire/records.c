@@ -37,11 +37,11 @@ static int start_tls_server(struct session *s, const struct message *m, struct e
 static int take_notification(struct session *s, struct message *m, struct error *err)
 {
     int rc = 0;
-    const cJSON *id = cJSON_GetObjectItemCaseSensitive(m->params, "id");
+    int64_t id;
     if (!strcmp(m->method, "$/cancel")) {
         pthread_mutex_lock(&s->lock);
-        if (cJSON_IsNumber(id))
-            serve_cancel(s, (int64_t)id->valuedouble);
+        if (message_read_id(m->params, &id))
+            serve_cancel(s, id);
         pthread_mutex_unlock(&s->lock);
     } else if (!strcmp(m->method, "$/attachment")) {
         pthread_mutex_lock(&s->lock);

@@ -109,7 +109,9 @@ int secure_create(bool server, const struct credentials *credentials, struct sec
         rc = error_set(err, ERROR_INPUT, "credentials: a unit needs the factory CA's certificate");
         goto out;
     }
-    SSL_CTX_set_options(s->context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    /* What was decrypted may be a key: it is wiped once it was read. */
+    SSL_CTX_set_options(s->context,
+                        SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_num_tickets(s->context, 0);
     SSL_CTX_set_session_cache_mode(s->context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(s->context, SSL_MODE_RELEASE_BUFFERS);

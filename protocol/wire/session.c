@@ -529,7 +529,7 @@ void session_close(struct session *s)
     pthread_join(s->thread, NULL);
     serve_reap(s, true);
     pthread_mutex_lock(&s->lock);
-    while (s->pending)
+    while (s->callers)
         session_wait(s, clock_mono_ms() + 1000);
     pthread_mutex_unlock(&s->lock);
     release(s);

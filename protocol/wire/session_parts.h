@@ -116,6 +116,7 @@ struct session {
     int64_t next_id;
     uint32_t next_stream, last_stream_in;
     struct pending *pending;
+    int callers; /* threads within session_call() and the like: they are waited for at the end */
     struct request *requests;
     int request_count;
     struct outgoing *outgoing;

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "tests/unit/protocol/line.h"
 #include "tests/unit/protocol/peers.h"
@@ -398,6 +399,93 @@ static void test_rubbish_in_mid_session_is_told(void **state)
     odd_close(&o);
 }
 
+/* ---- closing under a caller that waits for its turn --------------------------------------------
+ */
+
+struct caller {
+    struct session *session;
+    _Atomic pid_t tid;
+    _Atomic int sent;
+    int rc;
+};
+
+/* Says things to a peer that does not read, until no room is left and it has to wait. */
+static void *say_much(void *context)
+{
+    struct caller *c = context;
+    struct error err = {0};
+    char *text = calloc(1, 50001);
+    cJSON *params = cJSON_CreateObject();
+    memset(text, 'x', 50000);
+    cJSON_AddStringToObject(params, "text", text);
+    atomic_store(&c->tid, gettid());
+    while (!(c->rc = session_notify(c->session, "news", params, &err)))
+        atomic_fetch_add(&c->sent, 1);
+    cJSON_Delete(params);
+    free(text);
+    return NULL;
+}
+
+static bool sleeps(pid_t tid)
+{
+    char path[64], state = '?';
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
+    FILE *f = fopen(path, "re");
+    if (f && fscanf(f, "%*d %*s %c", &state) != 1)
+        state = '?';
+    if (f)
+        fclose(f);
+    return state == 'S';
+}
+
+static void test_a_session_closes_under_a_caller_that_waits_for_room(void **state)
+{
+    int fd[2];
+    struct error err = {0};
+    struct transport *t;
+    struct caller c = {0};
+    pthread_t thread;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+    assert_int_equal(transport_from_fd(fd[0], fd[0], true, "slot 5", &t, &err), 0);
+    assert_int_equal(session_open(t, &(struct session_config){0}, &c.session, &err), 0);
+    pthread_create(&thread, NULL, say_much, &c);
+    /* 128 KiB may wait, and the link takes some: it stays asleep once one does not get in. */
+    int64_t until = clock_mono_ms() + 10000;
+    for (int asleep = 0, sent = 0; asleep < 20 && clock_mono_ms() < until;) {
+        bool still = sent == atomic_load(&c.sent) && sent >= 3 && sleeps(atomic_load(&c.tid));
+        sent = atomic_load(&c.sent);
+        asleep = still ? asleep + 1 : 0;
+        usleep(1000);
+    }
+    assert_true(atomic_load(&c.sent) >= 3);
+    session_close(c.session);
+    pthread_join(thread, NULL);
+    assert_int_equal(c.rc, ERROR_CLOSED);
+    close(fd[1]);
+}
+
+static void test_ids_that_no_call_can_have_are_nobodys(void **state)
+{
+    static const char *const ids[] = {"1e300", "-1e300", "0", "-1", "1.5", "\"1\"", "null", "{}"};
+    struct odd o;
+    struct waiting w;
+    char text[300];
+    odd_open(&o);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        snprintf(text, sizeof text,
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancel\",\"params\":{\"id\":%s}}", ids[i]);
+        stranger_say(&o.unit, text);
+        snprintf(text, sizeof text,
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"$/attachment\",\"params\":{\"id\":%s,"
+                 "\"stream\":%zu,\"name\":\"pcm\",\"type\":\"x/y\",\"bytes\":10}}",
+                 ids[i], i + 1);
+        stranger_say(&o.unit, text);
+    }
+    provoke(&o, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", &w);
+    assert_int_equal(w.rc, 0);
+    odd_close(&o);
+}
+
 /* ---- over a line that a kernel writes its log to -----------------------------------------------
  */
 
@@ -464,6 +552,8 @@ int main(void)
         cmocka_unit_test(test_a_web_server_on_the_port_is_no_unit),
         cmocka_unit_test(test_a_silent_port_says_that_nothing_came),
         cmocka_unit_test(test_rubbish_in_mid_session_is_told),
+        cmocka_unit_test(test_a_session_closes_under_a_caller_that_waits_for_room),
+        cmocka_unit_test(test_ids_that_no_call_can_have_are_nobodys),
         cmocka_unit_test(test_a_session_over_a_noisy_serial_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
