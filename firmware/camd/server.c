@@ -78,17 +78,23 @@ static void close_dead(struct server *s)
     }
 }
 
+/* Gives the station that long to hang up. */
+static void wait_for_hang_up(struct server *s, int ms)
+{
+    int64_t until = clock_mono_ms() + ms, left = ms;
+    while (s->session && session_alive(s->session) && left > 0) {
+        struct pollfd p = {.fd = s->closed_fd, .events = POLLIN};
+        uint64_t count;
+        if (poll(&p, 1, (int)left) > 0 && read(s->closed_fd, &count, sizeof count) < 0)
+            break;
+        left = until - clock_mono_ms();
+    }
+}
+
 /* A station that was killed and started again calls before we saw its old session end. */
 static bool session_ends_soon(struct server *s)
 {
-    int64_t until = clock_mono_ms() + LAST_WORDS_MS;
-    while (s->session && session_alive(s->session) && clock_mono_ms() < until) {
-        struct pollfd p = {.fd = s->closed_fd, .events = POLLIN};
-        uint64_t count;
-        if (poll(&p, 1, (int)(until - clock_mono_ms())) > 0 &&
-            read(s->closed_fd, &count, sizeof count) < 0)
-            break;
-    }
+    wait_for_hang_up(s, LAST_WORDS_MS);
     close_dead(s);
     return !s->session;
 }
@@ -147,19 +153,6 @@ static int wait_ms(const struct server *s)
     return wake > now ? (int)(wake - now) : 0;
 }
 
-/* The answer to unit.restart is on its way: the station hangs up once it has it. */
-static void wait_for_hang_up(struct server *s)
-{
-    int64_t until = clock_mono_ms() + HANG_UP_MS;
-    while (s->session && session_alive(s->session) && clock_mono_ms() < until) {
-        struct pollfd p = {.fd = s->closed_fd, .events = POLLIN};
-        uint64_t count;
-        if (poll(&p, 1, (int)(until - clock_mono_ms())) > 0 &&
-            read(s->closed_fd, &count, sizeof count) < 0)
-            break;
-    }
-}
-
 static int serve(struct server *s)
 {
     for (;;) {
@@ -169,7 +162,7 @@ static int serve(struct server *s)
         uint64_t count;
         close_dead(s);
         if (agent_restart_wanted(s->config->agent)) {
-            wait_for_hang_up(s);
+            wait_for_hang_up(s, HANG_UP_MS); /* it does once it has the answer to unit.restart */
             return 0;
         }
         if (s->listen_fd < 0 && !s->session && clock_mono_ms() >= s->reopen_ms)

@@ -7,6 +7,7 @@
 
 #include "firmware/factory/agent_parts.h"
 #include "protocol/base/clock.h"
+#include "protocol/wire/message.h"
 
 enum { WAIT_MS = 5 };
 
@@ -70,6 +71,7 @@ static int serve(void *context, struct request *request, const cJSON *params, cJ
     if (!rc && call.no_memory)
         rc = error_set(err, ERROR_MEMORY, "no memory for the answer");
     if (rc) {
+        message_wipe(call.result); /* half an answer may hold the key already */
         cJSON_Delete(call.result);
         error_context(err, "%s", method->name);
         agent_log(a, "factory: %s", err && err->text[0] ? err->text : error_name(rc));
