@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Keys are on the unit and, sealed, in the pool: in no log, store, report or process, in no form.
+source "$(dirname "$0")/suite.bash"
+make -C "$repo" --no-print-directory -s build/tests/integration/find_keys || exit 1
+find_keys=$repo/build/tests/integration/find_keys
+
+bench_start 1
+products=$bench_dir/products
+mkdir -p "$products/keys"
+sed -i "s#\"products_dir\":[[:space:]]*\"[^\"]*\"#\"products_dir\": \"$products\"#" "$station"
+echo '{ "product": "keys", "board": "ssc337de-nand128", "limits": "limits.json" }' \
+    >"$products/keys/product.json"
+echo '{}' >"$products/keys/limits.json"
+cat >"$products/keys/line.json" <<'P'
+{ "plan": "line", "product": "keys",
+  "steps": [ { "id": "power_on", "step": "power_on", "deadline_s": 30 },
+             { "id": "connect", "step": "connect", "deadline_s": 20 },
+             { "id": "identity", "step": "identity", "deadline_s": 40 } ],
+  "teardown": [ ] }
+P
+bundle_make || exit 1
+flash=$bench_dir/slot1/flash.img
+daemon_pid() { "$takt" station status --station "$station" --json | jq -r .pid; }
+line() { "$takt" run --station "$station" --plan keys/line --order KEYS --serial K1; }
+
+imported() {
+    identities_import 8 || return 1
+    tail -n +2 "$bench_dir/identities.csv" | cut -d, -f3 >"$work/keys"
+    rm "$bench_dir/identities.csv"
+    [ "$(wc -l <"$work/keys")" = 8 ]
+}
+# What finds nothing shall have been able to find.
+search_works() {
+    local hex form
+    mkdir "$work/planted"
+    hex=$(sed -n 3p "$work/keys")
+    for form in "$hex" "${hex^^}" "$(xxd -r -p <<<"$hex")" "$(xxd -r -p <<<"$hex" | base64)"; do
+        { head -c 1048570 /dev/zero; printf %s "$form"; } >"$work/planted/file" 2>/dev/null
+        [ "$("$find_keys" "$work/keys" "$work/planted" | wc -l)" = 1 ] || return 1
+    done 2>/dev/null
+}
+only_on_the_unit() { # in the unit's flash one key as bytes, twice written; anywhere else nothing
+    local out
+    out=$("$find_keys" "$work/keys" "$bench_dir")
+    [ $? -le 1 ] || return 1
+    echo "$out"
+    [ "$(wc -l <<<"$out")" = 1 ] && [[ $out == "$flash: key "*" as bytes" ]]
+}
+reported() {
+    "$takt" report unit K1 --station "$station" --format html --out "$bench_dir/unit.html" &&
+        "$takt" report unit K1 --station "$station" --format json >"$bench_dir/unit.json" &&
+        "$takt" report order KEYS --station "$station" --format csv >"$bench_dir/order.csv" &&
+        "$takt" identity audit --station "$station" >"$bench_dir/audit"
+}
+daemon_killed() { kill -KILL "$(daemon_pid)"; }
+
+check "identities are imported" imported
+check "the search finds a key in every form" search_works
+check "nothing rests in the clear after the import" "$find_keys" "$work/keys" "$bench_dir"
+check "a unit gets its identity" line
+check "its key is in its flash and nowhere else" only_on_the_unit
+check "the daemon has forgotten it" "$find_keys" "$work/keys" "pid:$(daemon_pid)"
+check "reports are made" reported
+check "a second run finds it there" line
+check "a daemon that is killed leaves no key" daemon_killed
+check "neither do reports and second run" only_on_the_unit
+suite_end
