@@ -249,7 +249,9 @@ static void draw_tile(const struct tile *t, int y, int x, const struct layout *l
     } else {
         put_centred(y + 1 + (body + 1) / 2, x + 2, inner, _("insert a unit, then press s"));
     }
-    if (t->failed && notes && (!running || notes == 2)) {
+    /* Of an aborted run only a figure is told: a step's last words are the abort's own doing. */
+    const bool told = t->failed && (t->failure.has_value || strcmp(t->verdict, "aborted") != 0);
+    if (told && notes && (!running || notes == 2)) {
         attron(A_BOLD);
         put_failure(last, x + 2, inner, &t->failure);
         attroff(A_BOLD);

@@ -34,7 +34,7 @@ struct tiles {
     char notice[160]; /* what stops the whole station: a full disk, a dead instrument; or "" */
     struct tile slots[TILES_MAX];
     size_t count;
-    int passed, failed; /* runs ended while this screen watched */
+    int passed, failed; /* runs ended, not aborted, while this screen watched */
 };
 
 /* Takes over a status document; what it lacks keeps its zero. Counts verdicts that appeared since

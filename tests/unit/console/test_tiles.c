@@ -1,0 +1,57 @@
+/* What the screen counts and keeps of the status documents that taktd sends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "station/console/tiles.h"
+
+static void take(struct tiles *t, int run, const char *state, const char *verdict)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "{\"station\":\"s\",\"slots\":[{\"slot\":1,\"run\":%d,\"state\":\"%s\","
+             "\"verdict\":\"%s\"}]}",
+             run, state, verdict);
+    cJSON *status = cJSON_Parse(text);
+    assert_non_null(status);
+    tiles_update(t, status);
+    cJSON_Delete(status);
+}
+
+static void test_each_run_counts_once_and_an_aborted_one_not_at_all(void **state)
+{
+    struct tiles t = {0};
+    take(&t, 0, "idle", "");
+    static const struct {
+        const char *verdict;
+        int passed, failed;
+    } runs[] = {{"pass", 1, 0},    {"fail", 1, 1},  {"fail", 1, 2}, {"aborted", 1, 2},
+                {"timeout", 1, 3}, {"error", 1, 4}, {"pass", 2, 4}};
+    for (int i = 0; i < (int)(sizeof runs / sizeof runs[0]); i++) {
+        take(&t, i + 1, "running", "");
+        take(&t, i + 1, "idle", runs[i].verdict);
+        take(&t, i + 1, "idle", runs[i].verdict);
+        assert_int_equal(t.passed, runs[i].passed);
+        assert_int_equal(t.failed, runs[i].failed);
+    }
+}
+
+static void test_what_ended_before_the_screen_watched_is_not_counted(void **state)
+{
+    struct tiles t = {0};
+    take(&t, 7, "idle", "fail");
+    assert_int_equal(t.failed, 0);
+    assert_string_equal(t.slots[0].verdict, "fail");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_run_counts_once_and_an_aborted_one_not_at_all),
+        cmocka_unit_test(test_what_ended_before_the_screen_watched_is_not_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
