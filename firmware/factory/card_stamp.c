@@ -2,18 +2,15 @@
 
 #include <string.h>
 
+#include "protocol/base/splitmix.h"
+
 void card_stamp(uint64_t seed, uint64_t offset, uint8_t out[STAMP_BYTES])
 {
-    /* SplitMix64 (Steele, Lea, Flood 2014): any start is as good as another. */
-    uint64_t state = seed ^ (offset * 0x9e3779b97f4a7c15u);
+    uint64_t state = seed ^ (offset * SPLITMIX_STEP);
     memcpy(out, &offset, sizeof offset);
     for (size_t i = sizeof offset; i < STAMP_BYTES; i += sizeof state) {
-        state += 0x9e3779b97f4a7c15u;
-        uint64_t z = state;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-        z ^= z >> 31;
-        memcpy(out + i, &z, sizeof z);
+        uint64_t number = splitmix_next(&state);
+        memcpy(out + i, &number, sizeof number);
     }
 }
 

@@ -2,17 +2,13 @@
 
 #include <math.h>
 
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
+#include "protocol/base/splitmix.h"
 
 uint64_t chance_hash(uint64_t seed, uint64_t purpose, uint64_t index)
 {
-    const uint64_t golden = 0x9e3779b97f4a7c15u;
-    return mix(mix(mix(seed + golden) + purpose * golden) + (index + 1) * golden);
+    const uint64_t step = SPLITMIX_STEP;
+    return splitmix_mix(splitmix_mix(splitmix_mix(seed + step) + purpose * step) +
+                        (index + 1) * step);
 }
 
 void chance_start(struct chance *c, uint64_t seed, uint64_t purpose)
