@@ -18,7 +18,8 @@ struct question {
 };
 
 /* A worker speaks for the unit of its own run alone, and a chip is in one slot at a time: two that
- * say they are the same chip would be given the same identity. */
+ * say they are the same chip would be given the same identity. Not ERROR_BUSY: that is the store's,
+ * and holds up everyone until it is over. */
 static int own_unit(const struct question *q, const char **chip_id, struct error *err)
 {
     const struct slot *mine = q->slot;
@@ -31,7 +32,7 @@ static int own_unit(const struct question *q, const char **chip_id, struct error
                          mine->run.chip_id, *chip_id);
     for (size_t i = 0; i < e->slot_count; i++)
         if (i != mine->index && strcmp(e->slots[i].run.chip_id, *chip_id) == 0)
-            return error_set(err, ERROR_BUSY, "chip %s is in slot %d at the same time", *chip_id,
+            return error_set(err, ERROR_STATE, "chip %s is in slot %d at the same time", *chip_id,
                              e->slots[i].place->number);
     return 0;
 }

@@ -30,14 +30,22 @@ P
 of_slot() { jq -r ".runs[] | select(.slot == $1) | $2" "$work/run.json"; }
 nobody_draws_power() { ! pgrep -f -- "camd .*$bench_dir/slot" >/dev/null; }
 
-rogue_beside_a_good_one() { # MODE WORDS: what slot 1 must say; slot 2 passes
-    local code
+mkdir -p "$products/twin"
+sed 's/"rogue"/"twin"/' "$products/rogue/product.json" >"$products/twin/product.json"
+sed 's/"rogue"/"twin"/; s/"id": "card".*/"id": "identity", "step": "identity", "deadline_s": 40 } ],/' \
+    "$products/rogue/line.json" >"$products/twin/line.json"
+echo '{ "identity": { "read_back_matches": { "min": 1, "unit": "bool" } } }' \
+    >"$products/twin/limits.json"
+rogue_start() { # CHIP_ID MODE
     rogue_stop
     rm -f "${port#unix:}"
-    "$build/tests/integration/rogue_unit" "$port" "$bench_dir/keys/factory-ca.pem" \
-        5cc3360000000000000000000000bad1 "$1" &
+    "$build/tests/integration/rogue_unit" "$port" "$bench_dir/keys/factory-ca.pem" "$1" "$2" &
     rogue_pid=$!
-    until_true 5 test -S "${port#unix:}" || return 1
+    until_true 5 test -S "${port#unix:}"
+}
+rogue_beside_a_good_one() { # MODE WORDS: what slot 1 must say; slot 2 passes
+    local code
+    rogue_start 5cc3360000000000000000000000bad1 "$1" || return 1
     "$takt" run --station "$station" --plan rogue/line --order ROGUE --serial "R-$1" --serial "G-$1" \
         --json >"$work/run.json"
     code=$?
@@ -48,6 +56,20 @@ rogue_beside_a_good_one() { # MODE WORDS: what slot 1 must say; slot 2 passes
     [ "$(of_slot 1 '.failures[0].step')" = connect ] || return 1
     of_slot 1 '.failures[0].message' | grep -E -- "$2" || { echo "expected: $2"; return 1; }
     until_true 5 nobody_draws_power || { echo "a unit was left on"; return 1; }
+}
+# The chip of the camera in slot 2 is claimed in slot 1 too, and there first.
+twin_gets_nothing_twice() {
+    local chip
+    chip=$(jq -r '.[1].chip_id' "$bench_dir/units.json")
+    bundle_make && identities_import 4 && rogue_start "$chip" twin || return 1
+    "$takt" run --station "$station" --plan twin/line --order TWIN --serial R-twin --serial G-twin \
+        --json >"$work/run.json"
+    cat "$work/run.json"
+    [ "$(of_slot 2 .verdict)" = error ] &&
+        of_slot 2 '.failures[0].message' | grep "in slot 1 at the same time" &&
+        [ "$(of_slot 1 .verdict)" = fail ] &&
+        [ "$(store "select state from identity where chip_id = '$chip'")" = 4 ] && # quarantined
+        [ "$(store "select count(*) from identity where chip_id is not null")" = 1 ]
 }
 
 check "a unit that vanishes is an error of its slot alone" \
@@ -62,4 +84,5 @@ check "a unit whose message is no JSON is an error of its slot alone" \
     rogue_beside_a_good_one no-json "unit\.info: .*JSON"
 check "a unit whose answer is too large is an error of its slot alone" \
     rogue_beside_a_good_one huge "unit\.info: .*(bytes|large)"
+check "two units that say they are one chip do not share an identity" twin_gets_nothing_twice
 suite_end

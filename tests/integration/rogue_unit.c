@@ -7,6 +7,7 @@
  *   wrong-id  answers a request that was never made
  *   no-json   sends a message that is no JSON
  *   huge      answers with more than a message may have
+ *   twin      answers well, is slow to be read, and keeps no identity that it is given
  * It goes on until it is killed. */
 #include <poll.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 #include "protocol/wire/certificate.h"
 #include "protocol/wire/session_parts.h"
 
-enum { LATE_MS = 6000, RUBBISH_BYTES = 4096 };
+enum { LATE_MS = 6000, TWIN_READ_MS = 8000, RUBBISH_BYTES = 4096 };
 
 struct rogue {
     const char *chip_id;
@@ -94,21 +95,46 @@ static int unit_info(void *context, struct request *request, const cJSON *params
                      struct error *err)
 {
     struct rogue *r = context;
+    if (!r->misbehave)
+        return 0;
     r->misbehave(r, request);
     while (!request_cancelled(request))
         request_sleep(request, 1000);
     return error_set(err, ERROR_CANCELLED, "nobody waits any more");
 }
 
-static const struct method methods[] = {
-    {"hello", true, hello}, {"unit.info", false, unit_info}, {0}};
+static int identity_read(void *context, struct request *request, const cJSON *params,
+                         cJSON **result, struct error *err)
+{
+    request_sleep(request, TWIN_READ_MS);
+    *result = cJSON_CreateObject();
+    cJSON_AddStringToObject(*result, "state", "empty");
+    return 0;
+}
+
+static int identity_write(void *context, struct request *request, const cJSON *params,
+                          cJSON **result, struct error *err)
+{
+    return 0;
+}
+
+static const struct method methods[] = {{"hello", true, hello},
+                                        {"unit.info", false, unit_info},
+                                        {"identity.read", false, identity_read},
+                                        {"identity.write", false, identity_write},
+                                        {0}};
 
 static const struct {
     const char *name;
     void (*misbehave)(struct rogue *r, struct request *request);
 } modes[] = {
-    {"vanish", vanish},           {"late", answer_late},     {"rubbish", send_rubbish},
-    {"wrong-id", answer_another}, {"no-json", send_no_json}, {"huge", answer_hugely},
+    {"vanish", vanish},
+    {"late", answer_late},
+    {"rubbish", send_rubbish},
+    {"wrong-id", answer_another},
+    {"no-json", send_no_json},
+    {"huge", answer_hugely},
+    {"twin", NULL},
 };
 
 /* One station after the other. */
@@ -143,10 +169,12 @@ int main(int argc, char **argv)
     struct error err = {0};
     int listen_fd;
     char bound[160];
-    for (size_t i = 0; argc == 5 && i < sizeof modes / sizeof *modes; i++)
-        if (strcmp(argv[4], modes[i].name) == 0)
-            r.misbehave = modes[i].misbehave;
-    if (!r.misbehave) {
+    bool known = false;
+    for (size_t i = 0; argc == 5 && !known && i < sizeof modes / sizeof *modes; i++) {
+        known = strcmp(argv[4], modes[i].name) == 0;
+        r.misbehave = modes[i].misbehave;
+    }
+    if (!known) {
         fprintf(stderr, "usage: rogue_unit PORT FACTORY_CA CHIP_ID MODE\n");
         return 2;
     }
