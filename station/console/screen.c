@@ -247,7 +247,9 @@ static void draw_tile(const struct tile *t, int y, int x, const struct layout *l
         if (notes == 2 || (notes == 1 && !t->failed))
             put_centred(last - (notes == 2), x + 2, inner, words_next(t->verdict));
     } else {
-        put_centred(y + 1 + (body + 1) / 2, x + 2, inner, _("insert a unit, then press s"));
+        const char *next = _("insert a unit, then press s");
+        put_centred(y + 1 + (body + 1) / 2, x + 2, inner,
+                    words_columns(next) <= inner ? next : _("insert a unit"));
     }
     /* Of an aborted run only a figure is told: a step's last words are the abort's own doing. */
     const bool told = t->failed && (t->failure.has_value || strcmp(t->verdict, "aborted") != 0);
