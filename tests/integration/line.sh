@@ -72,12 +72,13 @@ labels_are_for_good_units() {
             grep -rql "$did" "$bench_dir/labels" || return 1
         done
 }
-pictures_are_kept() {
-    local sha
+pictures_are_kept() { # PNG's IHDR: its type, width and height
+    local sha file
     sha=$(store "select c.sha256 from attachment a join content c on c.id = a.content
                  where a.name = 'chart' limit 1")
-    [ -n "$sha" ] && find "$bench_dir/state/attachments" -name "*${sha:4}*" | head -1 |
-        xargs file | grep -q 'PNG image data, 1152 x 648'
+    file=$(find "$bench_dir/state/attachments" -name "*${sha:4}*" | head -1)
+    [ -n "$sha" ] && [ -n "$file" ] &&
+        [ "$(xxd -s 12 -l 12 -p "$file")" = "$(printf IHDR | xxd -p)0000048000000288" ]
 }
 the_report_shows_the_failure() {
     "$takt" report order LINE-1 --station "$station" --format html --out "$work/order.html" &&
