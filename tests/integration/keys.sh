@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Keys are on the unit and, sealed, in the pool: in no log, store, report or process, in no form.
 source "$(dirname "$0")/suite.bash"
-make -C "$repo" --no-print-directory -s build/tests/integration/find_keys || exit 1
+make -C "$repo" --no-print-directory -s build/tests/integration/find_keys \
+    build/tests/integration/station_peer || exit 1
 find_keys=$repo/build/tests/integration/find_keys
 
 bench_start 1
@@ -74,4 +75,24 @@ check "reports are made" reported
 check "a second run finds it there" line
 check "a daemon that is killed leaves no key" daemon_killed
 check "neither do reports and second run" only_on_the_unit
+# A camera of its own, which stays on: what its program remembers of a key.
+peer=$repo/build/tests/integration/station_peer unit=$work/unit port=unix:$work/port
+call() { timeout 30 "$peer" call "$port" "$work/peer_keys" "$@"; }
+"$peer" keys "$work/peer_keys" && mkdir "$unit" && "$peer" world "$unit" || exit 1
+echo '{ "chip_id": "5cc336000000000000000000000000a1" }' >"$unit/unit.json"
+"$build/camd" --board "$repo/firmware/boards/ssc337de-nand128.json" --hal emulator \
+    --hal-options "$unit" --port "$port" --factory-ca "$work/peer_keys/factory-ca.pem" \
+    2>"$work/camd.log" &
+camd_pid=$!
+answers() { call hello >/dev/null 2>&1; }
+key_goes_there_and_back() {
+    until_true 15 answers || return 1
+    local key
+    key=$(head -1 "$work/keys")
+    call identity.write "{\"did\":\"800000001\",\"mac\":\"5c:c3:36:00:00:01\",\"key\":\"$key\",\"serial\":\"\"}" &&
+        [ "$(call identity.read | jq -r .key)" = "$key" ]
+}
+check "a camera takes a key and shows it" key_goes_there_and_back
+check "its program has forgotten it" "$find_keys" "$work/keys" "pid:$camd_pid" "$work/camd.log"
+kill "$camd_pid"
 suite_end

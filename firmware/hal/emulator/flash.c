@@ -208,6 +208,7 @@ static int flash_program(struct flash *f, const char *partition, uint64_t offset
             f->page[0] &= 0xfe;
         rc = write_exactly(f, at + done, f->page, page, err);
     }
+    explicit_bzero(f->page, page); /* it may have been an identity's */
     if (!rc)
         take_time(f, began, (double)(size / page) * f->part->program_us);
     return rc;
