@@ -2,15 +2,13 @@
 # camd as a process: one emulated unit on a socket or a terminal, a station beside it; killed,
 # locked, updated, refused.
 . "$(dirname "$0")/suite.bash"
-peer=$build/tests/integration/station_peer
+peer=$repo/build/tests/integration/station_peer
 board=$repo/firmware/boards/ssc337de-nand128.json
 unit=$work/unit keys=$work/keys other=$work/other
 port=unix:$work/port
 camd_pid=
 
-for need in "$peer" "$build/camd"; do
-    [ -x "$need" ] || make -C "$repo" --no-print-directory "$need" >/dev/null || exit 1
-done
+make -C "$repo" --no-print-directory -s build/tests/integration/station_peer || exit 1
 
 call() { timeout 90 "$peer" call "$port" "$keys" "$@"; }
 camd_start() { # more options
