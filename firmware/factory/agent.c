@@ -73,8 +73,8 @@ static int serve(void *context, struct request *request, const cJSON *params, cJ
     if (rc) {
         message_wipe(call.result); /* half an answer may hold the key already */
         cJSON_Delete(call.result);
-        error_context(err, "%s", method->name);
-        agent_log(a, "factory: %s", err && err->text[0] ? err->text : error_name(rc));
+        agent_log(a, "factory: %s: %s", method->name,
+                  err && err->text[0] ? err->text : error_name(rc));
         return rc;
     }
     *result = call.result;

@@ -24,7 +24,7 @@ static int begin(struct session *s, const struct agent_flash *job, struct agent_
     cJSON *answer = NULL;
     int rc = session_call(s, &call, &answer, err);
     if (rc < 0)
-        return error_context(err, "flash.begin");
+        return rc;
     snprintf(out->slot, sizeof out->slot, "%s", json_string(answer, "slot", ""));
     if (strcmp(out->slot, "a") != 0 && strcmp(out->slot, "b") != 0)
         rc = error_set(err, ERROR_PROTOCOL, "flash.begin: slot \"%s\", expected a or b", out->slot);
@@ -82,7 +82,7 @@ static int write_image(struct session *s, const struct agent_flash *job,
                               .cancel = job->cancel};
     rc = session_call(s, &call, &answer, err);
     if (rc < 0) {
-        error_context(err, "flash.write %s", image->name);
+        error_context(err, "image %s", image->name);
     } else {
         out->bytes += image->bytes;
         out->written_bytes += (uint64_t)json_number(answer, "written_bytes", 0);
@@ -107,7 +107,7 @@ static int compare_image(struct session *s, const struct agent_flash *job,
                               .cancel = job->cancel};
     rc = session_call(s, &call, &answer, err);
     if (rc < 0)
-        error_context(err, "flash.verify %s", image->name);
+        error_context(err, "image %s", image->name);
     else if (hex_decode(json_string(answer, "sha256", ""), found, sizeof found) < 0)
         rc = error_set(err, ERROR_PROTOCOL, "flash.verify %s: no SHA-256 came back", image->name);
     else
@@ -121,8 +121,7 @@ static int activate(struct session *s, const struct agent_flash *job, struct err
 {
     const struct call call = {
         .method = "flash.activate", .timeout_ms = SHORT_CALL_MS, .cancel = job->cancel};
-    int rc = session_call(s, &call, NULL, err);
-    return rc < 0 ? error_context(err, "flash.activate") : 0;
+    return session_call(s, &call, NULL, err);
 }
 
 int agent_flash_write(struct session *session, const struct agent_flash *job,

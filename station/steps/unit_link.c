@@ -246,10 +246,8 @@ int unit_exchange(struct unit_link *l, const struct call *call, cJSON **result, 
     struct call with_cancel = *call;
     with_cancel.cancel = l->cancel;
     rc = session_call(s, &with_cancel, result, err);
-    if (rc < 0) {
-        error_context(err, "%s", call->method);
+    if (rc < 0)
         drop_if_broken(l, rc);
-    }
     return rc;
 }
 
