@@ -41,9 +41,7 @@ static void tile_update(struct tiles *t, struct tile *tile, const cJSON *slot)
 
     tile->slot = (int)json_number(slot, "slot", 0);
     copy(tile->state, sizeof tile->state, slot, "state");
-    /* An idle slot no longer names the unit of its last run; the tile goes on showing it. */
-    if (cJSON_GetObjectItemCaseSensitive(slot, "serial"))
-        copy(tile->serial, sizeof tile->serial, slot, "serial");
+    copy(tile->serial, sizeof tile->serial, slot, "serial");
     copy(tile->step, sizeof tile->step, slot, "step");
     copy(tile->text, sizeof tile->text, slot, "text");
     copy(tile->verdict, sizeof tile->verdict, slot, "verdict");

@@ -390,6 +390,7 @@ static void written(struct op *op, int rc, const struct error *why)
         if (s->worst == VERDICT_PASS) /* an attempt before the one that passed is no failure */
             memset(&s->failure, 0, sizeof s->failure);
         s->last_run = s->run.id;
+        strcpy(s->last_serial, s->run.serial);
         slot_forget_run(s);
         break;
     }

@@ -30,11 +30,14 @@ enum slot_state {
 };
 const char *slot_state_name(enum slot_state s);
 
+enum { RUN_SERIAL_MAX = 128 };
+
 struct run { /* texts are owned here: they outlive the request that brought them */
     struct plan *plan;
     struct board board;
     int64_t id;
-    char order[65], operator_name[65], mode[17], serial[128], chip_id[65], bundle_sha256[65];
+    char order[65], operator_name[65], mode[17], serial[RUN_SERIAL_MAX], chip_id[65],
+        bundle_sha256[65];
     char program_version[65];
     int64_t started_wall_ms;
 };
@@ -97,6 +100,7 @@ struct slot {
     char progress[160];
     enum verdict last_verdict; /* of the run before, while idle */
     int64_t last_run;
+    char last_serial[RUN_SERIAL_MAX];
 };
 
 int slot_init(struct slot *s, struct engine *e, size_t index, struct error *err);

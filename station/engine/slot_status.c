@@ -33,8 +33,8 @@ cJSON *slot_describe(const struct slot *s)
     cJSON_AddStringToObject(o, "state", slot_state_name(s->state));
     cJSON_AddStringToObject(o, "verdict", busy ? "" : verdict_name(s->last_verdict));
     cJSON_AddNumberToObject(o, "run", (double)(busy ? s->run.id : s->last_run));
+    cJSON_AddStringToObject(o, "serial", busy ? s->run.serial : s->last_serial);
     if (busy && s->run.plan) {
-        cJSON_AddStringToObject(o, "serial", s->run.serial);
         cJSON_AddStringToObject(o, "order", s->run.order);
         cJSON_AddStringToObject(o, "product", s->run.plan->product);
         cJSON_AddStringToObject(o, "plan", s->run.plan->name);
