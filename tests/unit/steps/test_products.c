@@ -110,8 +110,9 @@ static void test_the_tables_criteria_are_the_limits(void **state)
     assert_true(limit_of(p, "power", "all_on_w")->max == 5);
     assert_true(limit_of(p, "button", "transitions")->min == 2);
     assert_true(limit_of(p, "infrared", "darkest_corner_ratio")->has_min);
-    /* Nothing but a unit without a fault is labelled and locked, and nothing follows the lock. */
-    assert_string_equal(p->steps[p->step_count - 1].id, "lock");
+    /* Only a unit without a fault is locked, and nothing but the label follows. */
+    assert_string_equal(p->steps[p->step_count - 2].id, "lock");
+    assert_string_equal(p->steps[p->step_count - 1].id, "label");
     assert_true(p->steps[p->step_count - 1].only_if_all_passed);
     assert_true(p->steps[p->step_count - 2].only_if_all_passed);
     plan_free(p);
