@@ -55,7 +55,7 @@ STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
-.PHONY: all demo test check bench soak fuzz install format arrows clean help FORCE
+.PHONY: all demo test check bench fuzz install format arrows clean help FORCE
 # Objects of tests, which rules alone lead to, are kept. Not all: what is secondary is not made while
 # its library is newer, so that a new source would not get in.
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(shell find tests -name '*.c' 2>/dev/null))
@@ -151,10 +151,6 @@ bench: ## benchmarks, beside their peers, as a table of ratios
 	@.ci/install build run test
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCHES)
 	@tests/bench/run $(BUILD)
-
-soak: ## the long proofs; summaries go to docs/evidence/
-	@.ci/install build run test
-	@tests/soak
 
 # ---- for people -----------------------------------------------------------------------------
 demo: ## a line in a box: installs, builds, runs four virtual cameras through the line
