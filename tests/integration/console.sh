@@ -55,7 +55,7 @@ quits() { press q && until_true 5 no_session && "$takt" station status --station
 dumb_terminal() {
     local term
     for term in dumb nonsense ''; do
-        TERM=$term script -qec "timeout 5 $takt console --station $station" "$work/typed" </dev/null
+        TERM=$term script -qec "timeout --foreground 5 $takt console --station $station" "$work/typed" </dev/null
         [ $? -eq 2 ] && grep -q 'takt console: the terminal type' "$work/typed" || return 1
     done
 }
