@@ -8,7 +8,7 @@ PREFIX  ?= /usr/local
 LDFLAGS += -Wl,--as-needed
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 
-CFLAGS  ?= -O2 -g
+CFLAGS  ?= -O2 -g1
 WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wvla -Wno-unused-parameter
 DEFINES := -D_GNU_SOURCE -I. -pthread -ffunction-sections -fdata-sections
