@@ -91,8 +91,7 @@ static void print_plain(const cJSON *result)
             continue;
         }
         if (cJSON_GetArraySize(field) > 24) {
-            printf("%-22s %d entries, shown by --json\n", field->string,
-                   cJSON_GetArraySize(field));
+            printf("%-22s %d entries, shown by --json\n", field->string, cJSON_GetArraySize(field));
             continue;
         }
         char *text = cJSON_PrintUnformatted(field);

@@ -41,7 +41,7 @@ struct plan_step {
     int deadline_ms;
     int attempts;
     bool continue_on_fail;
-    bool only_if_all_passed; /* skipped unless every step before it passed: label, lock */
+    bool only_if_all_passed;           /* skipped unless every step before it passed: label, lock */
     const char *needs[PLAN_NEEDS_MAX]; /* classes of instruments */
     size_t need_count;
     cJSON *params; /* an object, with the kind's defaults filled in */
