@@ -15,8 +15,8 @@ enum statement { PUT, GET, REMOVE, REMOVE_ATTEMPTS, PUT_ATTEMPT, GET_ATTEMPT, ST
 
 static const char *const texts[STATEMENTS] = {
     [PUT] = "INSERT OR REPLACE INTO engine_run VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
-    [GET] = "SELECT slot, at, current, attempt, tries, resumes, begun, ending, worst, message"
-            " FROM engine_run WHERE run = ?1",
+    [GET] = ("SELECT slot, at, current, attempt, tries, resumes, begun, ending, worst, message"
+             " FROM engine_run WHERE run = ?1"),
     [REMOVE] = "DELETE FROM engine_run WHERE run = ?1",
     [REMOVE_ATTEMPTS] = "DELETE FROM engine_attempt WHERE run = ?1",
     [PUT_ATTEMPT] = "INSERT OR REPLACE INTO engine_attempt VALUES(?1, ?2, ?3)",
