@@ -246,6 +246,9 @@ int unit_exchange(struct unit_link *l, const struct call *call, cJSON **result, 
     struct call with_cancel = *call;
     with_cancel.cancel = l->cancel;
     rc = session_call(s, &with_cancel, result, err);
+    /* What the unit answered names its method already; what befell the session does not. */
+    if (rc < 0 && rc != ERROR_REMOTE)
+        error_context(err, "%s", call->method);
     if (rc < 0)
         drop_if_broken(l, rc);
     return rc;
