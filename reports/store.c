@@ -24,14 +24,6 @@ const char *verdict_name(enum verdict v)
     return (size_t)v < sizeof verdict_names / sizeof verdict_names[0] ? verdict_names[v] : "";
 }
 
-enum verdict verdict_parse(const char *name)
-{
-    for (size_t i = 1; name && i < sizeof verdict_names / sizeof verdict_names[0]; i++)
-        if (!strcmp(name, verdict_names[i]))
-            return (enum verdict)i;
-    return VERDICT_NONE;
-}
-
 /* A POSIX record lock belongs to this process alone: forked slot workers do not keep it alive, and
  * the kernel drops it with the process, however that ends. */
 static int take_lock(const char *path, int *lock_fd, struct error *err)

@@ -46,7 +46,6 @@ enum verdict {
     VERDICT_SKIPPED,
 };
 const char *verdict_name(enum verdict v); /* "pass", ...; "" for NONE */
-enum verdict verdict_parse(const char *name);
 
 struct run_record {
     int64_t id; /* set by store_run_open */

@@ -282,11 +282,6 @@ size_t link_write_room(const struct link *l)
     return sender_room(&l->sender);
 }
 
-bool link_flushed(const struct link *l)
-{
-    return l->sender.done == l->sender.end;
-}
-
 static void pass_time(struct link *l, int64_t now_ms)
 {
     if (gave_out(l, now_ms)) {

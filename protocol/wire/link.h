@@ -71,8 +71,6 @@ size_t link_read(struct link *l, void *data, size_t size);
 /* Bytes for the peer; returns how many were taken (0 while the send window is full). */
 size_t link_write(struct link *l, const void *data, size_t size);
 size_t link_write_room(const struct link *l);
-/* True when everything written was framed and, where that is done, acknowledged. */
-bool link_flushed(const struct link *l);
 
 /* The next frame for the transport, `size` at least FRAME_BYTES_MAX; 0 when there is none now.
  * Also notices that time passed: call it whenever link_wake_ms() is reached. */

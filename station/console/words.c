@@ -58,11 +58,6 @@ void words_switch(void)
     choose(!is_chinese(getenv("LANGUAGE")));
 }
 
-const char *words_language(void)
-{
-    return is_chinese(getenv("LANGUAGE")) ? "zh" : "en";
-}
-
 struct word {
     const char *name, *text;
 };

@@ -11,7 +11,6 @@
 void words_start(const char *language);
 /* Takes turns between English and Chinese. */
 void words_switch(void);
-const char *words_language(void); /* "en" or "zh" */
 
 /* The word for a verdict or a state of taktd's, in the present language. */
 const char *words_verdict(const char *verdict);

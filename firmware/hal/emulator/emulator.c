@@ -1,6 +1,7 @@
 #include "firmware/hal/emulator/emulator.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,13 +104,4 @@ int physics_load(const char *path, struct physics *out, struct error *err)
 out:
     json_free(doc);
     return rc;
-}
-
-void physics_print(FILE *out)
-{
-    fprintf(out, "%-24s %14s %12s %12s %-7s %s\n", "parameter", "nominal", "lowest", "highest",
-            "unit", "meaning");
-    for (const struct physics_parameter *row = parameters; row->name; row++)
-        fprintf(out, "%-24s %14.12g %12.8g %12.8g %-7s %s\n", row->name, row->nominal, row->low,
-                row->high, row->unit, row->about);
 }

@@ -10,7 +10,6 @@
 #define TAKT_FIRMWARE_HAL_EMULATOR_PHYSICS_H
 
 #include <stddef.h>
-#include <stdio.h>
 
 #include "protocol/base/error.h"
 
@@ -165,7 +164,5 @@ void physics_nominal(struct physics *out);
  * "FILE:LINE: ..." for an unknown name (the nearest known one is named), a value out of its range
  * or of the wrong type. Without "chip_id" the seed makes one. */
 int physics_load(const char *path, struct physics *out, struct error *err);
-/* The table for people: name, nominal value, range, unit, meaning. */
-void physics_print(FILE *out);
 
 #endif

@@ -126,11 +126,6 @@ void painter_free(struct painter *p)
     free(p);
 }
 
-const struct lens *painter_lens(const struct painter *p)
-{
-    return &p->lens;
-}
-
 size_t painter_bytes(const struct painter *p)
 {
     return p->bytes;

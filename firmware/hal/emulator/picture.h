@@ -35,7 +35,6 @@ struct painter; /* lens, chart, room and buffers of one camera */
 int painter_create(const struct board *board, const struct physics *physics, struct painter **out,
                    struct error *err);
 void painter_free(struct painter *p);
-const struct lens *painter_lens(const struct painter *p);
 size_t painter_bytes(const struct painter *p);
 
 /* Fills the painter's own picture; valid until the next call. */

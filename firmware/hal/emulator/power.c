@@ -124,14 +124,6 @@ void power_draw(struct power *p, enum power_part part, double watts)
     pthread_mutex_unlock(&p->lock);
 }
 
-double power_watts(struct power *p, enum power_part part)
-{
-    pthread_mutex_lock(&p->lock);
-    double watts = p->watts[part];
-    pthread_mutex_unlock(&p->lock);
-    return watts;
-}
-
 double power_temperature_c(struct power *p)
 {
     pthread_mutex_lock(&p->lock);

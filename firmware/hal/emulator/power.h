@@ -31,7 +31,6 @@ int power_open(struct unit *unit, struct power **out, struct error *err);
 void power_close(struct power *p);
 
 void power_draw(struct power *p, enum power_part part, double watts);
-double power_watts(struct power *p, enum power_part part);
 double power_temperature_c(struct power *p);
 
 /* Amps into the connector for `watts` behind converters of `efficiency`, and `leak_amps` across it,

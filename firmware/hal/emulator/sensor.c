@@ -132,11 +132,6 @@ const struct sensor_defect *sensor_defects(const struct sensor *s, size_t *count
     return s->defects;
 }
 
-double sensor_electrons(const struct sensor *s, double lux_s)
-{
-    return s->electrons_a_lxs * lux_s;
-}
-
 static double response(const struct sensor *s, int colour)
 {
     return colour == 0 ? s->physics.red_gain : colour == 2 ? s->physics.blue_gain : 1;

@@ -37,7 +37,4 @@ void sensor_expose(struct sensor *s, const struct picture *light, double exposur
 /* The linear mean 0..1 that exposure control would meter at this exposure * gain (in ms). */
 double sensor_meter(const struct sensor *s, const struct picture *light, double exposure_gain_ms);
 
-/* Electrons in a green photosite for a focal-plane exposure in lux seconds. */
-double sensor_electrons(const struct sensor *s, double lux_s);
-
 #endif
