@@ -1,5 +1,9 @@
 /* A board: what firmware, image builder, bundle and flasher must agree on about one camera
- * hardware. One JSON file a board (firmware/boards/NAME.json, // comments allowed). */
+ * hardware. One JSON file a board (firmware/boards/NAME.json, // comments allowed).
+ *
+ * The sections boot, network, image and linux may be left out; so may each member of `linux`: a
+ * part that is not named there is not there. Texts are "" and numbers 0 where nothing is said.
+ * docs/firmware.md shows a whole file and says what each member is. */
 #ifndef TAKT_PROTOCOL_FORMATS_BOARD_H
 #define TAKT_PROTOCOL_FORMATS_BOARD_H
 
@@ -9,12 +13,27 @@
 
 #include "protocol/base/error.h"
 
-enum { BOARD_NAME_MAX = 32, BOARD_PARTITIONS_MAX = 24, BOARD_PINS_MAX = 8 };
+enum {
+    BOARD_NAME_MAX = 32,
+    BOARD_TEXT_MAX = 256,
+    BOARD_PATH_MAX = 96,
+    BOARD_PARTITIONS_MAX = 24,
+    BOARD_PINS_MAX = 8,
+    BOARD_PROMPTS_MAX = 4,
+    BOARD_KEYS_MAX = 4,
+    BOARD_BANKS_MAX = 4,
+    BOARD_INPUTS_MAX = 12,
+    BOARD_MODULES_MAX = 32,
+    BOARD_GPIOS_MAX = 32,
+    BOARD_PHASES_MAX = 4,
+};
 
+/* Every board has env and identity (two erase blocks each, one a copy), factory, data, and kernel
+ * and rootfs for slots a and b. */
 struct board_partition {
     char name[BOARD_NAME_MAX]; /* "boot", "env", "kernel_a", "rootfs_b", "identity", "data" */
     uint64_t offset_bytes, size_bytes;
-    bool protected_; /* never touched by an update: boot, identity */
+    bool protected_; /* never touched by an update: boot, identity, factory */
 };
 
 struct board_axis {
@@ -23,13 +42,124 @@ struct board_axis {
     double speed_dps;          /* usual speed, degrees per second */
 };
 
+/* ---- boot: what flashing and capture must know of the unit's boot loader -------------------- */
+
+/* Memory-mapped NOR: where the loader sees a stretch of the flash. Bank 0 begins at the flash's
+ * offset 0, each next one where the one before ends; all together are the whole flash. */
+struct board_bank {
+    uint64_t address, size_bytes;
+    uint64_t writable_bytes; /* the loader can erase and write its first so many bytes */
+};
+
+struct board_usb {
+    uint16_t vendor, product; /* both 0 = not there, or not known */
+};
+
+struct board_boot {
+    char loader[BOARD_NAME_MAX];  /* "U-Boot 2013.07" */
+    char console[BOARD_NAME_MAX]; /* Linux's name of the loader's UART: "ttyS1" */
+    uint32_t baud;
+    uint32_t rom_baud; /* the boot ROM's own lines before that; 0 = says nothing, or the same */
+
+    char prompts[BOARD_PROMPTS_MAX][BOARD_NAME_MAX]; /* "=> "; any one of them */
+    size_t prompt_count;
+    char stop_keys[BOARD_KEYS_MAX + 1]; /* bytes that stop autoboot, sent in turn; "" = none does */
+    char stop_prompt[64];               /* printed while they count; "" = nothing is printed: stream
+                                           the keys from power-on */
+    char password[64];                  /* asked for after a stop key; "" = none */
+
+    uint64_t load_address, script_address; /* in memory: a payload's, and a script's */
+    struct board_bank banks[BOARD_BANKS_MAX];
+    size_t bank_count; /* 0 = the flash is not memory-mapped */
+
+    /* Commands, each with its placeholders: {memory} an address; {flash} the offset in the flash,
+     * or its address when there are banks; {bytes} a length; {block} and {blocks} the same two in
+     * 512 bytes. Put in as hex with 0x. prepare: once before the others; erase: "" = not needed. */
+    char prepare[BOARD_PATH_MAX], erase[BOARD_PATH_MAX], write[BOARD_PATH_MAX],
+        read[BOARD_PATH_MAX];
+    bool tftp; /* the loader can load from the network */
+
+    char strap[BOARD_TEXT_MAX]; /* how a person gets to the boot ROM */
+    struct board_usb usb_rom, usb_gadget;
+};
+
+/* ---- network: what a session and network flashing meet -------------------------------------- */
+
+struct board_network {
+    char interface[16]; /* "eth0" */
+    bool dhcp;          /* else the two below */
+    char address[16];   /* IPv4, "10.0.2.15" */
+    int prefix_bits;
+    char gateway[16]; /* "" = none */
+};
+
+/* ---- image: what the image builder cannot make from this repository ------------------------- */
+
+struct board_input {
+    char name[BOARD_NAME_MAX];  /* "u-boot", "kernel", "device_tree", "vendor_libraries" */
+    char file[BOARD_PATH_MAX];  /* in the builder's folder of inputs, or in the package */
+    char package[64];           /* Debian package it comes from; "" = the folder */
+    char about[BOARD_TEXT_MAX]; /* what it is, for the one who must bring it */
+};
+
+struct board_image {
+    char data[8]; /* file system of partition data: "ubifs", "jffs2", "ext4" */
+    struct board_input inputs[BOARD_INPUTS_MAX];
+    size_t input_count;
+};
+
+/* ---- linux: what the Linux HAL opens -------------------------------------------------------- */
+
+struct board_module {
+    char name[BOARD_NAME_MAX]; /* "vivid"; loaded in this order */
+    char options[128];         /* "n_devs=1" */
+};
+
+struct board_gpio {
+    char name[BOARD_NAME_MAX]; /* a button, an LED, an ir_… or what a motor names */
+    char chip[BOARD_NAME_MAX]; /* "gpiochip0", or the chip's label */
+    uint32_t line;
+    bool active_low;
+};
+
+struct board_motor {
+    char phases[BOARD_PHASES_MAX][BOARD_NAME_MAX]; /* names of gpios, in the order of a step */
+    size_t phase_count;                            /* 0 = no motor, else 4 */
+    char home[BOARD_NAME_MAX];                     /* the homing sensor's gpio */
+};
+
+struct board_linux {
+    char arguments[BOARD_TEXT_MAX]; /* the kernel's command line, as far as the board decides it */
+    struct board_module modules[BOARD_MODULES_MAX];
+    size_t module_count;
+    char camera[BOARD_PATH_MAX];      /* "/dev/video0" */
+    char microphone[BOARD_NAME_MAX];  /* ALSA, "hw:0,1" */
+    char speaker[BOARD_NAME_MAX];     /* ALSA, "hw:0,0" */
+    char mtd[BOARD_NAME_MAX];         /* the whole flash's name in /proc/mtd */
+    char block[BOARD_PATH_MAX];       /* or its block device: eMMC */
+    char radio[16];                   /* "wlan0" */
+    char card[BOARD_PATH_MAX];        /* "/dev/mmcblk0" */
+    char watchdog[BOARD_PATH_MAX];    /* "/dev/watchdog0" */
+    char temperature[BOARD_PATH_MAX]; /* a file of millidegrees */
+    char chip_id[BOARD_PATH_MAX];     /* a file with the fused id */
+    struct board_gpio gpio[BOARD_GPIOS_MAX];
+    size_t gpio_count;
+    struct board_motor pan, tilt;
+};
+
 struct board {
     char name[BOARD_NAME_MAX]; /* "ssc337de-nand128" */
     char soc[BOARD_NAME_MAX];  /* "SSC337DE" */
+    char arch[8];              /* "armhf", "mipsel" */
     uint64_t memory_bytes;
 
     char flash_kind[8]; /* "nor", "nand", "emmc" */
     uint64_t flash_bytes;
+    /* Partitions begin and end on erase blocks, and what is written as a whole (a copy of env, of
+     * identity) has one for itself. eMMC needs no erase: its erase block is the grain in which the
+     * HAL's erase() fills with 0xFF, and should be the part's erase group (EXT_CSD[224] * 512 KiB),
+     * so that what the part moves about in one partition is never another's; its page is the
+     * sector, 512 bytes. */
     uint32_t erase_bytes, page_bytes;
     struct board_partition partitions[BOARD_PARTITIONS_MAX];
     size_t partition_count;
@@ -48,6 +178,12 @@ struct board {
     char leds[BOARD_PINS_MAX][BOARD_NAME_MAX];
     size_t led_count;
     double supply_volts; /* nominal, 5.0 */
+
+    bool has_boot, has_network, has_image, has_linux;
+    struct board_boot boot;
+    struct board_network network;
+    struct board_image image;
+    struct board_linux linux;
 };
 
 /* ERROR_INPUT with "FILE:LINE: ..." for anything missing, misspelt, out of range; for partitions
@@ -60,5 +196,15 @@ int board_parse(const char *name, const char *text, size_t size, struct board *o
 /* NULL when the board has none of that name. "kernel" and "rootfs" with slot 'a' or 'b' name
  * kernel_a and so on; slot 0 takes the name as it is. */
 const struct board_partition *board_partition(const struct board *b, const char *name, char slot);
+
+/* NULL when `linux` names no such gpio. */
+const struct board_gpio *board_gpio(const struct board *b, const char *name);
+
+/* "enter", "ctrl-c", "escape", "space": a byte of stop_keys as the board file says it. */
+const char *board_key_name(char key);
+
+/* What {flash} stands for in the loader's commands: an offset of the flash as the loader wants it,
+ * its address when the flash is memory-mapped. */
+uint64_t board_flash_address(const struct board *b, uint64_t offset_bytes);
 
 #endif

@@ -105,7 +105,7 @@ static inline void memory_flash_power_on(struct flash *f, int cut_at)
 
 /* A small NAND with everything the firmware asks for. */
 static const char memory_flash_board[] =
-    "{\"board\":\"tiny\",\"soc\":\"NONE\",\"memory_mib\":1,"
+    "{\"board\":\"tiny\",\"soc\":\"NONE\",\"arch\":\"armhf\",\"memory_mib\":1,"
     "\"flash\":{\"kind\":\"nand\",\"size_mib\":2,\"erase_bytes\":65536,\"page_bytes\":2048,"
     "\"partitions\":["
     "{\"name\":\"env\",\"offset_kib\":0,\"size_kib\":128},"
@@ -114,7 +114,8 @@ static const char memory_flash_board[] =
     "{\"name\":\"kernel_b\",\"offset_kib\":384,\"size_kib\":128},"
     "{\"name\":\"rootfs_a\",\"offset_kib\":512,\"size_kib\":512},"
     "{\"name\":\"rootfs_b\",\"offset_kib\":1024,\"size_kib\":512},"
-    "{\"name\":\"data\",\"offset_kib\":1536,\"size_kib\":512}]},"
+    "{\"name\":\"factory\",\"offset_kib\":1536,\"size_kib\":64,\"protected\":true},"
+    "{\"name\":\"data\",\"offset_kib\":1600,\"size_kib\":448}]},"
     "\"camera\":{\"sensor\":\"S\",\"width_px\":64,\"height_px\":32,\"pixel_um\":2.5,"
     "\"focal_mm\":3.6,\"f_number\":2},"
     "\"ptz\":{\"pan\":{\"min_deg\":0,\"max_deg\":350,\"steps_per_turn\":32,\"microstepping\":16,"

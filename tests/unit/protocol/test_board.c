@@ -89,14 +89,14 @@ static void refused(const char *old, const char *new, const char *words)
 static void test_partitions_that_cannot_be_are_refused_by_line(void **state)
 {
     (void)state;
-    refused("{ \"name\": \"rootfs_a\", \"offset_kib\": 9728",
-            "{ \"name\": \"rootfs_a\", \"offset_kib\": 9600", "overlaps 'kernel_b'");
-    refused("{ \"name\": \"data\", \"offset_kib\": 71168, \"size_kib\": 59904",
-            "{ \"name\": \"data\", \"offset_kib\": 71168, \"size_kib\": 60032", "past the flash");
-    refused("{ \"name\": \"kernel_a\", \"offset_kib\": 1536",
-            "{ \"name\": \"kernel_a\", \"offset_kib\": 1540", "erase blocks of 131072");
-    refused("{ \"name\": \"kernel_a\", \"offset_kib\": 1536, \"size_kib\": 4096",
-            "{ \"name\": \"kernel_a\", \"offset_kib\": 1536, \"size_kib\": 3968", "same size");
+    refused("{ \"name\": \"rootfs_a\", \"offset_kib\": 9984",
+            "{ \"name\": \"rootfs_a\", \"offset_kib\": 9856", "overlaps 'kernel_b'");
+    refused("{ \"name\": \"data\", \"offset_kib\": 71424, \"size_kib\": 59648",
+            "{ \"name\": \"data\", \"offset_kib\": 71424, \"size_kib\": 59776", "past the flash");
+    refused("{ \"name\": \"kernel_a\", \"offset_kib\": 1792",
+            "{ \"name\": \"kernel_a\", \"offset_kib\": 1796", "erase blocks of 131072");
+    refused("{ \"name\": \"kernel_a\", \"offset_kib\": 1792, \"size_kib\": 4096",
+            "{ \"name\": \"kernel_a\", \"offset_kib\": 1792, \"size_kib\": 3968", "same size");
 }
 
 static void test_what_the_firmware_needs_must_be_there(void **state)
