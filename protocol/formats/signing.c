@@ -119,3 +119,21 @@ int signing_verify(const char *public_pem, const void *data, size_t size, const 
     ERR_clear_error();
     return rc;
 }
+
+static int check_key(const char *pem, int is_private, struct error *err)
+{
+    EVP_PKEY *key;
+    int rc = read_key(pem, is_private, &key, err);
+    EVP_PKEY_free(key);
+    return rc;
+}
+
+int signing_public_key_check(const char *public_pem, struct error *err)
+{
+    return check_key(public_pem, 0, err);
+}
+
+int signing_private_key_check(const char *private_pem, struct error *err)
+{
+    return check_key(private_pem, 1, err);
+}

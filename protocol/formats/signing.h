@@ -27,5 +27,8 @@ int signing_sign(const char *private_pem, const void *data, size_t size,
  * not a P-256 public key. */
 int signing_verify(const char *public_pem, const void *data, size_t size, const uint8_t *signature,
                    size_t signature_size, struct error *err);
+/* Is it the key of that half? ERROR_INPUT otherwise. */
+int signing_public_key_check(const char *public_pem, struct error *err);
+int signing_private_key_check(const char *private_pem, struct error *err);
 
 #endif
