@@ -20,6 +20,39 @@ CFLAGS  += -O1 -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-reco
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
+# make CROSS=armhf|mipsel: camd and what it is made of, for a camera's processor, into its own
+# folder; `make CROSS=armhf check` runs their unit tests under qemu-user (docs/firmware.md).
+ifdef CROSS
+armhf_TRIPLET  := arm-linux-gnueabihf
+armhf_CPU      := -mcpu=cortex-a7 -mfpu=neon-vfpv4 -mfloat-abi=hard -mthumb
+armhf_QEMU     := qemu-arm-static -cpu cortex-a7
+# XBurst, little endian. Its own FPU runs either register model; Debian's libraries use FPXX.
+mipsel_TRIPLET := mipsel-linux-gnu
+mipsel_CPU     := -march=mips32r2
+mipsel_QEMU    := qemu-mipsel-static -cpu 24Kf
+# It has no 64-bit atomics of its own; libcrypto needs them as well.
+mipsel_LIBS    := -latomic
+TRIPLET := $($(CROSS)_TRIPLET)
+ifndef TRIPLET
+$(error CROSS=$(CROSS): expected armhf or mipsel)
+endif
+SYSROOT := build/sysroot-$(CROSS)
+ifneq ($(shell .ci/sysroot $(CROSS) && echo there),there)
+$(error CROSS=$(CROSS): there is no $(SYSROOT))
+endif
+BUILD   := build/$(CROSS)
+CC      := $(TRIPLET)-gcc --sysroot=$(SYSROOT)
+STRIP   := $(TRIPLET)-strip
+# Times and file sizes of 64 bits: units are sold past 2038 and take cards past 2 GiB.
+CFLAGS  += $($(CROSS)_CPU) -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+# The same bytes wherever it is built.
+CFLAGS  += -ffile-prefix-map=$(CURDIR)=.
+export PKG_CONFIG_SYSROOT_DIR := $(SYSROOT)
+export PKG_CONFIG_LIBDIR := $(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig
+# What tests/run starts test programs with.
+export RUNNER := $($(CROSS)_QEMU) -L $(SYSROOT)
+endif
+
 # ---- libraries: one archive per house, in the order of who may use whom --------------------
 # name           folders                                                packages
 protocol_DIRS     := protocol protocol/base protocol/wire protocol/transport protocol/formats
@@ -36,7 +69,7 @@ cli_DIRS          := station/cli
 firmware_DIRS     := firmware/camd firmware/factory firmware/update firmware/hal \
                      firmware/hal/emulator
 
-STATION  := cli console engine steps plan flash measure fixtures provisioning reports
+STATION   := $(if $(CROSS),,cli console engine steps plan flash measure fixtures provisioning reports)
 LIBRARIES := protocol firmware $(STATION)
 
 # Libraries of the machine each program links (docs/dependencies.md says why each is there).
@@ -46,12 +79,16 @@ STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libcurl ncurses
 
 CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \
                 $(wildcard station/console/po/*.po))
-PROGRAMS := $(BUILD)/takt $(BUILD)/taktd $(BUILD)/camd
+PROGRAMS := $(if $(CROSS),,$(BUILD)/takt $(BUILD)/taktd) $(BUILD)/camd
 MAINS    := station/cli/takt.c station/engine/taktd.c firmware/camd/camd.c
 
+ifdef CROSS
+STATION_PKGS := $(FIRMWARE_PKGS)
+CATALOGUES   :=
+endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(STATION_PKGS) 2>/dev/null)
-FIRMWARE_LDLIBS = $(shell pkg-config --libs $(FIRMWARE_PKGS)) -lm
-STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm
+FIRMWARE_LDLIBS = $(shell pkg-config --libs $(FIRMWARE_PKGS)) -lm $($(CROSS)_LIBS)
+STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm $($(CROSS)_LIBS)
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
@@ -78,7 +115,7 @@ STATION_LIBS  := $(patsubst %,$(BUILD)/lib%.a,$(STATION) protocol)
 FIRMWARE_LIBS := $(patsubst %,$(BUILD)/lib%.a,firmware protocol)
 ALL_LIBS      := $(patsubst %,$(BUILD)/lib%.a,$(STATION) firmware protocol)
 
-$(BUILD)/%.o: %.c $(BUILD)/flags
+$(BUILD)/%.o: %.c $(BUILD)/flags $(SYSROOT:%=%/.stamp)
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	@$(COMPILE) -c $< -o $@
@@ -110,7 +147,8 @@ $(BUILD)/locale/%/LC_MESSAGES/takt.mo: station/console/po/%.po
 	@msgfmt --check -o $@ $<
 
 # ---- tests ----------------------------------------------------------------------------------
-UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find tests/unit -name 'test_*.c' 2>/dev/null))
+TEST_DIRS  := $(if $(CROSS),tests/unit/protocol tests/unit/firmware,tests/unit)
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(shell find $(TEST_DIRS) -name 'test_*.c' 2>/dev/null))
 # What has threads: the thread sanitizer is too slow for pictures, and has nothing to find there.
 THREADED   := protocol/test_session% fixtures/% steps/% firmware/test_agent \
               $(addprefix firmware/hal/emulator/test_,audio motor power radio)
@@ -174,4 +212,6 @@ clean: ## remove everything built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not within what .ci/sysroot unpacked.
+-include $(shell find $(BUILD) -name '*-armhf' -prune -o -name '*-mipsel' -prune \
+            -o -type f -name '*.d' -print 2>/dev/null)

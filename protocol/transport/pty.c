@@ -35,6 +35,9 @@ static int pty_set_baud(struct transport *t, int baud, struct error *err)
         cfsetspeed(&settings, speeds[i].speed);
         if (tcsetattr(t->read_fd, TCSANOW, &settings))
             return error_errno(err, ERROR_IO, "%s: cannot set %d baud", t->name, baud);
+        /* tcsetattr() is content when any part of it could be set. */
+        if (tcgetattr(t->read_fd, &settings) || cfgetospeed(&settings) != speeds[i].speed)
+            return error_set(err, ERROR_IO, "%s: it did not take %d baud", t->name, baud);
         return 0;
     }
     return error_set(err, ERROR_INPUT, "%s: %d is not a rate of a terminal", t->name, baud);
