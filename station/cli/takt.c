@@ -20,6 +20,7 @@ static const struct {
     {"report", cli_report, "the record of a unit or an order"},
     {"run", cli_run, "one run on every slot; waits for the verdicts"},
     {"station", cli_station, "what taktd is doing; stopping it"},
+    {"stats", cli_stats, "statistics of a table: capability, control charts, gage R&R"},
     {NULL, NULL, NULL},
 };
 

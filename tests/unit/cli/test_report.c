@@ -1,37 +1,9 @@
 /* takt report: what scripts rely on, its exit status and what is on stdout. */
 #include "tests/unit/reports/store_fixture.h"
 
-#include "station/cli/command.h"
+#include "tests/unit/cli/printed.h"
 
-/* Runs it with stdout and stderr in a file; "text" gets what it printed. */
-static int report(struct store_fixture *f, char *text, size_t size, int argc, const char **argv)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/printed", f->folder);
-    fflush(stdout);
-    fflush(stderr);
-    int saved_out = dup(1), saved_err = dup(2);
-    FILE *file = fopen(path, "w+");
-    assert_non_null(file);
-    dup2(fileno(file), 1);
-    dup2(fileno(file), 2);
-    int status = cli_report(argc, (char **)argv);
-    fflush(stdout);
-    fflush(stderr);
-    dup2(saved_out, 1);
-    dup2(saved_err, 2);
-    close(saved_out);
-    close(saved_err);
-    rewind(file);
-    size_t n = fread(text, 1, size - 1, file);
-    text[n] = '\0';
-    fclose(file);
-    return status;
-}
-
-#define REPORT(f, text, ...)                                                                       \
-    report(f, text, sizeof(text), (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)),   \
-           (const char *[]){__VA_ARGS__, NULL})
+#define REPORT(f, text, ...) PRINTED(cli_report, text, __VA_ARGS__)
 
 static struct store_fixture *filled_store(void)
 {
