@@ -74,7 +74,8 @@ struct board_boot {
 
     /* Commands, each with its placeholders: {memory} an address; {flash} the offset in the flash,
      * or its address when there are banks; {bytes} a length; {block} and {blocks} the same two in
-     * 512 bytes. Put in as hex with 0x. prepare: once before the others; erase: "" = not needed. */
+     * 512 bytes. Put in as hex with 0x. prepare: once before the others. One that is "" is not
+     * needed (erase, on eMMC) or not to be had: without write, what writes must be loaded first. */
     char prepare[BOARD_PATH_MAX], erase[BOARD_PATH_MAX], write[BOARD_PATH_MAX],
         read[BOARD_PATH_MAX];
     bool tftp; /* the loader can load from the network */
@@ -96,9 +97,10 @@ struct board_network {
 /* ---- image: what the image builder cannot make from this repository ------------------------- */
 
 struct board_input {
-    char name[BOARD_NAME_MAX];  /* "u-boot", "kernel", "device_tree", "vendor_libraries" */
-    char file[BOARD_PATH_MAX];  /* in the builder's folder of inputs, or in the package */
-    char package[64];           /* Debian package it comes from; "" = the folder */
+    char name[BOARD_NAME_MAX]; /* "u-boot", "kernel", "device_tree", "vendor_libraries" */
+    char file[BOARD_PATH_MAX]; /* in the builder\'s folder of inputs; "/…" in the package, where a
+                                  "*" stands for its version */
+    char package[64];          /* Debian package it comes from; "" = the folder */
     char about[BOARD_TEXT_MAX]; /* what it is, for the one who must bring it */
 };
 
@@ -111,13 +113,14 @@ struct board_image {
 /* ---- linux: what the Linux HAL opens -------------------------------------------------------- */
 
 struct board_module {
-    char name[BOARD_NAME_MAX]; /* "vivid"; loaded in this order */
+    char name[BOARD_NAME_MAX]; /* "vivid"; loaded in this order, after what it depends on */
     char options[128];         /* "n_devs=1" */
+    bool early;                /* before the root file system is mounted, to get at it */
 };
 
 struct board_gpio {
     char name[BOARD_NAME_MAX]; /* a button, an LED, an ir_… or what a motor names */
-    char chip[BOARD_NAME_MAX]; /* "gpiochip0", or the chip's label */
+    char chip[BOARD_NAME_MAX]; /* "gpiochip0", in /dev */
     uint32_t line;
     bool active_low;
 };

@@ -189,10 +189,9 @@ static int read_commands(const struct json_document *doc, const cJSON *boot, str
     const struct {
         const char *name;
         char *to;
-        bool needed, takes_memory;
-    } commands[] = {{"erase", out->erase, strcmp(b->flash_kind, "emmc") != 0, false},
-                    {"write", out->write, true, true},
-                    {"read", out->read, true, true}};
+        bool takes_memory;
+    } commands[] = {
+        {"erase", out->erase, false}, {"write", out->write, true}, {"read", out->read, true}};
     const cJSON *object;
     if (!board_member(boot, "commands"))
         return 0;
@@ -204,7 +203,7 @@ static int read_commands(const struct json_document *doc, const cJSON *boot, str
                             err);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0] && !rc; i++) {
         const char *name = commands[i].name;
-        if (!commands[i].needed && !board_member(object, name))
+        if (!board_member(object, name))
             continue;
         rc = board_need_text(doc, object, name, BOARD_WORDS, commands[i].to, BOARD_PATH_MAX, err);
         if (!rc)

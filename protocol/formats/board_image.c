@@ -21,11 +21,12 @@ static int read_input(const struct json_document *doc, const cJSON *item, struct
         rc = board_need_text(doc, item, "about", BOARD_PROSE, in->about, sizeof in->about, err);
     if (rc)
         return rc;
-    /* It is joined to a folder of the builder's choice, and must stay in it. */
-    if (in->file[0] == '/' || strstr(in->file, ".."))
-        return json_complain(doc, board_member(item, "file"), err,
-                             "'file' is '%s', expected a path within the folder of inputs",
-                             in->file);
+    /* A name in the builder's folder must stay in it; a package's file is where dpkg puts it. */
+    if ((in->file[0] == '/') != (in->package[0] != '\0') || strstr(in->file, ".."))
+        return json_complain(doc, board_member(item, "file"), err, "'file' is '%s', expected %s",
+                             in->file,
+                             in->package[0] ? "its path in the package, from '/' on"
+                                            : "a path within the folder of inputs");
     for (size_t i = 0; i < image->input_count; i++)
         if (strcmp(image->inputs[i].name, in->name) == 0)
             return json_complain(doc, item, err, "input '%s' is there twice", in->name);

@@ -11,7 +11,7 @@ enum { OWN_PINS = sizeof own_pins / sizeof own_pins[0] };
 static int read_module(const struct json_document *doc, const cJSON *item, struct board_linux *out,
                        struct error *err)
 {
-    static const char *const members[] = {"name", "options", NULL};
+    static const char *const members[] = {"name", "options", "early", NULL};
     if (out->module_count == BOARD_MODULES_MAX)
         return json_complain(doc, item, err, "more than %d 'modules'", BOARD_MODULES_MAX);
     if (!cJSON_IsObject(item))
@@ -22,6 +22,8 @@ static int read_module(const struct json_document *doc, const cJSON *item, struc
         rc = board_need_name(doc, item, "name", m->name, err);
     if (!rc)
         rc = board_may_text(doc, item, "options", BOARD_WORDS, m->options, sizeof m->options, err);
+    if (!rc)
+        rc = board_may_bool(doc, item, "early", &m->early, err);
     for (size_t i = 0; i < out->module_count && !rc; i++)
         if (strcmp(out->modules[i].name, m->name) == 0)
             rc = json_complain(doc, item, err, "module '%s' is there twice", m->name);
