@@ -59,7 +59,7 @@ protocol_DIRS     := protocol protocol/base protocol/wire protocol/transport pro
 measure_DIRS      := station/measure
 fixtures_DIRS     := fixtures fixtures/virtual
 provisioning_DIRS := provisioning
-reports_DIRS      := reports reports/statistics
+reports_DIRS      := reports reports/statistics reports/store reports/outbox
 flash_DIRS        := station/flash
 plan_DIRS         := station/plan
 steps_DIRS        := station/steps
@@ -74,7 +74,7 @@ LIBRARIES := protocol firmware $(STATION)
 
 # Libraries of the machine each program links (docs/dependencies.md says why each is there).
 FIRMWARE_PKGS := libcjson libcrypto libssl libserialport
-STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libcurl ncursesw \
+STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl ncursesw \
                  libavformat libavcodec libswscale libavutil libpng libqrencode
 
 CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \

@@ -10,6 +10,7 @@
 #include "protocol/base/buffer.h"
 #include "protocol/base/clock.h"
 #include "reports/store_schema.h"
+#include "reports/utf8.h"
 
 sqlite3_stmt *rows_prepare(sqlite3 *db, struct error *err, const char *sql, const char *types, ...)
 {
@@ -38,34 +39,10 @@ int rows_next(sqlite3 *db, sqlite3_stmt *st, struct error *err)
     return code == SQLITE_DONE ? 0 : store_fail(db, err, "cannot read the store");
 }
 
-/* The length of the UTF-8 sequence at p, 0 when there is none (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-static size_t utf8_length(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 cJSON *rows_text(sqlite3_stmt *st, int column)
 {
-    const unsigned char *text = sqlite3_column_text(st, column);
     struct buffer b = {0};
-    int rc = 0;
-    for (const unsigned char *p = text; p && *p && !rc;) {
-        size_t n = utf8_length(p);
-        rc = n ? buffer_append(&b, p, n) : buffer_append(&b, "\xef\xbf\xbd", 3);
-        p += n ? n : 1;
-    }
+    int rc = utf8_append_clean(&b, (const char *)sqlite3_column_text(st, column));
     const char *clean = rc ? NULL : buffer_text(&b);
     cJSON *value = clean ? cJSON_CreateString(clean) : NULL;
     buffer_free(&b);

@@ -1,8 +1,10 @@
 /* The store: every order, unit, run, step and figure, committed before anyone acts on it.
  *
- * SQLite, WAL, synchronous=FULL. taktd is the only writer; readers open their own read-only
- * handle (query.h). Schema: docs/records.md. Calls between store_begin() and store_commit() are
- * one transaction; the commit is durable when it returns. */
+ * One schema, two engines. A station's own store is one SQLite file (WAL, synchronous=FULL): taktd
+ * is its only writer. The store that stations of a line share is a PostgreSQL database, named by
+ * its address ("postgresql://..."); each station's outbox writes to it. Readers open their own
+ * handle (store_open_reader(), or query.h for SQLite). Schema: docs/records.md. Calls between
+ * store_begin() and store_commit() are one transaction; the commit is durable when it returns. */
 #ifndef TAKT_REPORTS_STORE_H
 #define TAKT_REPORTS_STORE_H
 
@@ -20,18 +22,25 @@ struct store;
 #define STORE_FILE        "store.db"
 #define STORE_ATTACHMENTS "attachments"
 
-/* Makes or migrates `path` and holds PATH.lock, a record lock that dies with the process and is
- * not inherited by forked workers; attachments go to `attachments_dir`. ERROR_STATE for a store of
- * a newer version, ERROR_BUSY when another process has it, ERROR_FULL on a full disk, ERROR_INPUT
- * for a damaged file or one that is no store: it is left as it was. */
-int store_open(const char *path, const char *attachments_dir, struct store **out,
+/* Makes or migrates the store at `place`, a path or a PostgreSQL address. ERROR_STATE for a store
+ * of a newer version, ERROR_FULL on a full disk, ERROR_INPUT for a damaged file or one that is no
+ * store: it is left as it was. A file's writer holds PATH.lock, a record lock that dies with the
+ * process and is not inherited by forked workers: ERROR_BUSY when another process has it;
+ * attachments go to `attachments_dir` (NULL: none is made). A server that does not answer is
+ * ERROR_CLOSED, and store_begin() connects again. */
+int store_open(const char *place, const char *attachments_dir, struct store **out,
                struct error *err);
+/* A handle through which every write is refused (ERROR_REFUSED); ERROR_MISSING without a store. */
+int store_open_reader(const char *place, struct store **out, struct error *err);
 void store_close(struct store *s);
-sqlite3 *store_handle(struct store *s); /* for provisioning's tables in the same transactions */
+/* For provisioning's tables in the same transactions; NULL where the engine is not SQLite. */
+sqlite3 *store_handle(struct store *s);
+const char *store_engine_name(const struct store *s); /* "sqlite", "postgresql" */
 
-/* A call that fails inside a transaction takes back its own rows only. When SQLite gave up the
- * whole transaction (full disk, I/O error), every call up to store_commit() fails with that error
- * and nothing of the transaction is there: gather, begin, write, commit, and only then answer. */
+/* A call that fails inside a transaction takes back its own rows only. When the engine gave up the
+ * whole transaction (full disk, I/O error, connection gone), every call up to store_commit() fails
+ * with that error and nothing of the transaction is there: gather, begin, write, commit, and only
+ * then answer. */
 int store_begin(struct store *s, struct error *err);
 int store_commit(struct store *s, struct error *err);
 void store_rollback(struct store *s);
@@ -47,6 +56,13 @@ enum verdict {
 };
 const char *verdict_name(enum verdict v); /* "pass", ...; "" for NONE */
 
+/* An instrument that touches the units of a run, with the calibration it has. Dates are texts as
+ * the certificate gives them ("2026-11-28"), "" unknown. */
+struct instrument_record {
+    const char *class_name, *name, *serial;
+    const char *certificate, *calibrated_on, *due_on;
+};
+
 struct run_record {
     int64_t id; /* set by store_run_open */
     const char *order, *product, *plan;
@@ -57,6 +73,8 @@ struct run_record {
     const char *serial;               /* "" while unknown */
     const char *operator_name, *mode; /* "production", "engineering", ... */
     int64_t started_wall_ms;
+    const struct instrument_record *instruments;
+    size_t instrument_count;
 };
 /* Opens a run; makes order and unit when they are new. */
 int store_run_open(struct store *s, struct run_record *run, struct error *err);
@@ -97,7 +115,8 @@ struct step_record {
 /* ERROR_STATE when this run, index and attempt is there already, or the run is closed: a step is
  * never recorded twice. */
 int store_step(struct store *s, const struct step_record *step, struct error *err);
-/* ERROR_STATE when it is closed already. */
+/* ERROR_STATE when it is closed already. What goes out to the store's destinations (outbox.h) is
+ * queued with it. */
 int store_run_close(struct store *s, int64_t run, enum verdict verdict, const char *message,
                     int64_t ended_wall_ms, struct error *err);
 
@@ -109,6 +128,23 @@ struct open_run {
 };
 int store_open_runs(struct store *s, int (*each)(void *context, const struct open_run *r),
                     void *context, struct error *err);
+
+/* What a person found wrong with a unit (by chip id, else by serial), and what was done about it.
+ * ids are set. ERROR_MISSING for a unit or defect that is not there. Never changed afterwards. */
+struct defect_record {
+    int64_t id;
+    const char *unit;
+    int64_t run; /* in which it showed, 0 none */
+    const char *code, *place, *text, *operator_name;
+    int64_t found_wall_ms;
+};
+int store_defect(struct store *s, struct defect_record *d, struct error *err);
+struct repair_record {
+    int64_t id, defect;
+    const char *action, *part, *text, *operator_name;
+    int64_t done_wall_ms;
+};
+int store_repair(struct store *s, struct repair_record *r, struct error *err);
 
 /* Writes bytes below attachments_dir by their hash (durable on return; the same bytes twice are
  * one file). Needs no store: slot workers call it. sha256_hex gets the name. */

@@ -1,7 +1,6 @@
-/* The store's tables and how an older store becomes the present one. docs/records.md says what
- * every table means. */
-#ifndef TAKT_REPORTS_STORE_SCHEMA_H
-#define TAKT_REPORTS_STORE_SCHEMA_H
+/* The SQLite side of the store's tables: their version, and what a failure means. */
+#ifndef TAKT_REPORTS_STORE_SCHEMA_FILE_H
+#define TAKT_REPORTS_STORE_SCHEMA_FILE_H
 
 #include <sqlite3.h>
 
@@ -9,7 +8,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x54414b54, /* "TAKT" in the SQLite header */
-    STORE_VERSION = 1,                 /* PRAGMA user_version */
+    STORE_VERSION = 2,                 /* PRAGMA user_version */
 };
 
 /* 0 for an empty file or a store up to STORE_VERSION. ERROR_STATE when it is newer, ERROR_INPUT

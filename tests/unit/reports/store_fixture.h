@@ -19,7 +19,7 @@
 #include "reports/store.h"
 
 struct store_fixture {
-    char folder[64], path[96], attachments[96];
+    char folder[64], path[200], attachments[96];
     struct store *store;
 };
 
@@ -36,6 +36,18 @@ static inline void store_fixture_open(struct store_fixture *f)
 {
     struct error err = {0};
     assert_done(store_open(f->path, f->attachments, &f->store, &err), err);
+}
+
+/* A store in a database instead of a file: every other thing is the same. */
+static inline struct store_fixture *store_fixture_at(const char *place)
+{
+    struct store_fixture *f = calloc(1, sizeof *f);
+    strcpy(f->folder, "/tmp/takt-store-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->path, sizeof f->path, "%s", place);
+    snprintf(f->attachments, sizeof f->attachments, "%s/" STORE_ATTACHMENTS, f->folder);
+    store_fixture_open(f);
+    return f;
 }
 
 static inline struct store_fixture *store_fixture_new(void)

@@ -1,11 +1,12 @@
 /* What is written into the store: runs, units, steps and their figures. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/base/digest.h"
 #include "reports/store.h"
-#include "reports/store_schema.h"
-#include "reports/store_statements.h"
+#include "reports/store/statements.h"
 
 static const char *text_of(const char *text)
 {
@@ -34,28 +35,83 @@ static int station_of(struct store *s, const struct run_record *run, int64_t *ou
 static int order_of(struct store *s, const struct run_record *run, int64_t product, int64_t *out,
                     struct error *err)
 {
-    int rc = store_number(s, ST_ORDER_FIND, out, err, "t", text_of(run->order));
-    if (rc != 0)
-        return rc > 0 ? 0 : rc;
-    rc = store_run(s, ST_ORDER_ADD, err, "tii", text_of(run->order), product, run->started_wall_ms);
-    if (!rc)
-        *out = sqlite3_last_insert_rowid(s->db);
-    return rc;
+    const char *name = text_of(run->order);
+    int rc = store_number(s, ST_ORDER_FIND, out, err, "t", name);
+    if (rc == 0)
+        rc = store_number(s, ST_ORDER_ADD, out, err, "tii", name, product, run->started_wall_ms);
+    if (rc == 0) /* another writer was quicker */
+        rc = store_number(s, ST_ORDER_FIND, out, err, "t", name);
+    return rc < 0 ? rc : 0;
+}
+
+static int note_operator(struct store *s, const char *name, int64_t wall_ms, struct error *err)
+{
+    int64_t id = 0;
+    int rc = *name ? store_number(s, ST_OPERATOR_FIND, &id, err, "t", name) : 1;
+    if (rc == 0)
+        rc = store_run(s, ST_OPERATOR_ADD, err, "ti", name, wall_ms);
+    return rc < 0 ? rc : 0;
 }
 
 static int unit_add(struct store *s, const char *chip_id, const char *serial, int64_t wall_ms,
                     int64_t *out, struct error *err)
 {
-    int rc = store_run(s, ST_UNIT_ADD, err, "nni", chip_id, serial, wall_ms);
-    if (!rc)
-        *out = sqlite3_last_insert_rowid(s->db);
+    int rc = store_number(s, ST_UNIT_ADD, out, err, "nni", chip_id, serial, wall_ms);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- what touched a unit --------------------------------------------------------------------- */
+
+/* The set's name is the hash of its members, in the order given: a slot's wiring gives the same
+ * order every time. */
+static int tooling_hash(const struct run_record *run, char hex[DIGEST_TEXT], struct error *err)
+{
+    uint8_t hash[DIGEST_BYTES];
+    struct digest *d = digest_start();
+    if (!d)
+        return error_set(err, ERROR_MEMORY, "a run's instruments: out of memory");
+    for (size_t i = 0; i < run->instrument_count; i++) {
+        const struct instrument_record *t = &run->instruments[i];
+        const char *texts[] = {t->class_name,  t->name,          t->serial,
+                               t->certificate, t->calibrated_on, t->due_on};
+        for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
+            digest_update(d, text_of(texts[k]), strlen(text_of(texts[k])) + 1);
+    }
+    digest_finish(d, hash);
+    hex_encode(hash, sizeof hash, hex);
+    return 0;
+}
+
+/* 0 in *out for a run that no instrument touched. */
+static int tooling_of(struct store *s, const struct run_record *run, int64_t *out,
+                      struct error *err)
+{
+    char hex[DIGEST_TEXT];
+    *out = 0;
+    if (!run->instrument_count)
+        return 0;
+    int rc = tooling_hash(run, hex, err);
+    if (rc || (rc = store_number(s, ST_TOOLING_FIND, out, err, "t", hex)) != 0)
+        return rc < 0 ? rc : 0;
+    rc = store_intern(s, ST_TOOLING_FIND, ST_TOOLING_ADD, out, err, "t", hex);
+    for (size_t i = 0; !rc && i < run->instrument_count; i++) {
+        const struct instrument_record *t = &run->instruments[i];
+        int64_t instrument = 0, calibration = 0;
+        rc = store_intern(s, ST_INSTRUMENT_FIND, ST_INSTRUMENT_ADD, &instrument, err, "ttt",
+                          t->class_name, t->name, t->serial);
+        if (!rc)
+            rc = store_intern(s, ST_CALIBRATION_FIND, ST_CALIBRATION_ADD, &calibration, err, "ittt",
+                              instrument, t->certificate, t->calibrated_on, t->due_on);
+        if (!rc)
+            rc = store_run(s, ST_TOOLING_PART_ADD, err, "ii", *out, calibration);
+    }
     return rc;
 }
 
 static int write_run(struct store *s, struct run_record *run, struct error *err)
 {
     int64_t station = 0, product = 0, order = 0, plan = 0, limits = 0, file = 0, bundle = 0;
-    int64_t unit = 0;
+    int64_t unit = 0, tooling = 0;
     const char *name = text_of(run->product), *serial = text_of(run->serial);
     int rc = 0;
     if ((rc = station_of(s, run, &station, err)) ||
@@ -64,7 +120,9 @@ static int write_run(struct store *s, struct run_record *run, struct error *err)
         (rc = file_version(s, "plan", run->plan_sha256, text_of(run->plan), &plan, err)) ||
         (rc = file_version(s, "limits", run->limits_sha256, name, &limits, err)) ||
         (rc = file_version(s, "product", run->product_sha256, name, &file, err)) ||
-        (rc = file_version(s, "bundle", run->bundle_sha256, "", &bundle, err)))
+        (rc = file_version(s, "bundle", run->bundle_sha256, "", &bundle, err)) ||
+        (rc = tooling_of(s, run, &tooling, err)) ||
+        (rc = note_operator(s, text_of(run->operator_name), run->started_wall_ms, err)))
         return rc;
     if (*serial) {
         rc = store_number(s, ST_UNIT_BY_SERIAL, &unit, err, "t", serial);
@@ -73,12 +131,10 @@ static int write_run(struct store *s, struct run_record *run, struct error *err)
         if (rc < 0)
             return rc;
     }
-    rc = store_run(s, ST_RUN_ADD, err, "iiiiiiitiittti", unit, order, product, plan, limits, file,
-                   bundle, text_of(run->program_version), station, (int64_t)run->slot, serial,
-                   text_of(run->operator_name), text_of(run->mode), run->started_wall_ms);
-    if (!rc)
-        run->id = sqlite3_last_insert_rowid(s->db);
-    return rc;
+    rc = store_number(s, ST_RUN_ADD, &run->id, err, "ziiiiiitiitttiz", unit, order, product, plan,
+                      limits, file, bundle, run->program_version, station, (int64_t)run->slot,
+                      serial, run->operator_name, run->mode, run->started_wall_ms, tooling);
+    return rc < 0 ? rc : 0;
 }
 
 int store_run_open(struct store *s, struct run_record *run, struct error *err)
@@ -96,24 +152,24 @@ static int write_run_unit(struct store *s, int64_t run, const char *chip_id, con
 {
     char serial[256] = "";
     int64_t own = 0, started = 0, chip = 0, found = 0;
-    sqlite3_stmt *st = NULL;
-    int rc = 0;
-    if (sqlite3_prepare_v2(s->db, "SELECT unit, serial, started_ms FROM run WHERE id=?1", -1, &st,
-                           NULL) != SQLITE_OK)
-        return store_fail(s->db, err, "cannot read a run");
-    sqlite3_bind_int64(st, 1, run);
-    if (sqlite3_step(st) == SQLITE_ROW) {
-        own = sqlite3_column_int64(st, 0);
-        const char *text = *given ? given : (const char *)sqlite3_column_text(st, 1);
-        if (strlen(text_of(text)) >= sizeof serial)
+    struct store_statement *st = NULL;
+    const struct store_engine *e = s->engine;
+    int rc = store_rows(s, ST_RUN_WHO, &st, err, "i", run);
+    if (rc)
+        return rc;
+    if ((rc = e->next(st, err)) == 1) {
+        own = e->integer(st, 0);
+        const char *text = *given ? given : e->text(st, 1);
+        rc = 0;
+        if (strlen(text) >= sizeof serial)
             rc = error_set(err, ERROR_INPUT, "a serial of %zu bytes is too long", strlen(text));
         else
-            strcpy(serial, text_of(text));
-        started = sqlite3_column_int64(st, 2);
-    } else {
+            strcpy(serial, text);
+        started = e->integer(st, 2);
+    } else if (rc == 0) {
         rc = error_set(err, ERROR_MISSING, "the store has no run %lld", (long long)run);
     }
-    sqlite3_finalize(st);
+    e->finish(st);
     if (rc)
         return rc;
 
@@ -251,51 +307,92 @@ int store_run_close(struct store *s, int64_t run, enum verdict verdict, const ch
     rc = open_run_needed(s, run, err);
     if (!rc)
         rc = store_run(s, ST_RUN_CLOSE, err, "iini", run, (int64_t)verdict, message, ended_wall_ms);
+    if (!rc)
+        rc = store_run(s, ST_OUTBOX_QUEUE, err, "ii", run, ended_wall_ms);
     return store_keep(s, rc, err);
-}
-
-static const char *column(sqlite3_stmt *st, int i)
-{
-    return text_of((const char *)sqlite3_column_text(st, i));
 }
 
 int store_open_runs(struct store *s, int (*each)(void *context, const struct open_run *r),
                     void *context, struct error *err)
 {
     /* One run at a time by number: the callback may close it, or write to it. */
+    const struct store_engine *e = s->engine;
     int64_t run = 0;
     int rc = 0;
     while (!rc && (rc = store_number(s, ST_RUN_OPEN_IDS, &run, err, "i", run)) == 1) {
-        sqlite3_stmt *st = NULL;
-        if ((rc = store_rows(s, ST_RUN_OPEN_ONE, run, &st, err)))
+        struct store_statement *st = NULL;
+        if ((rc = store_rows(s, ST_RUN_OPEN_ONE, &st, err, "i", run)))
             break;
-        if (sqlite3_step(st) == SQLITE_ROW) {
+        if ((rc = e->next(st, err)) == 1) {
             struct open_run r = {
-                .run = {.id = sqlite3_column_int64(st, 0),
-                        .order = column(st, 1),
-                        .product = column(st, 2),
-                        .plan = column(st, 3),
-                        .plan_sha256 = column(st, 4),
-                        .limits_sha256 = column(st, 5),
-                        .product_sha256 = column(st, 6),
-                        .bundle_sha256 = column(st, 7),
-                        .program_version = column(st, 8),
-                        .site = column(st, 9),
-                        .line = column(st, 10),
-                        .station = column(st, 11),
-                        .slot = sqlite3_column_int(st, 12),
-                        .serial = column(st, 13),
-                        .operator_name = column(st, 14),
-                        .mode = column(st, 15),
-                        .started_wall_ms = sqlite3_column_int64(st, 16)},
-                .chip_id = column(st, 17),
-                .steps_committed = sqlite3_column_int(st, 18),
+                .run = {.id = e->integer(st, 0),
+                        .order = e->text(st, 1),
+                        .product = e->text(st, 2),
+                        .plan = e->text(st, 3),
+                        .plan_sha256 = e->text(st, 4),
+                        .limits_sha256 = e->text(st, 5),
+                        .product_sha256 = e->text(st, 6),
+                        .bundle_sha256 = e->text(st, 7),
+                        .program_version = e->text(st, 8),
+                        .site = e->text(st, 9),
+                        .line = e->text(st, 10),
+                        .station = e->text(st, 11),
+                        .slot = (int)e->integer(st, 12),
+                        .serial = e->text(st, 13),
+                        .operator_name = e->text(st, 14),
+                        .mode = e->text(st, 15),
+                        .started_wall_ms = e->integer(st, 16)},
+                .chip_id = e->text(st, 17),
+                .steps_committed = (int)e->integer(st, 18),
             };
             rc = each(context, &r);
-        } else {
-            rc = store_fail(s->db, err, "cannot read the open runs");
+        } else if (rc == 0) {
+            rc = error_set(err, ERROR_IO, "run %lld is open, but not there", (long long)run);
         }
-        sqlite3_reset(st);
+        e->finish(st);
     }
     return rc;
+}
+
+/* ---- defects and repairs --------------------------------------------------------------------- */
+
+static int write_defect(struct store *s, struct defect_record *d, struct error *err)
+{
+    int64_t unit = 0;
+    int rc = store_number(s, ST_UNIT_BY_CHIP, &unit, err, "t", text_of(d->unit));
+    if (rc == 0)
+        rc = store_number(s, ST_UNIT_BY_SERIAL, &unit, err, "t", text_of(d->unit));
+    if (rc == 0)
+        return error_set(err, ERROR_MISSING, "the store has no unit of chip id or serial '%s'",
+                         text_of(d->unit));
+    if (rc > 0)
+        rc = note_operator(s, text_of(d->operator_name), d->found_wall_ms, err);
+    if (!rc)
+        rc = store_number(s, ST_DEFECT_ADD, &d->id, err, "iztttti", unit, d->run, d->code, d->place,
+                          d->text, d->operator_name, d->found_wall_ms);
+    return rc < 0 ? rc : 0;
+}
+
+int store_defect(struct store *s, struct defect_record *d, struct error *err)
+{
+    int rc = store_save(s, err);
+    return rc ? rc : store_keep(s, write_defect(s, d, err), err);
+}
+
+static int write_repair(struct store *s, struct repair_record *r, struct error *err)
+{
+    int rc = note_operator(s, text_of(r->operator_name), r->done_wall_ms, err);
+    if (!rc)
+        rc = store_number(s, ST_REPAIR_ADD, &r->id, err, "itttti", r->defect, r->action, r->part,
+                          r->text, r->operator_name, r->done_wall_ms);
+    if (rc == ERROR_STATE)
+        return error_set(err, ERROR_MISSING, "the store has no defect %lld, or no action is given",
+                         (long long)r->defect);
+    return rc < 0 ? rc : 0;
+}
+
+int store_repair(struct store *s, struct repair_record *r, struct error *err)
+{
+    int rc = store_save(s, err);
+    return rc ? rc : store_keep(s, write_repair(s, r, err), err);
 }
