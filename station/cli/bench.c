@@ -1,33 +1,46 @@
 /* takt bench: the virtual fixture and its virtual cameras. */
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "fixtures/virtual/bench.h"
+#include "fixtures/virtual/machine.h"
 #include "station/cli/command.h"
 #include "station/cli/places.h"
 
 static const char usage[] =
     "takt bench up --units N --dir D [--defect SLOT:KIND]... [--random-defects N]\n"
     "       [--seed N] [--pty [--baud N]] [--board NAME] [--bundle FILE]\n"
+    "       [--machine [--flash FILE]]\n"
+    "       takt bench machine --dir D [--flash FILE] [--chip-id HEX] [--port N] [-- ARGUMENT...]\n"
     "       takt bench defects";
 
 static void help(void)
 {
-    printf("usage: %s\n\n"
-           "Brings up N virtual cameras and the instruments around them, in the foreground until\n"
-           "Ctrl-C. D/station.json is the station file for them.\n\n"
-           "  --units N            cameras, 1 to %d\n"
-           "  --dir D              where they live; flash and cards are kept there\n"
-           "  --defect SLOT:KIND   gives the unit of a slot a defect (`takt bench defects` lists)\n"
-           "  --random-defects N   so many units get a defect nobody named\n"
-           "  --seed N             the same seed makes the same units (1)\n"
-           "  --pty, --baud N      units on a UART instead of TCP (921600)\n"
-           "  --board NAME         the cameras' board (ssc337de-nand128)\n"
-           "  --bundle FILE        what the station flashes (D/bundle.takt)\n",
-           usage, BENCH_UNITS_MAX);
+    printf(
+        "usage: %s\n\n"
+        "Brings up N virtual cameras and the instruments around them, in the foreground until\n"
+        "Ctrl-C. D/station.json is the station file for them.\n\n"
+        "  --units N            cameras, 1 to %d\n"
+        "  --dir D              where they live; flash and cards are kept there\n"
+        "  --defect SLOT:KIND   gives the unit of a slot a defect (`takt bench defects` lists)\n"
+        "  --random-defects N   so many units get a defect nobody named\n"
+        "  --seed N             the same seed makes the same units (1)\n"
+        "  --pty, --baud N      units on a UART instead of TCP (921600; a machine: 115200)\n"
+        "  --machine            each unit a machine in QEMU that boots the whole firmware\n"
+        "  --flash FILE         what a new machine's flash holds (image/qemu-virt/flash.img\n"
+        "                       beside takt, as `make image BOARD=qemu-virt` makes it)\n"
+        "  --board NAME         the cameras' board (ssc337de-nand128; a machine: qemu-virt)\n"
+        "  --bundle FILE        what the station flashes (D/bundle.takt)\n\n"
+        "takt bench machine is one such machine alone, with power, until it or what started it is\n"
+        "killed: flash.img, card.img, uart.log, uart.sock and qmp.sock are in D, and what follows\n"
+        "-- goes to QEMU.\n",
+        usage, BENCH_UNITS_MAX);
 }
 
 static int list_defects(void)
@@ -57,8 +70,10 @@ static int take_number(const char *text, unsigned long long high, unsigned long 
 
 struct options {
     struct bench_config config;
+    struct machine_config machine; /* of `takt bench machine` */
     struct bench_defect defects[BENCH_UNITS_MAX];
     const char *board;
+    const char *flash;
 };
 
 static int take_option(int option, char *value, struct options *o)
@@ -103,18 +118,78 @@ static int take_option(int option, char *value, struct options *o)
     case 'f':
         o->config.bundle_path = value;
         return 0;
+    case 'm':
+        o->config.unit_kind = "machine";
+        return 0;
+    case 'F':
+        o->flash = value;
+        return 0;
+    case 'c':
+        o->machine.chip_id = value;
+        return 0;
+    case 'P':
+        if (take_number(value, 65535, &n) < 0 || n < 1)
+            return cli_usage("takt bench: --port %s: expected 1 to 65535", value);
+        o->machine.agent_port = (int)n;
+        return 0;
     }
     return 0;
+}
+
+static const char *find_flash(const struct options *o, const struct places *places,
+                              char path[PATH_MAX + 64])
+{
+    snprintf(path, PATH_MAX + 64, "%s/image/qemu-virt/flash.img", places->programs);
+    return o->flash ? o->flash : path;
+}
+
+/* Becomes the machine: whoever started this has its process, kills it for a power cut, and takes it
+ * along when it ends itself. */
+static int machine(struct options *o)
+{
+    struct places places;
+    struct machine_command command;
+    char flash[PATH_MAX + 64];
+    struct error err = {0};
+    o->machine.folder = o->config.dir;
+    if (!o->machine.folder)
+        return cli_usage("takt bench machine: --dir is needed, see takt bench --help");
+    int rc = places_find(&places, &err);
+    if (rc == 0) {
+        o->machine.flash_image = find_flash(o, &places, flash);
+        rc = machine_check(o->machine.flash_image, &err);
+    }
+    if (rc == 0)
+        rc = machine_prepare(&o->machine, &err);
+    if (rc == 0)
+        rc = machine_command(&o->machine, &command, &err);
+    if (rc == 0 && chdir(o->machine.folder) != 0)
+        rc = error_errno(&err, ERROR_IO, "cannot go to %s", o->machine.folder);
+    if (rc == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execvp(command.argv[0], (char *const *)command.argv);
+        rc = error_errno(&err, ERROR_MISSING, "cannot run %s", command.argv[0]);
+    }
+    return cli_fail("bench", &err);
 }
 
 static int up(struct options *o)
 {
     struct places places;
-    char camd[PATH_MAX + 8], board[PATH_MAX + 64];
+    char camd[PATH_MAX + 8], board[PATH_MAX + 64], flash[PATH_MAX + 64];
     struct error err = {0};
+    if (!o->config.units || !o->config.dir)
+        return cli_usage("takt bench up: %s is needed, see takt bench --help",
+                         o->config.units ? "--dir" : "--units");
+    if (o->flash && !o->config.unit_kind)
+        return cli_usage("takt bench up: --flash is for --machine");
     int rc = places_find(&places, &err);
     if (rc < 0)
         return cli_fail("bench", &err);
+    if (!o->board)
+        o->board = o->config.unit_kind ? "qemu-virt" : "ssc337de-nand128";
+    o->config.defects = o->defects;
+    o->config.flash_image = find_flash(o, &places, flash);
     snprintf(camd, sizeof camd, "%s/camd", places.programs);
     snprintf(board, sizeof board, "%s/%.40s.json", places.boards, o->board);
     o->config.camd_path = camd;
@@ -136,9 +211,13 @@ int cli_bench(int argc, char **argv)
                                             {"baud", required_argument, NULL, 'b'},
                                             {"board", required_argument, NULL, 'o'},
                                             {"bundle", required_argument, NULL, 'f'},
+                                            {"machine", no_argument, NULL, 'm'},
+                                            {"flash", required_argument, NULL, 'F'},
+                                            {"chip-id", required_argument, NULL, 'c'},
+                                            {"port", required_argument, NULL, 'P'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    struct options o = {.config = {.seed = 1, .stop_fd = -1}, .board = "ssc337de-nand128"};
+    struct options o = {.config = {.seed = 1, .stop_fd = -1}, .machine = {.chip_id = "1"}};
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (option == 'h') {
@@ -153,11 +232,12 @@ int cli_bench(int argc, char **argv)
     }
     if (argc - optind == 1 && strcmp(argv[optind], "defects") == 0)
         return list_defects();
+    if (argc > optind && strcmp(argv[optind], "machine") == 0) {
+        o.machine.more = (const char *const *)&argv[optind + 1];
+        return machine(&o);
+    }
     if (argc - optind != 1 || strcmp(argv[optind], "up") != 0)
-        return cli_usage("takt bench: expected `up` or `defects`, see takt bench --help");
-    if (!o.config.units || !o.config.dir)
-        return cli_usage("takt bench up: %s is needed, see takt bench --help",
-                         o.config.units ? "--dir" : "--units");
-    o.config.defects = o.defects;
+        return cli_usage(
+            "takt bench: expected `up`, `machine` or `defects`, see takt bench --help");
     return up(&o);
 }
