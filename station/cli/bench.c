@@ -176,22 +176,23 @@ static int machine(struct options *o)
 static int up(struct options *o)
 {
     struct places places;
-    char camd[PATH_MAX + 8], board[PATH_MAX + 64], flash[PATH_MAX + 64];
+    char camd[PATH_MAX + 8], board[PATH_MAX], flash[PATH_MAX + 64];
     struct error err = {0};
     if (!o->config.units || !o->config.dir)
         return cli_usage("takt bench up: %s is needed, see takt bench --help",
                          o->config.units ? "--dir" : "--units");
     if (o->flash && !o->config.unit_kind)
         return cli_usage("takt bench up: --flash is for --machine");
-    int rc = places_find(&places, &err);
-    if (rc < 0)
-        return cli_fail("bench", &err);
     if (!o->board)
         o->board = o->config.unit_kind ? "qemu-virt" : "ssc337de-nand128";
+    int rc = places_find(&places, &err);
+    if (rc == 0)
+        rc = places_board(o->board, board, &err);
+    if (rc < 0)
+        return cli_fail("bench", &err);
     o->config.defects = o->defects;
     o->config.flash_image = find_flash(o, &places, flash);
     snprintf(camd, sizeof camd, "%s/camd", places.programs);
-    snprintf(board, sizeof board, "%s/%.40s.json", places.boards, o->board);
     o->config.camd_path = camd;
     o->config.boards_dir = places.boards;
     o->config.products_dir = places.products;

@@ -63,19 +63,6 @@ static void pem_free(struct buffer *pem)
     buffer_free(pem);
 }
 
-static int load_board(const char *name, struct board *out, struct error *err)
-{
-    struct places places;
-    char path[PATH_MAX + 64];
-    if (strchr(name, '/') || strstr(name, ".json"))
-        return board_load(name, out, err);
-    int rc = places_find(&places, err);
-    if (rc < 0)
-        return rc;
-    snprintf(path, sizeof path, "%s/%.40s.json", places.boards, name);
-    return board_load(path, out, err);
-}
-
 static int make(const struct options *o, struct error *err)
 {
     struct board board;
@@ -88,7 +75,10 @@ static int make(const struct options *o, struct error *err)
         recipe.images[i].image = o->image_names[i];
         recipe.images[i].path = o->image_paths[i];
     }
-    int rc = load_board(o->board, &board, err);
+    char path[PATH_MAX];
+    int rc = places_board(o->board, path, err);
+    if (rc == 0)
+        rc = board_load(path, &board, err);
     if (rc == 0)
         rc = pem_read(o->key, &key, err);
     if (rc == 0) {

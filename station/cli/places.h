@@ -16,4 +16,8 @@ struct places {
 /* ERROR_MISSING naming what was looked for and where. */
 int places_find(struct places *out, struct error *err);
 
+/* The file of a board of this installation; what has a '/' or ends in .json is a file already.
+ * ERROR_MISSING with the nearest board there is. */
+int places_board(const char *board, char path[PATH_MAX], struct error *err);
+
 #endif

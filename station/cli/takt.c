@@ -12,6 +12,7 @@ static const struct {
     const char *about;
 } commands[] = {
     {"bench", cli_bench, "virtual fixture and cameras in the foreground"},
+    {"board", cli_board, "check a board file, draw its flash, say what it says"},
     {"bundle", cli_bundle, "make, show and verify signed bundles of firmware"},
     {"console", cli_console, "the operators' screen"},
     {"identity", cli_identity, "import identities, see the pool, re-walk the audit chain"},
