@@ -94,8 +94,8 @@ static int check_header(const char *path, bool *fresh, int64_t *size_bytes, stru
 static int damaged(const char *path, const char *what, struct error *err)
 {
     return error_set(err, ERROR_INPUT,
-                     "%s is damaged: %s; it is left as it is: restore it from a copy, or save what "
-                     "is readable with `sqlite3 %s .recover`",
+                     "%s is damaged: %s; it is left as it is: restore it from a copy, or set it "
+                     "aside and save what can be read with `takt store recover --store %s`",
                      path, what, path);
 }
 
@@ -310,7 +310,9 @@ static int begin(struct store_connection *c, struct error *err)
 {
     if (c->begun || !sqlite3_get_autocommit(c->db))
         return error_set(err, ERROR_STATE, "the store is in a transaction already");
-    int rc = run(c, &c->begin, "BEGIN IMMEDIATE", err);
+    /* A reader's is one snapshot. */
+    int rc = run(c, &c->begin,
+                 sqlite3_db_readonly(c->db, "main") == 1 ? "BEGIN" : "BEGIN IMMEDIATE", err);
     c->begun = rc == 0;
     c->lost = false;
     c->why_lost = (struct error){0};

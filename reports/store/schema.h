@@ -22,4 +22,7 @@ struct store_migration {
 };
 extern const struct store_migration store_migrations[STORE_VERSION];
 
+/* The rule as a trigger of SQLite. */
+int store_rule_make(sqlite3 *db, const struct store_rule *r, struct error *err);
+
 #endif

@@ -91,6 +91,18 @@ static int append_rule(struct buffer *sql, const struct store_rule *r)
     return rc ? rc : buffer_printf(sql, " BEGIN SELECT RAISE(ABORT, '%s'); END;", r->message);
 }
 
+int store_rule_make(sqlite3 *db, const struct store_rule *r, struct error *err)
+{
+    struct buffer sql = {0};
+    int rc = append_rule(&sql, r);
+    if (rc || !buffer_text(&sql))
+        rc = error_set(err, ERROR_MEMORY, "cannot make a rule: out of memory");
+    else if (sqlite3_exec(db, buffer_text(&sql), NULL, NULL, NULL) != SQLITE_OK)
+        rc = store_fail(db, err, "cannot make a rule");
+    buffer_free(&sql);
+    return rc;
+}
+
 static int migrate_once(sqlite3 *db, int version, struct error *err)
 {
     struct buffer sql = {0};

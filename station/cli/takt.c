@@ -22,6 +22,8 @@ static const struct {
     {"run", cli_run, "one run on every slot; waits for the verdicts"},
     {"station", cli_station, "what taktd is doing; stopping it"},
     {"stats", cli_stats, "statistics of a table: capability, control charts, gage R&R"},
+    {"store", cli_store, "check, back up, archive and recover a station's store"},
+    {"trace", cli_trace, "what touched a unit; which units a bad batch touched"},
     {NULL, NULL, NULL},
 };
 

@@ -31,9 +31,32 @@ static int audit(struct engine *e, const char *actor, const char *action, const 
     return audit_append(store_handle(e->store), &entry, err);
 }
 
+/* The instruments the slot is wired to, as the station file describes them. */
+static size_t instruments_of(const struct engine *e, const struct slot *s,
+                             struct instrument_record out[STATION_WIRES_PER_SLOT])
+{
+    const cJSON *known =
+        cJSON_GetObjectItemCaseSensitive(json_root(e->station->document), "instruments");
+    for (size_t i = 0; i < s->place->wire_count; i++) {
+        const char *name = s->place->wires[i].instrument;
+        const cJSON *instrument = cJSON_GetObjectItemCaseSensitive(known, name);
+        const cJSON *calibration = cJSON_GetObjectItemCaseSensitive(instrument, "calibration");
+        out[i] = (struct instrument_record){
+            .class_name = s->place->wires[i].class_name,
+            .name = name,
+            .serial = json_string(instrument, "serial", ""),
+            .certificate = json_string(calibration, "certificate", ""),
+            .calibrated_on = json_string(calibration, "calibrated_on", ""),
+            .due_on = json_string(calibration, "due_on", ""),
+        };
+    }
+    return s->place->wire_count;
+}
+
 static int open_run(struct engine *e, struct slot *s, struct error *err)
 {
     struct run *run = &s->run;
+    struct instrument_record instruments[STATION_WIRES_PER_SLOT];
     struct run_record record = {
         .order = run->order,
         .product = run->plan->product,
@@ -51,6 +74,8 @@ static int open_run(struct engine *e, struct slot *s, struct error *err)
         .operator_name = run->operator_name,
         .mode = run->mode,
         .started_wall_ms = run->started_wall_ms,
+        .instruments = instruments,
+        .instrument_count = instruments_of(e, s, instruments),
     };
     int rc = store_run_open(e->store, &record, err);
     run->id = record.id;

@@ -159,7 +159,8 @@ static int take_slot(struct station_file *s, struct resource_name *names, const 
         if (resource < 0 || slot->wire_count == STATION_WIRES_PER_SLOT)
             return json_complain(doc, wire, err, "too many wires, expected at most %d a slot",
                                  STATION_WIRES_PER_SLOT);
-        slot->wires[slot->wire_count++] = (struct station_file_wire){wire->string, resource};
+        slot->wires[slot->wire_count++] =
+            (struct station_file_wire){wire->string, json_string(wire, "instrument", ""), resource};
     }
     s->slot_count++;
     return 0;

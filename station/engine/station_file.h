@@ -10,7 +10,7 @@
 enum { STATION_SLOTS_MAX = 64, STATION_WIRES_PER_SLOT = 8, STATION_RESOURCES_MAX = 512 };
 
 struct station_file_wire {
-    const char *class_name;
+    const char *class_name, *instrument;
     int resource; /* what a lease is of: an instrument, or one channel of it */
 };
 

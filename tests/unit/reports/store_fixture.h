@@ -19,7 +19,7 @@
 #include "reports/store.h"
 
 struct store_fixture {
-    char folder[64], path[200], attachments[96];
+    char folder[64], path[200], attachments[200];
     struct store *store;
 };
 

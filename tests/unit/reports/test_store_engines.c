@@ -1,23 +1,10 @@
 /* What every engine of the store must do: the same tests, on SQLite and on a real PostgreSQL. */
-#include "tests/unit/reports/store_fixture.h"
+#include "tests/unit/reports/engines_fixture.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "reports/store/statements.h"
-#include "tests/unit/reports/postgres_fixture.h"
-
-static struct postgres_fixture *postgres;
-
-/* *state names the engine. */
-static struct store_fixture *engine_fixture(void **state)
-{
-    char address[200];
-    if (!strcmp(*state, "sqlite"))
-        return store_fixture_new();
-    postgres_database(postgres, address);
-    return store_fixture_at(address);
-}
 
 static int64_t count_of(struct store_fixture *f, const char *sql)
 {
@@ -315,24 +302,6 @@ static void test_what_touches_a_unit_is_kept_once(void **state)
     assert_int_equal(count_of(f, "SELECT count(DISTINCT tooling) FROM run"), 2);
     store_fixture_free(f);
 }
-
-static int engines_up(void **state)
-{
-    postgres = postgres_new();
-    return postgres ? 0 : -1;
-}
-
-static int engines_down(void **state)
-{
-    postgres_free(postgres);
-    return 0;
-}
-
-#define ON_BOTH(test)                                                                              \
-    {#test " (sqlite)", test, NULL, NULL, "sqlite"},                                               \
-    {                                                                                              \
-#test " (postgresql)", test, NULL, NULL, "postgresql"                                      \
-    }
 
 int main(void)
 {

@@ -1,0 +1,294 @@
+/* Is a store whole, and a copy of it that is. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "protocol/base/digest.h"
+#include "protocol/base/file.h"
+#include "reports/maintenance.h"
+#include "reports/query.h"
+#include "reports/query_rows.h"
+#include "reports/store.h"
+#include "reports/store/strays.h"
+#include "reports/store_schema.h"
+
+enum { PROBLEMS_MAX = 100 };
+
+static int content_path(char out[PATH_MAX], const char *dir, const char *sha256)
+{
+    int n = snprintf(out, PATH_MAX, "%s/%.2s/%s", dir, sha256, sha256 + 2);
+    return n > 0 && n < PATH_MAX ? 0 : ERROR_INPUT;
+}
+
+static void problem(cJSON *problems, const char *text)
+{
+    if (cJSON_GetArraySize(problems) < PROBLEMS_MAX)
+        cJSON_AddItemToArray(problems, cJSON_CreateString(text));
+}
+
+/* A pragma that answers "ok", or a line a problem. */
+static int check_pages(sqlite3 *db, cJSON *problems, struct error *err)
+{
+    sqlite3_stmt *st = rows_prepare(db, err, "PRAGMA integrity_check(100)", "");
+    int rc = st ? 0 : err->code;
+    while (!rc && (rc = rows_next(db, st, err)) == 1) {
+        const char *text = (const char *)sqlite3_column_text(st, 0);
+        rc = 0;
+        if (text && strcmp(text, "ok") != 0)
+            problem(problems, text);
+    }
+    sqlite3_finalize(st);
+    st = rc ? NULL : rows_prepare(db, err, "PRAGMA foreign_key_check", "");
+    while (st && (rc = rows_next(db, st, err)) == 1) {
+        char text[200];
+        snprintf(text, sizeof text, "a row of %s names a row of %s that is not there",
+                 (const char *)sqlite3_column_text(st, 0),
+                 (const char *)sqlite3_column_text(st, 2));
+        problem(problems, text);
+    }
+    sqlite3_finalize(st);
+    if (rc == ERROR_INPUT) { /* damaged past reading: that is an answer too */
+        problem(problems, err->text);
+        rc = 0;
+    }
+    return rc;
+}
+
+static int check_contents(sqlite3 *db, const char *dir, cJSON *problems, int64_t *count,
+                          struct error *err)
+{
+    sqlite3_stmt *st = rows_prepare(db, err, "SELECT sha256, bytes FROM content ORDER BY id", "");
+    int rc = st ? 0 : err->code;
+    while (!rc && (rc = rows_next(db, st, err)) == 1) {
+        char path[PATH_MAX], text[PATH_MAX + 100];
+        uint8_t found[DIGEST_BYTES], expected[DIGEST_BYTES];
+        uint64_t bytes = 0;
+        struct error why = {0};
+        const char *sha256 = (const char *)sqlite3_column_text(st, 0);
+        rc = 0;
+        ++*count;
+        if (hex_decode(sha256, expected, sizeof expected) || content_path(path, dir, sha256))
+            snprintf(text, sizeof text, "content '%.80s' is no SHA-256", sha256);
+        else if (digest_file(path, found, &bytes, &why))
+            snprintf(text, sizeof text, "%s", why.text);
+        else if (memcmp(found, expected, sizeof found) != 0)
+            snprintf(text, sizeof text, "%s no longer holds what was written there", path);
+        else
+            continue;
+        problem(problems, text);
+    }
+    sqlite3_finalize(st);
+    if (rc == ERROR_INPUT)
+        rc = 0; /* said by check_pages() already */
+    return rc;
+}
+
+/* Calls `each` with every file of attachments/xx/ and the content it is named for. */
+static int each_content_file(const char *dir,
+                             int (*each)(void *context, const char *path, const char *sha256),
+                             void *context)
+{
+    DIR *top = opendir(dir);
+    int rc = 0;
+    for (struct dirent *a; !rc && top && (a = readdir(top));) {
+        char folder[PATH_MAX];
+        if (strlen(a->d_name) != 2 || a->d_name[0] == '.' ||
+            snprintf(folder, sizeof folder, "%s/%s", dir, a->d_name) >= (int)sizeof folder)
+            continue;
+        DIR *sub = opendir(folder);
+        for (struct dirent *b; !rc && sub && (b = readdir(sub));) {
+            char path[PATH_MAX], sha256[DIGEST_TEXT];
+            if (strlen(b->d_name) != DIGEST_TEXT - 3 ||
+                snprintf(path, sizeof path, "%s/%s", folder, b->d_name) >= (int)sizeof path)
+                continue;
+            snprintf(sha256, sizeof sha256, "%.2s%.62s", a->d_name, b->d_name);
+            rc = each(context, path, sha256);
+        }
+        if (sub)
+            closedir(sub);
+    }
+    if (top)
+        closedir(top);
+    return rc;
+}
+
+struct strays {
+    sqlite3_stmt *find;
+    int64_t count;
+    bool remove;
+};
+
+static int note_stray(void *context, const char *path, const char *sha256)
+{
+    struct strays *s = context;
+    sqlite3_bind_text(s->find, 1, sha256, -1, SQLITE_TRANSIENT);
+    if (sqlite3_step(s->find) == SQLITE_DONE) {
+        s->count++;
+        if (s->remove)
+            unlink(path);
+    }
+    sqlite3_reset(s->find);
+    return 0;
+}
+
+int maintenance_strays(sqlite3 *db, const char *attachments_dir, bool remove, int64_t *count,
+                       struct error *err)
+{
+    struct strays s = {.remove = remove};
+    s.find = rows_prepare(db, err, "SELECT 1 FROM content WHERE sha256=?1", "");
+    if (!s.find)
+        return err->code;
+    each_content_file(attachments_dir, note_stray, &s);
+    sqlite3_finalize(s.find);
+    *count = s.count;
+    return 0;
+}
+
+int maintenance_check(const char *store_path, const char *attachments_dir, cJSON **out,
+                      struct error *err)
+{
+    sqlite3 *db = NULL;
+    struct error local = {0};
+    int64_t contents = 0, strays = 0;
+    cJSON *object = cJSON_CreateObject();
+    cJSON *problems = object ? cJSON_AddArrayToObject(object, "problems") : NULL;
+    int rc = problems ? query_open(store_path, &db, &local)
+                      : error_set(&local, ERROR_MEMORY, "checking a store: out of memory");
+    if (rc == ERROR_INPUT) {
+        problem(problems, local.text);
+        rc = 0;
+    } else if (!rc) {
+        rc = check_pages(db, problems, &local);
+        if (!rc)
+            rc = check_contents(db, attachments_dir, problems, &contents, &local);
+        if (!rc && !cJSON_GetArraySize(problems))
+            rc = maintenance_strays(db, attachments_dir, false, &strays, &local);
+    }
+    sqlite3_close(db);
+    if (rc) {
+        cJSON_Delete(object);
+        if (err)
+            *err = local;
+        return rc;
+    }
+    cJSON_AddNumberToObject(object, "contents", (double)contents);
+    cJSON_AddNumberToObject(object, "strays", (double)strays);
+    *out = object;
+    int count = cJSON_GetArraySize(problems);
+    return count ? error_set(err, ERROR_MISMATCH, "%s: %d problem%s: %s", store_path, count,
+                             count == 1 ? "" : "s", problems->child->valuestring)
+                 : 0;
+}
+
+/* ---- a copy ---------------------------------------------------------------------------------- */
+
+static int sync_path(const char *path, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) ? error_errno(err, ERROR_IO, "cannot sync %s", path) : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* Pages as they are at one moment: the reader's snapshot; a writer goes on meanwhile. */
+static int copy_pages(sqlite3 *from, const char *path, struct error *err)
+{
+    sqlite3 *to = NULL;
+    int rc = 0;
+    unlink(path);
+    if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
+        rc = store_fail(to, err, "cannot make the copy");
+        sqlite3_close(to);
+        return rc;
+    }
+    sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
+    if (b) {
+        sqlite3_backup_step(b, -1);
+        sqlite3_backup_finish(b);
+    }
+    if (sqlite3_errcode(to) != SQLITE_OK)
+        rc = store_fail(to, err, "cannot copy the store");
+    /* One file that stands alone, with nothing beside it. */
+    if (!rc && sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
+        rc = store_fail(to, err, "cannot finish the copy");
+    sqlite3_stmt *st = rc ? NULL : rows_prepare(to, err, "PRAGMA quick_check(1)", "");
+    if (!rc && (!st || rows_next(to, st, err) != 1 ||
+                strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0))
+        rc = error_set(err, ERROR_MISMATCH, "the copy %s is not whole: %.200s", path,
+                       st && sqlite3_column_count(st) ? (const char *)sqlite3_column_text(st, 0)
+                                                      : "it cannot be read");
+    sqlite3_finalize(st);
+    sqlite3_close(to);
+    return rc ? rc : sync_path(path, err);
+}
+
+static int copy_content(const char *from_dir, const char *to_dir, const char *sha256,
+                        struct error *err)
+{
+    char path[PATH_MAX], written[DIGEST_TEXT];
+    struct buffer bytes = {0};
+    if (content_path(path, to_dir, sha256))
+        return error_set(err, ERROR_INPUT, "the path below %s is too long", to_dir);
+    if (!access(path, F_OK))
+        return 0;
+    int rc = store_attachment_read(from_dir, sha256, &bytes, err);
+    if (!rc)
+        rc = store_attachment_write(to_dir, bytes.data, bytes.size, written, err);
+    buffer_free(&bytes);
+    return rc;
+}
+
+/* Of the copy, so that what it names is what is copied. */
+static int copy_contents(const char *copy_path, const char *from_dir, const char *to_dir,
+                         struct error *err)
+{
+    sqlite3 *db = NULL;
+    int rc = query_open(copy_path, &db, err);
+    sqlite3_stmt *st = rc ? NULL : rows_prepare(db, err, "SELECT sha256 FROM content", "");
+    if (!rc && !st)
+        rc = err->code;
+    while (!rc && (rc = rows_next(db, st, err)) == 1)
+        rc = copy_content(from_dir, to_dir, (const char *)sqlite3_column_text(st, 0), err);
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+    return rc;
+}
+
+int maintenance_backup(const char *store_path, const char *attachments_dir, const char *folder,
+                       struct error *err)
+{
+    char path[PATH_MAX], whole[PATH_MAX], contents[PATH_MAX];
+    struct error local = {0};
+    sqlite3 *db = NULL;
+    int rc = file_join(whole, sizeof whole, folder, STORE_FILE, &local);
+    if (!rc)
+        rc = file_join(path, sizeof path, folder, STORE_FILE ".new", &local);
+    if (!rc)
+        rc = file_join(contents, sizeof contents, folder, STORE_ATTACHMENTS, &local);
+    if (!rc && !access(whole, F_OK))
+        rc = error_set(&local, ERROR_STATE, "%s is there already: give another folder", whole);
+    if (!rc)
+        rc = file_make_folders(contents, 0755, &local);
+    if (!rc)
+        rc = query_open(store_path, &db, &local);
+    if (!rc)
+        rc = copy_pages(db, path, &local);
+    sqlite3_close(db);
+    if (!rc)
+        rc = copy_contents(path, attachments_dir, contents, &local);
+    if (!rc && rename(path, whole))
+        rc = error_errno(&local, ERROR_IO, "cannot name %s", whole);
+    if (!rc)
+        rc = sync_path(folder, &local);
+    if (rc)
+        unlink(path);
+    if (rc && err)
+        *err = local;
+    return rc;
+}

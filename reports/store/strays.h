@@ -1,0 +1,15 @@
+/* Files below attachments/ that no row names: counted, or removed. Only while nobody writes may
+ * they be removed: an attachment's file is there before its row. */
+#ifndef TAKT_REPORTS_STORE_STRAYS_H
+#define TAKT_REPORTS_STORE_STRAYS_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/base/error.h"
+
+int maintenance_strays(sqlite3 *db, const char *attachments_dir, bool remove, int64_t *count,
+                       struct error *err);
+
+#endif
