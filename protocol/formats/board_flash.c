@@ -61,21 +61,35 @@ static const struct need {
     {"rootfs_a", 1, WRITTEN}, {"rootfs_b", 1, WRITTEN},
 };
 
+/* All that are missing, in one line. */
+static int check_there(const struct json_document *doc, const cJSON *list, const struct board *b,
+                       struct error *err)
+{
+    char names[256] = "";
+    size_t used = 0, count = 0;
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        if (board_partition(b, needs[i].name, 0))
+            continue;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s'%s'", count++ ? ", " : "",
+                                 needs[i].name);
+    }
+    return !count ? 0
+                  : json_complain(doc, list, err, "partition%s %s %s missing", count > 1 ? "s" : "",
+                                  names, count > 1 ? "are" : "is");
+}
+
 static int check_need(const struct json_document *doc, const cJSON *list, const struct board *b,
                       const struct need *need, struct error *err)
 {
     const struct board_partition *p = board_partition(b, need->name, 0);
-    if (!p)
-        return json_complain(doc, list, err, "partition '%s' is missing", need->name);
     const cJSON *item = cJSON_GetArrayItem(list, (int)(p - b->partitions));
     if (p->size_bytes < (uint64_t)need->blocks * b->erase_bytes)
         return json_complain(doc, item, err, "partition '%s' needs two erase blocks, one a copy",
                              p->name);
     if (need->by_updates == PROTECTED && !p->protected_)
-        return json_complain(doc, item, err,
-                             "partition '%s' must be kept from updates, expected \"protected\": "
-                             "true",
-                             p->name);
+        return json_complain(
+            doc, item, err,
+            "partition '%s' must be kept from updates, expected \"protected\": true", p->name);
     if (need->by_updates == WRITTEN && p->protected_)
         return json_complain(doc, item, err,
                              "partition '%s' is written by updates, it cannot be protected",
@@ -119,6 +133,7 @@ static int read_partitions(const struct json_document *doc, const cJSON *list, s
         if (rc)
             return rc;
     }
+    rc = check_there(doc, list, b, err);
     for (size_t i = 0; i < sizeof needs / sizeof needs[0] && !rc; i++)
         rc = check_need(doc, list, b, &needs[i], err);
     return rc ? rc : check_twins(doc, list, b, err);

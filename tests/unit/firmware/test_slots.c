@@ -1,5 +1,6 @@
 /* Slots a and b over a flash that loses its power at every operation in turn: the unit can always
  * start, and only a trial is ever counted. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -205,6 +206,33 @@ static void test_a_power_cut_at_every_operation_leaves_a_unit_that_starts(void *
     assert_true(cuts >= 16); /* four stores of two copies, an erase and a program each */
 }
 
+/* The shipped boards' erase blocks and pages, on NAND, NOR and eMMC, take what the tiny one takes.
+ */
+static void test_every_board_keeps_its_slots(void **state)
+{
+    struct fixture *f = *state;
+    glob_t files;
+    assert_int_equal(glob("firmware/boards/*.json", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        struct error err = {0};
+        free(f->flash.bytes);
+        if (board_load(files.gl_pathv[i], &f->board, &err))
+            fail_msg("%s", err.text);
+        /* Memory as far as the environment goes; the rest of the flash is not touched. */
+        const struct board_partition *env = board_partition(&f->board, "env", 0);
+        f->board.flash_bytes = env->offset_bytes + env->size_bytes;
+        memory_flash_make(&f->flash, &f->board);
+        assert_int_equal(slots_load(&f->hal, &f->board, &f->slots, NULL), 0);
+        if (slots_activate(&f->slots, 'b', "2.0", 20, &err))
+            fail_msg("%s: %s", f->board.name, err.text);
+        assert_int_equal(start(f), 'b');
+        assert_int_equal(slots_commit(&f->slots, 'b', NULL), 0);
+        assert_int_equal(start(f), 'b');
+        assert_int_equal(f->slots.release_min, 20);
+    }
+    globfree(&files);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_u_boots_tool_makes_what_we_read, make, drop),
         cmocka_unit_test_setup_teardown(
             test_a_power_cut_at_every_operation_leaves_a_unit_that_starts, make, drop),
+        cmocka_unit_test_setup_teardown(test_every_board_keeps_its_slots, make, drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,10 @@ static void test_what_the_firmware_needs_must_be_there(void **state)
         snprintf(words, sizeof words, "partition '%s' is missing", needed[i]);
         refused_at(BOARD_FILE, old, "\"name\": \"other\", \"offset", "\"partitions\"", words);
     }
+    refused_at(BOARD_FILE, "\"partitions\": [", "\"partitions\": [ ], \"partitions\": [",
+               "\"partitions\"",
+               "partitions 'env', 'identity', 'factory', 'data', 'kernel_a', 'kernel_b', "
+               "'rootfs_a', 'rootfs_b' are missing");
     refused("\"identity\", \"offset_kib\": 2304, \"size_kib\": 256",
             "\"identity\", \"offset_kib\": 2304, \"size_kib\": 128", "two erase blocks");
     refused("{ \"name\": \"kernel_b\"", "{ \"name\": \"kernel_a\", \"size_kib\": 4096",
