@@ -54,7 +54,13 @@ unknown_defect_lists_all() {
     "$takt" bench up --units 1 --dir "$work/none" --defect 1:defokus 2>"$work/said"
     [ $? = 2 ] && grep -q "did you mean 'defocus'" "$work/said" && grep -q stuck_button "$work/said"
 }
+unknown_board_names_the_nearest() {
+    "$takt" bench up --units 1 --dir "$work/none" --board qemu-vert 2>"$work/said"
+    [ $? = 2 ] && grep -q "no board 'qemu-vert', did you mean 'qemu-virt'?" "$work/said" &&
+        "$takt" board show qemu-virt >/dev/null
+}
 
+check "an unknown board is refused with the nearest" unknown_board_names_the_nearest
 check "an unknown defect is refused, and all are named" unknown_defect_lists_all
 
 bench_start 2 --defect 2:no_card

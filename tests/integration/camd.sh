@@ -118,11 +118,13 @@ write_image() { call flash.write '{"image":"rootfs"}' data="$work/rootfs"; }
 check "the inactive slot is chosen" says '"slot":"b"' begin
 write_image >/dev/null 2>&1 &
 writer=$!
-written() { # some of the image is in the slot's partition (offset in the board file)
-    [ "$(dd if="$unit/flash.img" bs=1024 skip=$((40448 + 512)) count=128 2>/dev/null | sha256sum)" = \
+slot_kib=$("$takt" board show "$board" --json |
+    jq '.flash.partitions[] | select(.name == "rootfs_b").offset_kib')
+written() { # some of the image is in the slot's partition
+    [ "$(dd if="$unit/flash.img" bs=1024 skip=$((slot_kib + 512)) count=128 2>/dev/null | sha256sum)" = \
         "$(dd if="$work/rootfs" bs=1024 skip=512 count=128 2>/dev/null | sha256sum)" ]
 }
-until_true 20 written
+check "some of the image is in the flash" until_true 20 written
 camd_end KILL
 wait $writer 2>/dev/null
 check "killed in mid-write the unit still starts its old slot" camd_up
