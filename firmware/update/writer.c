@@ -5,6 +5,10 @@
 
 #include "protocol/base/digest.h"
 
+/* What the flash holds is looked at in pieces of this: a second chunk in memory would be dear.
+ * Whole pages of every part, so that no page is read twice. */
+enum { PIECE_BYTES = 16384 };
+
 struct writer {
     struct writer_config config;
     char slot;
@@ -18,7 +22,8 @@ struct writer {
     size_t filled;
     struct writer_counts counts;
 
-    uint8_t *incoming, *present; /* a chunk that came; a chunk of what the flash holds */
+    uint8_t *incoming; /* a chunk that came */
+    uint8_t present[PIECE_BYTES];
 };
 
 static bool is_blank(const uint8_t *data, size_t size)
@@ -81,8 +86,7 @@ int writer_begin(const struct writer_config *config, const void *signed_manifest
             chunk_max = w->manifest.images[i].chunk_bytes;
     if (!rc) {
         w->incoming = malloc(chunk_max);
-        w->present = malloc(chunk_max);
-        if (!w->incoming || !w->present)
+        if (!w->incoming)
             rc = error_set(err, ERROR_MEMORY, "update: no memory for chunks of %zu bytes",
                            chunk_max);
     }
@@ -100,7 +104,6 @@ void writer_free(struct writer *w)
         return;
     bundle_manifest_free(&w->manifest);
     free(w->incoming);
-    free(w->present);
     free(w);
 }
 
@@ -160,6 +163,27 @@ static int program(struct writer *w, uint64_t offset, size_t size, struct error 
     return rc;
 }
 
+/* Holds what lies in the flash at `offset` against the chunk that came: are its bytes there
+ * already? Are the `span` bytes that would be erased for it blank? */
+static int look_at_flash(struct writer *w, uint64_t offset, size_t span, bool *is_there,
+                         bool *is_erased, struct error *err)
+{
+    const struct hal *h = w->config.hal;
+    const size_t size = w->filled;
+    *is_there = *is_erased = true;
+    for (size_t at = 0; at < span && (*is_there || *is_erased); at += PIECE_BYTES) {
+        size_t n = span - at < PIECE_BYTES ? span - at : PIECE_BYTES;
+        size_t mine = at >= size ? 0 : size - at < n ? size - at : n;
+        int rc =
+            h->flash->read(h->flash_state, w->partition->name, offset + at, w->present, n, err);
+        if (rc)
+            return rc;
+        *is_there = *is_there && memcmp(w->present, w->incoming + at, mine) == 0;
+        *is_erased = *is_erased && is_blank(w->present, n);
+    }
+    return 0;
+}
+
 static int write_chunk(struct writer *w, struct error *err)
 {
     const struct hal *h = w->config.hal;
@@ -168,21 +192,22 @@ static int write_chunk(struct writer *w, struct error *err)
     const size_t size = w->filled;
     const size_t span = (size + erase_bytes - 1) / erase_bytes * erase_bytes;
     uint8_t hash[DIGEST_BYTES];
+    bool is_there = false, is_erased = false;
     int rc = digest_bytes(w->incoming, size, hash);
     if (!rc && memcmp(hash, w->image->chunk_sha256[w->chunk], sizeof hash) != 0)
         return error_set(err, ERROR_MISMATCH,
                          "image '%s': chunk %zu is not the one the manifest was signed for",
                          w->image->name, w->chunk);
     if (!rc)
-        rc = h->flash->read(h->flash_state, w->partition->name, offset, w->present, span, err);
-    if (!rc && memcmp(w->present, w->incoming, size) == 0) {
+        rc = look_at_flash(w, offset, span, &is_there, &is_erased, err);
+    if (!rc && is_there) {
         w->counts.skipped_chunks++;
         return 0;
     }
     if (!rc)
         rc = slots_overwrite(w->config.slots, w->slot, err);
     /* Parts ship blank, and erasing takes longer than reading: most of a first flashing's time. */
-    if (!rc && !is_blank(w->present, span))
+    if (!rc && !is_erased)
         rc = h->flash->erase(h->flash_state, w->partition->name, offset, span, err);
     if (!rc)
         rc = program(w, offset, size, err);
@@ -242,13 +267,12 @@ int writer_verify(struct writer *w, const char *image, bool (*stop)(void *contex
     struct digest *d = digest_start();
     if (!d)
         return error_set(err, ERROR_MEMORY, "image '%s': out of memory", image);
-    for (size_t i = 0; i < found->chunk_count && !rc; i++) {
-        size_t size = bundle_chunk_bytes(found, i);
+    for (uint64_t at = 0; at < found->bytes && !rc; at += PIECE_BYTES) {
+        size_t size = found->bytes - at < PIECE_BYTES ? (size_t)(found->bytes - at) : PIECE_BYTES;
         if (stop && stop(context))
             rc = error_set(err, ERROR_CANCELLED, "image '%s': verifying was taken back", image);
         if (!rc)
-            rc = h->flash->read(h->flash_state, p->name, (uint64_t)i * found->chunk_bytes,
-                                w->present, size, err);
+            rc = h->flash->read(h->flash_state, p->name, at, w->present, size, err);
         if (!rc)
             rc = digest_update(d, w->present, size);
     }

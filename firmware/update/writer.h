@@ -4,7 +4,8 @@
  * signature, an older release, an image without a place. A chunk is programmed only after its hash
  * was found in the signed manifest; one that lies in the flash already is left alone, and erased
  * pages are not programmed. So an update cut short goes on where it stopped when it is sent again.
- * Memory: two chunks (BUNDLE_CHUNK_MAX at most, usually an erase block). */
+ * Memory: one chunk (BUNDLE_CHUNK_MAX at most, usually an erase block), 16 KiB, the manifest's
+ * hashes, and for a moment three times the environment; no more for larger images. */
 #ifndef TAKT_FIRMWARE_UPDATE_WRITER_H
 #define TAKT_FIRMWARE_UPDATE_WRITER_H
 
@@ -41,7 +42,7 @@ struct writer_counts {
 int writer_image_end(struct writer *w, struct writer_counts *out, struct error *err);
 
 /* Hashes what the flash holds now, over exactly the image's length. ERROR_MISMATCH. `stop` (may be
- * NULL) is asked before each chunk. */
+ * NULL) is asked before each 16 KiB. */
 int writer_verify(struct writer *w, const char *image, bool (*stop)(void *context), void *context,
                   uint8_t sha256[DIGEST_BYTES], struct error *err);
 /* Boots the slot on trial next time; ERROR_STATE until every image was verified since written. */

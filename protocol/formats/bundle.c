@@ -126,13 +126,14 @@ static int make_head(const struct bundle_recipe *recipe, const char *manifest, s
         return error_set(err, ERROR_INPUT, "the manifest has %zu bytes, expected at most %d",
                          manifest_bytes, BUNDLE_MANIFEST_MAX);
     uint8_t header[BUNDLE_HEADER_BYTES] = BUNDLE_MAGIC;
-    for (int i = 0; i < 4; i++)
-        header[8 + i] = (uint8_t)(manifest_bytes >> 8 * i);
     int rc = signing_sign(recipe->private_key_pem, manifest, manifest_bytes, signature,
                           &signature_bytes, err);
     if (rc)
         return rc;
-    header[12] = (uint8_t)signature_bytes;
+    for (int i = 0; i < 4; i++) {
+        header[8 + i] = (uint8_t)(manifest_bytes >> 8 * i);
+        header[12 + i] = (uint8_t)(signature_bytes >> 8 * i);
+    }
     if (buffer_append(head, header, sizeof header) ||
         buffer_append(head, manifest, manifest_bytes) ||
         buffer_append(head, signature, signature_bytes))

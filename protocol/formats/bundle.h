@@ -4,7 +4,7 @@
  *    8  4  size of the manifest, at most BUNDLE_MANIFEST_MAX     } numbers are
  *   12  4  size of the signature, at most SIGNATURE_BYTES_MAX    } little-endian
  *   16  .  the manifest, JSON
- *    .  .  ECDSA P-256 / SHA-256 signature (DER) over the manifest's bytes
+ *    .  .  signature over the manifest's bytes, ECDSA P-256 or RSA-3072 as the key is (signing.h)
  *    .  .  the images' bytes, back to back, in the manifest's order
  *
  * The manifest:

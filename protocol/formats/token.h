@@ -6,9 +6,9 @@
  * as one line of text that can be written in one way only, so that what was signed is what is read:
  * these members in this order ("station" may be absent), no blanks, numbers as decimal digits
  * without a leading zero, seconds since 1970 UTC; within strings `"` and `\` are escaped by a `\`
- * and nothing else is, and control characters (below 0x20, 0x7F) do not occur. The signature is
- * ECDSA P-256 / SHA-256 (signing.h, DER) over exactly these bytes, by the factory's token key. The
- * nonce is the one that the unit gave in this session's hello: a token is worth nothing in another.
+ * and nothing else is, and control characters (below 0x20, 0x7F) do not occur. The signature is one of
+ * signing.h over exactly these bytes, by the factory's token key. The nonce is the one that the
+ * unit gave in this session's hello: a token is worth nothing in another.
  *
  * Pure: the time is passed in. Any bytes may come. */
 #ifndef TAKT_PROTOCOL_FORMATS_TOKEN_H

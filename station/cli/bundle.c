@@ -17,12 +17,12 @@ static const char usage[] =
     "--out FILE\n"
     "       takt bundle show FILE [--json]\n"
     "       takt bundle verify FILE --key FILE\n"
-    "       takt bundle key --out FILE";
+    "       takt bundle key --out FILE [--kind p256|rsa3072]";
 
 enum { IMAGE_TEXT_MAX = 64 };
 
 struct options {
-    const char *board, *version, *key, *out;
+    const char *board, *version, *key, *kind, *out;
     unsigned long release;
     bool has_release, json;
     size_t image_count;
@@ -34,14 +34,21 @@ static void help(void)
 {
     printf(
         "usage: %s\n\n"
-        "make    writes a bundle: the images of one board, hashed in chunks, signed.\n"
+        "make    writes a bundle: the images of one board, hashed in chunks, signed as the key "
+        "is:\n"
+        "        ECDSA P-256 or RSA-3072 (PKCS#1 v1.5), both with SHA-256.\n"
         "show    what is in a bundle; the signature is not checked.\n"
         "verify  signature and every image's hashes; exit status 1 when they do not hold.\n"
-        "key     makes a signing key: FILE (mode 0600) and FILE.pub for stations and units.\n\n"
+        "key     makes a signing key: FILE (mode 0600) and FILE.pub for stations and units.\n"
+        "        Keys of other tools do as well, as PEM: openssl ecparam -genkey -name "
+        "prime256v1,\n"
+        "        openssl genrsa 3072; their public halves by openssl pkey -pubout.\n\n"
         "  --board NAME        a board of this installation, or a board file\n"
         "  --version V         as people say it: 1.4.0\n"
         "  --release N         only ever grows; units refuse to go back below theirs\n"
         "  --key FILE          PEM: the private key to make, the public one to verify\n"
+        "  --kind KIND         of a new key: p256 (unless given) or rsa3072, whose signatures are\n"
+        "                      the same bytes each time\n"
         "  --image NAME=FILE   \"rootfs=rootfs.squashfs\"; NAME_a and NAME_b are its partitions\n",
         usage);
 }
@@ -161,7 +168,7 @@ static int make_key(const struct options *o, struct error *err)
     struct signing_key key = {0};
     char public_path[PATH_MAX];
     snprintf(public_path, sizeof public_path, "%.4000s.pub", o->out);
-    int rc = signing_key_make(&key, err);
+    int rc = o->kind ? signing_key_make_kind(o->kind, &key, err) : signing_key_make(&key, err);
     if (rc == 0)
         rc = file_write(o->out, key.private_pem, strlen(key.private_pem), 0600, err);
     if (rc == 0)
@@ -205,6 +212,9 @@ static int take_option(struct options *o, int option, char *value)
         return take_release(o, value);
     case 'k':
         o->key = value;
+        return 0;
+    case 'n':
+        o->kind = value;
         return 0;
     case 'i':
         return take_image(o, value);
@@ -256,15 +266,12 @@ static int dispatch(const char *what, const char *path, const struct options *o)
 
 int cli_bundle(int argc, char **argv)
 {
-    static const struct option options[] = {{"board", required_argument, NULL, 'b'},
-                                            {"version", required_argument, NULL, 'v'},
-                                            {"release", required_argument, NULL, 'r'},
-                                            {"key", required_argument, NULL, 'k'},
-                                            {"image", required_argument, NULL, 'i'},
-                                            {"out", required_argument, NULL, 'o'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"board", required_argument, NULL, 'b'},   {"version", required_argument, NULL, 'v'},
+        {"release", required_argument, NULL, 'r'}, {"key", required_argument, NULL, 'k'},
+        {"kind", required_argument, NULL, 'n'},    {"image", required_argument, NULL, 'i'},
+        {"out", required_argument, NULL, 'o'},     {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {0}};
     struct options o = {0};
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {

@@ -94,11 +94,28 @@ static void test_tcp(void **state)
     expect(transport_listen("tcp://127.0.0.1:0", &fd, bound, sizeof bound, &err), 0, &err, "");
     expect(transport_listen(bound, &second, NULL, 0, &err), ERROR_BUSY, &err, bound);
     close(fd);
-    expect(transport_open(bound, 1000, &t, &err), ERROR_MISSING, &err, "nobody listens there");
     expect(transport_open("tcp://127.0.0.1", 1000, &t, &err), ERROR_INPUT, &err, "HOST:PORT");
     expect(transport_open("tcp://127.0.0.1:port", 1000, &t, &err), ERROR_INPUT, &err, "HOST:PORT");
     expect(transport_open("tcp://no.such.host.invalid:1", 1000, &t, &err), ERROR_MISSING, &err,
            "cannot find the host");
+}
+
+static void test_tcp_nobody_listens(void **state)
+{
+#if defined(__mips__)
+    /* There errors have other numbers, and qemu-user 7.2 passes SO_ERROR on with this machine's. */
+    if (getenv("RUNNER")) {
+        print_message("left out: test_tcp_nobody_listens: qemu-user does not translate SO_ERROR\n");
+        skip();
+    }
+#endif
+    struct error err = {0};
+    struct transport *t;
+    int fd;
+    char bound[128];
+    expect(transport_listen("tcp://127.0.0.1:0", &fd, bound, sizeof bound, &err), 0, &err, "");
+    close(fd);
+    expect(transport_open(bound, 1000, &t, &err), ERROR_MISSING, &err, "nobody listens there");
 }
 
 static void test_unix(void **state)
@@ -365,6 +382,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_tcp_nobody_listens),
         cmocka_unit_test(test_unix),
         cmocka_unit_test(test_a_pseudo_terminal),
         cmocka_unit_test(test_wrong_devices),

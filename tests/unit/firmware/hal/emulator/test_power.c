@@ -160,7 +160,9 @@ static void test_facts_and_boot_time(void **state)
     assert_true(clock_mono_ms() - began >= 300);
     assert_int_equal(r.hal.system->facts(r.hal.system_state, &f, &err), 0);
     assert_string_equal(f.chip_id, "0123456789abcdef");
-    assert_float_equal(f.temperature_c, 31, 1);
+    /* 9 K/W at less than 3 W, 40 s to get there: a slow machine sees the unit already warmer. */
+    double seconds = (double)(clock_mono_ms() - began) / 1e3;
+    assert_true(f.temperature_c >= 30.5 && f.temperature_c <= 31.5 + 9 * 3 * seconds / 40);
     /* a frame and three planes of light at least */
     assert_true(f.reserved_bytes > 2304 * 1296 * (3 / 2 + 6));
     rig_end(&r);
