@@ -174,7 +174,7 @@ check: $(UNIT_TESTS) arrows ## unit tests, under a minute
 	@tests/run $(UNIT_TESTS)
 
 test: ## everything, from nothing; the last line counts
-	@.ci/install build run test
+	@.ci/install build run test cross
 	@tests/all
 
 arrows: ## who includes whom, held against docs/architecture.md
