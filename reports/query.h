@@ -27,6 +27,9 @@ int query_run(sqlite3 *db, int64_t run, cJSON **out, struct error *err);
 int query_order(sqlite3 *db, const char *order, cJSON **out, struct error *err);
 /* The same of all runs of a station. */
 int query_station(sqlite3 *db, const char *station, cJSON **out, struct error *err);
+/* The same of a station's runs that started in [from_ms, to_ms), wall time. */
+int query_shift(sqlite3 *db, const char *station, int64_t from_ms, int64_t to_ms, cJSON **out,
+                struct error *err);
 /* The committed figures of the last attempt of one step: {"measurement": value, "note": "text"}. */
 int query_step(sqlite3 *db, int64_t run, const char *step_id, cJSON **out, struct error *err);
 

@@ -6,16 +6,14 @@
  * under its verdict. */
 #include <string.h>
 
+#include "protocol/base/clock.h"
 #include "reports/query.h"
-#include "reports/query_rows.h"
-
-/* %s-free: the scope is chosen by which of ?1 (order) and ?2 (station) is not 0. */
-#define SCOPE " (?1 = 0 OR r.work_order = ?1) AND (?2 = 0 OR r.station = ?2) "
+#include "reports/query_scope.h"
 
 /* One row a unit: keyed by unit, or by run where the unit never said who it was. */
 static const char list_sql[] =
     "WITH judged AS (SELECT r.*, coalesce('u' || r.unit, 'r' || r.id) who,"
-    "   r.verdict IN (1, 2, 3, 4) counts FROM run r WHERE" SCOPE "),"
+    "   r.verdict IN (1, 2, 3, 4) counts FROM run r WHERE{scope}),"
     " per AS (SELECT who, count(*) runs, max(id) last, min(iif(counts, id, NULL)) first_judged,"
     "   max(iif(counts, id, NULL)) last_judged FROM judged GROUP BY who)"
     " SELECT l.serial, u.chip_id, per.runs, per.last run, vf.name first_verdict,"
@@ -28,7 +26,7 @@ static const char list_sql[] =
 
 static const char failures_sql[] =
     "WITH bad AS (SELECT s.run, s.step, s.attempt, s.name, s.verdict FROM run r"
-    "   JOIN step s ON s.run=r.id WHERE" SCOPE "AND r.verdict IN (2, 3, 4)"
+    "   JOIN step s ON s.run=r.id WHERE{scope}AND r.verdict IN (2, 3, 4)"
     "   AND s.verdict IN (2, 3, 4) AND s.attempt=(SELECT max(attempt) FROM step"
     "     WHERE run=s.run AND step=s.step)),"
     " named AS (SELECT b.run, b.name, f.name measurement, f.unit FROM bad b"
@@ -102,25 +100,30 @@ static int add_last_failures(sqlite3 *db, cJSON *object, struct error *err)
     return rc;
 }
 
-static int add_scope(sqlite3 *db, int64_t order, int64_t station, cJSON *object, struct error *err)
+static int add_scope(sqlite3 *db, const struct query_scope *scope, cJSON *object, struct error *err)
 {
-    int rc =
-        rows_array(db, rows_prepare(db, err, list_sql, "ii", order, station), object, "units", err);
+    int rc = rows_array(db, scope_prepare(db, scope, list_sql, err), object, "units", err);
     if (!rc)
-        rc = rows_array(db, rows_prepare(db, err, failures_sql, "ii", order, station), object,
-                        "failures", err);
+        rc = rows_array(db, scope_prepare(db, scope, failures_sql, err), object, "failures", err);
     if (!rc)
         rc = add_last_failures(db, object, err);
-    if (!rc)
+    if (!rc) {
         add_totals(object);
+        rc = scope_add_yields(db, scope, object, err);
+    }
+    if (!rc)
+        rc = scope_add_figures(db, scope, object, err);
+    if (!rc)
+        rc = scope_add_identities(db, scope, object, err);
     return rc;
 }
 
 /* `find` answers the row's id, then columns for the document. */
-static int scoped(sqlite3 *db, const char *document, const char *find, const char *name,
-                  cJSON **out, struct error *err)
+static int scoped(sqlite3 *db, const char *document, struct query_scope scope, const char *find,
+                  const char *name, cJSON **out, struct error *err)
 {
     cJSON *object = cJSON_CreateObject();
+    const char *what = strcmp(document, "order") ? "station" : "order";
     int began = 0;
     int rc = object ? rows_begin(db, &began, err)
                     : error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
@@ -129,17 +132,17 @@ static int scoped(sqlite3 *db, const char *document, const char *find, const cha
         return rc;
     }
     cJSON_AddStringToObject(object, "document", document);
-    sqlite3_stmt *st = rows_prepare(db, err, find, "t", name);
+    sqlite3_stmt *st = rows_prepare(db, err, find, "tii", name, scope.from_ms, scope.to_ms);
     rc = st ? rows_next(db, st, err) : code_of(err);
-    int64_t id = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
-    if (rc == 1)
+    if (rc == 1) {
+        scope.id = sqlite3_column_int64(st, 0);
         rc = rows_columns(st, 1, object, err);
-    else if (rc == 0)
-        rc = error_set(err, ERROR_MISSING, "the store has no %s '%s'", document, name);
+    } else if (rc == 0) {
+        rc = error_set(err, ERROR_MISSING, "the store has no %s '%s'", what, name);
+    }
     sqlite3_finalize(st);
     if (!rc)
-        rc = add_scope(db, !strcmp(document, "order") ? id : 0,
-                       !strcmp(document, "station") ? id : 0, object, err);
+        rc = add_scope(db, &scope, object, err);
     rows_end(db, began);
     if (rc)
         cJSON_Delete(object);
@@ -148,9 +151,19 @@ static int scoped(sqlite3 *db, const char *document, const char *find, const cha
     return rc;
 }
 
+static const char station_sql[] =
+    "SELECT s.id, s.name station, l.name line, si.name site,"
+    " (SELECT min(started_ms) FROM run WHERE station=s.id AND started_ms>=?2 AND started_ms<?3)"
+    "  started_ms,"
+    " (SELECT max(coalesce(ended_ms, started_ms)) FROM run WHERE station=s.id AND"
+    "  started_ms>=?2 AND started_ms<?3) last_ms"
+    " FROM station s JOIN line l ON l.id=s.line JOIN site si ON si.id=l.site"
+    " WHERE s.name=?1 ORDER BY s.id DESC LIMIT 1";
+
 int query_order(sqlite3 *db, const char *order, cJSON **out, struct error *err)
 {
-    return scoped(db, "order",
+    const struct query_scope scope = {"work_order", 0, INT64_MIN, INT64_MAX};
+    return scoped(db, "order", scope,
                   "SELECT o.id, o.name \"order\", p.name product, o.opened_ms started_ms,"
                   " (SELECT max(coalesce(ended_ms, started_ms)) FROM run WHERE work_order=o.id)"
                   " last_ms FROM work_order o JOIN product p ON p.id=o.product WHERE o.name=?1",
@@ -159,11 +172,23 @@ int query_order(sqlite3 *db, const char *order, cJSON **out, struct error *err)
 
 int query_station(sqlite3 *db, const char *station, cJSON **out, struct error *err)
 {
-    return scoped(db, "station",
-                  "SELECT s.id, s.name station, l.name line, si.name site,"
-                  " (SELECT min(started_ms) FROM run WHERE station=s.id) started_ms,"
-                  " (SELECT max(coalesce(ended_ms, started_ms)) FROM run WHERE station=s.id)"
-                  " last_ms FROM station s JOIN line l ON l.id=s.line JOIN site si ON si.id=l.site"
-                  " WHERE s.name=?1 ORDER BY s.id DESC LIMIT 1",
-                  station, out, err);
+    const struct query_scope scope = {"station", 0, INT64_MIN, INT64_MAX};
+    return scoped(db, "station", scope, station_sql, station, out, err);
+}
+
+int query_shift(sqlite3 *db, const char *station, int64_t from_ms, int64_t to_ms, cJSON **out,
+                struct error *err)
+{
+    const struct query_scope scope = {"station", 0, from_ms, to_ms};
+    char text[25];
+    int rc = scoped(db, "shift", scope, station_sql, station, out, err);
+    if (rc)
+        return rc;
+    cJSON_AddNumberToObject(*out, "from_ms", (double)from_ms);
+    clock_format_utc(from_ms, text);
+    cJSON_AddStringToObject(*out, "from", text);
+    cJSON_AddNumberToObject(*out, "to_ms", (double)to_ms);
+    clock_format_utc(to_ms, text);
+    cJSON_AddStringToObject(*out, "to", text);
+    return 0;
 }

@@ -4,7 +4,8 @@
 
 #include "reports/render_kinds.h"
 
-static const struct renderer *const table[] = {&render_html, &render_json, &render_csv, NULL};
+static const struct renderer *const table[] = {&render_html, &render_pdf,  &render_xlsx,
+                                               &render_csv,  &render_json, NULL};
 
 const struct renderer *renderer_find(const char *name)
 {

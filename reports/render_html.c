@@ -1,6 +1,5 @@
 #include "reports/render_html.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +8,13 @@
 static const char style[] =
     ":root{--paper:#fbfbfa;--card:#fff;--ink:#1d2125;--soft:#68717a;--line:#e4e6e8;--pass:#1a7f4b;"
     "--pass-soft:#d9efe2;--fail:#c02b2b;--fail-soft:#fbe4e2;--odd:#a15c00;--odd-soft:#fbecd3;"
-    "--idle:#5b6570;--idle-soft:#e8ebee;--track:#eceef0}"
+    "--idle:#5b6570;--idle-soft:#e8ebee;--track:#eceef0;--accent:#2b62b5}"
     "@media (prefers-color-scheme:dark){:root{--paper:#14171a;--card:#1c2024;--ink:#e7eaec;"
     "--soft:#98a2ab;--line:#2c3238;--pass:#5bc98d;--pass-soft:#1c3a2a;--fail:#ff8078;"
     "--fail-soft:#462120;--odd:#f0b35b;--odd-soft:#40301a;--idle:#a3adb6;--idle-soft:#2a3036;"
-    "--track:#2a2f35}}"
+    "--track:#2a2f35;--accent:#7db0ff}}"
     "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--pass:#0b6b3a;"
-    "--pass-soft:#e2f2e8;--fail:#b00020;--fail-soft:#fbe4e2;--track:#eee}"
+    "--pass-soft:#e2f2e8;--fail:#b00020;--fail-soft:#fbe4e2;--track:#eee;--accent:#2b62b5}"
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
     "section,tr,figure{break-inside:avoid}}"
     "*{box-sizing:border-box}html{background:var(--paper)}"
@@ -60,8 +59,12 @@ static const char style[] =
     ".tile{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.8rem "
     "1.1rem}.tile .n{font-size:1.9rem;font-weight:650;line-height:1.25}"
     ".tile .l{color:var(--soft);font-size:.85rem}a{color:inherit}"
-    "details summary{cursor:pointer;padding:.3rem 0}svg text{fill:var(--ink);font:13px "
-    "system-ui,'Noto Sans','Noto Sans CJK SC',sans-serif}svg text.soft{fill:var(--soft)}"
+    "details summary{cursor:pointer;padding:.3rem 0}svg text{font-family:"
+    "system-ui,'Noto Sans','Noto Sans CJK SC',sans-serif}td svg{display:inline-block;"
+    "vertical-align:middle}.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax("
+    "28rem,1fr));gap:.8rem}.charts .card{margin:0}.charts h3{font-size:.95rem;margin:0 0 .4rem;"
+    "font-weight:600}.low{color:var(--fail);font-weight:650}.middling{color:var(--odd);"
+    "font-weight:650}"
     "footer{margin-top:2.5rem;color:var(--soft);font-size:.82rem}";
 
 void html_raw(struct page *p, const char *html)
@@ -173,86 +176,30 @@ void html_fact(struct page *p, enum word name, const char *text, bool code)
 
 void html_limits(struct page *p, const cJSON *measurement)
 {
-    char low[32], high[32];
-    const cJSON *l = member(measurement, "low"), *h = member(measurement, "high");
-    number_text(l, low);
-    number_text(h, high);
-    if (cJSON_IsNumber(l) && cJSON_IsNumber(h))
-        html_rawf(p, "%s … %s", low, high);
-    else if (cJSON_IsNumber(l))
-        html_rawf(p, "≥ %s", low);
-    else if (cJSON_IsNumber(h))
-        html_rawf(p, "≤ %s", high);
+    char text[72];
+    limits_text(measurement, text);
+    html_raw(p, text);
 }
 
-/* The picture's scale: two limits take the middle half; one limit stands in the middle of a scale
- * from 0, or of the value's span when something is negative. A value far outside is drawn at the
- * edge. */
-void html_limit_bar(struct page *p, const cJSON *measurement)
+void html_heading(struct page *p, enum word w)
 {
-    enum { WIDTH = 180, HEIGHT = 16 };
-    const cJSON *l = member(measurement, "low"), *h = member(measurement, "high");
-    const cJSON *v = member(measurement, "value");
-    bool has_low = cJSON_IsNumber(l), has_high = cJSON_IsNumber(h);
-    if (!cJSON_IsNumber(v) || (!has_low && !has_high))
-        return;
-    double value = v->valuedouble, low = has_low ? l->valuedouble : 0,
-           high = has_high ? h->valuedouble : 0, from, to;
-    if (has_low && has_high && high > low) {
-        double half = (high - low) / 2;
-        from = low - half;
-        to = high + half;
-    } else if ((has_low ? low : high) > 0 && value >= 0) {
-        from = 0;
-        to = fmax((has_low ? low : high) * 2, value * 1.1);
-    } else {
-        double limit = has_low ? low : high;
-        double span = fmax(fabs(value - limit) * 1.25, fabs(limit) * 0.1);
-        span = span > 0 ? span : 1;
-        from = limit - span;
-        to = limit + span;
-    }
-    double x = (value - from) / (to - from) * WIDTH;
-    bool off_left = x<4, off_right = x> WIDTH - 4;
-    x = fmin(fmax(x, 4), WIDTH - 4);
-    double band_from = has_low ? (low - from) / (to - from) * WIDTH : 0;
-    double band_to = has_high ? (high - from) / (to - from) * WIDTH : WIDTH;
-    bool bad = (has_low && value < low) || (has_high && value > high);
-    html_rawf(p,
-              "<svg width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">"
-              "<rect y=\"5\" width=\"%d\" height=\"6\" rx=\"3\" fill=\"var(--track)\"/>"
-              "<rect x=\"%.1f\" y=\"5\" width=\"%.1f\" height=\"6\" fill=\"var(--pass)\" "
-              "opacity=\".35\"/>",
-              WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH, band_from, fmax(band_to - band_from, 1));
-    const char *colour = bad ? "var(--fail)" : "var(--pass)";
-    if (off_left || off_right)
-        html_rawf(p, "<path d=\"M%.1f 2 l%d 6 l%d 6 z\" fill=\"%s\"/></svg>",
-                  off_left ? x + 5 : x - 5, off_left ? -9 : 9, off_left ? 9 : -9, colour);
-    else
-        html_rawf(p,
-                  "<rect x=\"%.1f\" y=\"1\" width=\"4\" height=\"14\" rx=\"2\" fill=\"%s\"/></svg>",
-                  x - 2, colour);
+    html_raw(p, "<h2>");
+    html_word(p, w);
+    html_raw(p, "</h2>\n");
 }
 
 void html_time(struct page *p, const char *iso)
 {
     char text[32];
-    if (strlen(iso) < 19) {
-        html_raw(p, "–");
-        return;
-    }
-    snprintf(text, sizeof text, "%.10s %.8s UTC", iso, iso + 11);
+    time_text(iso, text);
     html_text(p, text);
 }
 
 void html_duration(struct page *p, double ms)
 {
-    if (ms < 1000)
-        html_rawf(p, "%.0f ms", ms);
-    else if (ms < 120000)
-        html_rawf(p, "%.1f s", ms / 1000);
-    else
-        html_rawf(p, "%.1f min", ms / 60000);
+    char text[32];
+    duration_text(ms, text);
+    html_raw(p, text);
 }
 
 static int render(const cJSON *document, const struct render_options *options, struct buffer *out,
@@ -261,8 +208,11 @@ static int render(const cJSON *document, const struct render_options *options, s
     static const struct {
         const char *document;
         void (*write)(struct page *p, const cJSON *document);
-    } pages[] = {
-        {"unit", html_unit}, {"run", html_run}, {"order", html_order}, {"station", html_order}};
+    } pages[] = {{"unit", html_unit},
+                 {"run", html_run},
+                 {"order", html_order},
+                 {"station", html_order},
+                 {"shift", html_order}};
     static const struct render_options plain = {0};
     struct page p = {.out = out, .options = options ? options : &plain};
     p.language = word_language(p.options->language);

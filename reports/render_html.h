@@ -3,6 +3,7 @@
 #ifndef TAKT_REPORTS_RENDER_HTML_H
 #define TAKT_REPORTS_RENDER_HTML_H
 
+#include "reports/chart.h"
 #include "reports/render_kinds.h"
 
 struct page {
@@ -27,8 +28,10 @@ void html_verdict(struct page *p, const char *verdict, const char *extra_class);
 void html_fact(struct page *p, enum word name, const char *text, bool code);
 /* "≥ 0.14", "≤ 5", "0.9 … 1.1". */
 void html_limits(struct page *p, const cJSON *measurement);
-/* Where the value lies between its limits: a band and a marker, as inline SVG. */
-void html_limit_bar(struct page *p, const cJSON *measurement);
+/* One of chart.h's charts as inline SVG; `stretch` over the page's width. Nothing when it has no
+ * height. */
+void html_chart(struct page *p, double (*chart)(const struct canvas *, const cJSON *, double),
+                const cJSON *data, double width, bool stretch);
 /* "2026-11-22 20:31:05 UTC" of an ISO text; "–" when empty. */
 void html_time(struct page *p, const char *iso);
 void html_duration(struct page *p, double ms);
@@ -36,5 +39,8 @@ void html_duration(struct page *p, double ms);
 void html_unit(struct page *p, const cJSON *document);
 void html_run(struct page *p, const cJSON *document);
 void html_order(struct page *p, const cJSON *document);
+/* Sections of the page of an order, and of the dashboard (a card each). */
+void html_figures(struct page *p, const cJSON *document);
+void html_heading(struct page *p, enum word w);
 
 #endif

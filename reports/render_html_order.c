@@ -4,7 +4,7 @@
 
 #include "reports/render_html.h"
 
-enum { PARETO_ROWS_MAX = 12 };
+enum { UNITS_SHOWN = 2000 };
 
 static void tile(struct page *p, enum word label, const char *number)
 {
@@ -31,47 +31,115 @@ static void yield_tile(struct page *p, const cJSON *document, enum word label, c
     tile(p, label, text);
 }
 
-/* Bars of the most frequent failures, with the running share of all of them. */
 static void pareto(struct page *p, const cJSON *failures)
 {
-    enum { NAME = 300, BAR = 420, ROW = 30 };
-    const cJSON *row, *first = cJSON_GetArrayItem(failures, 0);
-    html_raw(p, "<h2>");
-    html_word(p, WORD_FAILURES);
-    html_raw(p, "</h2>\n<section class=\"card\">");
-    if (!first) {
+    html_heading(p, WORD_FAILURES);
+    html_raw(p, "<section class=\"card\">");
+    if (cJSON_GetArraySize(failures))
+        html_chart(p, chart_pareto, failures, 860, true);
+    else
         html_word(p, WORD_NO_FAILURES);
-        html_raw(p, "</section>\n");
+    html_raw(p, "</section>\n");
+}
+
+static void throughput(struct page *p, const cJSON *data)
+{
+    if (cJSON_GetArraySize(member(data, "buckets")) == 0)
         return;
+    html_heading(p, WORD_THROUGHPUT);
+    html_raw(p, "<section class=\"card\">");
+    html_chart(p, chart_throughput, data, 860, true);
+    html_raw(p, "</section>\n");
+}
+
+static void share_cell(struct page *p, const cJSON *share)
+{
+    if (cJSON_IsNumber(share))
+        html_rawf(p, "<td class=\"num%s\">%.1f %%</td>", share->valuedouble < 0.9 ? " low" : "",
+                  100 * share->valuedouble);
+    else
+        html_raw(p, "<td class=\"num\">–</td>");
+}
+
+static void step_yields(struct page *p, const cJSON *steps)
+{
+    static const enum word heads[] = {WORD_STEP, WORD_COUNT, WORD_FIRST_PASS_YIELD,
+                                      WORD_LAST_PASS_YIELD};
+    const cJSON *row;
+    if (!cJSON_GetArraySize(steps))
+        return;
+    html_heading(p, WORD_STEP_YIELDS);
+    html_raw(p, "<section class=\"card\"><table><tr>");
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        html_raw(p, i ? "<th class=\"num\">" : "<th>");
+        html_word(p, heads[i]);
+        html_raw(p, "</th>");
     }
-    double highest = cJSON_GetNumberValue(member(first, "count")), total = 0, sum = 0;
-    int rows = cJSON_GetArraySize(failures);
-    rows = rows < PARETO_ROWS_MAX ? rows : PARETO_ROWS_MAX;
-    cJSON_ArrayForEach(row, failures) total += cJSON_GetNumberValue(member(row, "count"));
-    html_rawf(p, "<svg viewBox=\"0 0 %d %d\" width=\"100%%\" role=\"img\">", NAME + BAR + 140,
-              rows * ROW + 6);
-    int y = 0;
-    cJSON_ArrayForEach(row, failures)
+    html_raw(p, "</tr>\n");
+    cJSON_ArrayForEach(row, steps)
     {
-        if (y >= rows * ROW)
-            break;
-        double count = cJSON_GetNumberValue(member(row, "count"));
-        char label[160];
-        sum += count;
-        snprintf(label, sizeof label, "%s%s%s", member_text(row, "step"),
-                 *member_text(row, "measurement") ? " · " : "", member_text(row, "measurement"));
-        html_rawf(p, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", NAME - 12, y + 20);
-        html_text(p, label);
-        html_rawf(p,
-                  "</text><rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"18\" rx=\"3\" "
-                  "fill=\"var(--fail)\" opacity=\".75\"/><text x=\"%.1f\" y=\"%d\">%.0f</text>",
-                  NAME, y + 6, BAR * count / highest, NAME + BAR * count / highest + 8, y + 20,
-                  count);
-        html_rawf(p, "<text class=\"soft\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f %%</text>",
-                  NAME + BAR + 130, y + 20, 100 * sum / total);
-        y += ROW;
+        html_raw(p, "<tr><td>");
+        html_text(p, member_text(row, "step"));
+        html_rawf(p, "</td><td class=\"num\">%.0f</td>",
+                  cJSON_GetNumberValue(member(row, "units")));
+        share_cell(p, member(row, "first_pass_yield"));
+        share_cell(p, member(row, "last_pass_yield"));
+        html_raw(p, "</tr>\n");
     }
-    html_raw(p, "</svg></section>\n");
+    html_raw(p, "</table></section>\n");
+}
+
+static void failure_name(struct page *p, const char *step, const char *measurement)
+{
+    html_raw(p, "<td>");
+    html_text(p, step);
+    if (*measurement) {
+        html_raw(p, " · ");
+        html_text(p, measurement);
+    }
+    html_raw(p, "</td>");
+}
+
+static void together(struct page *p, const cJSON *pairs)
+{
+    static const char *const counts[] = {"both", "first_only", "second_only", "neither"};
+    static const char *const marks[] = {"A ∧ B", "A ∧ ¬B", "¬A ∧ B", "¬A ∧ ¬B"};
+    const cJSON *row;
+    if (!cJSON_GetArraySize(pairs))
+        return;
+    html_heading(p, WORD_TOGETHER);
+    html_raw(p, "<section class=\"card\"><table><tr><th>A</th><th>B</th>");
+    for (size_t i = 0; i < 4; i++)
+        html_rawf(p, "<th class=\"num\">%s</th>", marks[i]);
+    html_raw(p, "<th class=\"num\">φ</th></tr>\n");
+    cJSON_ArrayForEach(row, pairs)
+    {
+        html_raw(p, "<tr>");
+        failure_name(p, member_text(row, "first_step"), member_text(row, "first_measurement"));
+        failure_name(p, member_text(row, "second_step"), member_text(row, "second_measurement"));
+        for (size_t i = 0; i < 4; i++)
+            html_rawf(p, "<td class=\"num\">%.0f</td>",
+                      cJSON_GetNumberValue(member(row, counts[i])));
+        html_rawf(p, "<td class=\"num\">%.2f</td></tr>\n",
+                  cJSON_GetNumberValue(member(row, "phi")));
+    }
+    html_raw(p, "</table></section>\n");
+}
+
+static void identities(struct page *p, const cJSON *states)
+{
+    const cJSON *row;
+    if (!cJSON_GetArraySize(states))
+        return;
+    html_raw(p, "<p class=\"soft\">");
+    html_word(p, WORD_IDENTITIES);
+    html_raw(p, ":");
+    cJSON_ArrayForEach(row, states)
+    {
+        html_rawf(p, " %.0f ", cJSON_GetNumberValue(member(row, "count")));
+        html_text(p, member_text(row, "state"));
+    }
+    html_raw(p, "</p>\n");
 }
 
 static void failure(struct page *p, const cJSON *f)
@@ -101,9 +169,7 @@ static void failure(struct page *p, const cJSON *f)
 static void unit_row(struct page *p, const cJSON *u)
 {
     const cJSON *f;
-    const char *name = member_text(u, "serial");
-    name = *name ? name : member_text(u, "chip_id");
-    name = *name ? name : word_of(p->language, WORD_UNKNOWN);
+    const char *name = unit_name(u, p->language);
     html_raw(p, "<tr><td>");
     html_verdict(p, member_text(u, "verdict"), "");
     html_raw(p, "</td><td>");
@@ -148,40 +214,52 @@ static void units(struct page *p, const cJSON *list)
         html_raw(p, "</th>");
     }
     html_raw(p, "</tr>\n");
+    int shown = 0;
     for (int pass = 0; pass < 2; pass++)
         cJSON_ArrayForEach(u, list)
         {
-            if (member_is(u, "verdict", "pass") == (pass == 1))
+            if (member_is(u, "verdict", "pass") == (pass == 1) && shown++ < UNITS_SHOWN)
                 unit_row(p, u);
         }
-    html_raw(p, "</table></section>\n");
+    html_raw(p, "</table>");
+    if (shown > UNITS_SHOWN) {
+        html_raw(p, "<p class=\"soft\">");
+        html_word(p, WORD_MORE_UNITS);
+        html_raw(p, "</p>");
+    }
+    html_raw(p, "</section>\n");
 }
 
 void html_order(struct page *p, const cJSON *document)
 {
     bool order = member_is(document, "document", "order");
-    const char *kind = word_of(p->language, order ? WORD_ORDER : WORD_STATION);
+    bool shift = member_is(document, "document", "shift");
+    const char *kind = word_of(p->language, order ? WORD_ORDER : shift ? WORD_SHIFT : WORD_STATION);
     const char *name = member_text(document, order ? "order" : "station");
     html_page_begin(p, kind, name);
     html_raw(p, "<header><div><div class=\"kind\">");
     html_text(p, kind);
-    if (order) {
-        html_raw(p, " · ");
-        html_text(p, member_text(document, "product"));
-    }
+    html_raw(p, " · ");
+    html_text(p, member_text(document, order ? "product" : "line"));
     html_raw(p, "</div><h1>");
     html_text(p, name);
     html_raw(p, "</h1></div><div class=\"end soft time\">");
-    html_time(p, member_text(document, "started"));
+    html_time(p, member_text(document, shift ? "from" : "started"));
     html_raw(p, " – ");
-    html_time(p, member_text(document, "last"));
+    html_time(p, member_text(document, shift ? "to" : "last"));
     html_raw(p, "</div></header>\n<div class=\"tiles\">\n");
     count_tile(p, document, WORD_UNITS, "unit_count");
     count_tile(p, document, WORD_PASSED, "passed");
     count_tile(p, document, WORD_FAILED, "failed");
     yield_tile(p, document, WORD_FIRST_PASS_YIELD, "first_pass_yield");
     yield_tile(p, document, WORD_LAST_PASS_YIELD, "last_pass_yield");
+    yield_tile(p, document, WORD_ROLLED_YIELD, "rolled_throughput_yield");
     html_raw(p, "</div>\n");
+    identities(p, member(document, "identities"));
     pareto(p, member(document, "failures"));
+    throughput(p, member(document, "throughput"));
+    step_yields(p, member(document, "steps"));
+    together(p, member(document, "together"));
+    html_figures(p, document);
     units(p, member(document, "units"));
 }

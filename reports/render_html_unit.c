@@ -8,17 +8,6 @@
 
 enum { PICTURES_MAX_BYTES = 48 << 20 };
 
-static bool not_passed(const char *verdict)
-{
-    return !strcmp(verdict, "fail") || !strcmp(verdict, "error") || !strcmp(verdict, "timeout");
-}
-
-static const cJSON *last_attempt(const cJSON *step)
-{
-    const cJSON *attempts = member(step, "attempts");
-    return cJSON_GetArrayItem(attempts, cJSON_GetArraySize(attempts) - 1);
-}
-
 static void value_with_unit(struct page *p, const cJSON *m)
 {
     char value[32];
@@ -62,7 +51,7 @@ static void reason_card(struct page *p, const cJSON *step, const cJSON *attempt,
         html_raw(p, "</div><div class=\"value num\">");
         value_with_unit(p, m);
         html_raw(p, "</div><div>");
-        html_limit_bar(p, m);
+        html_chart(p, chart_limits, m, 180, false);
     }
     html_raw(p, "</div>");
     if (!m && *member_text(attempt, "message")) {
@@ -85,9 +74,9 @@ static void reasons(struct page *p, const cJSON *run)
     html_raw(p, "</h2>\n");
     cJSON_ArrayForEach(step, member(run, "steps"))
     {
-        const cJSON *attempt = last_attempt(step);
+        const cJSON *attempt = step_last_attempt(step);
         bool named = false;
-        if (!not_passed(member_text(attempt, "verdict")))
+        if (!verdict_bad(member_text(attempt, "verdict")))
             continue;
         cJSON_ArrayForEach(m, member(attempt, "measurements"))
         {
@@ -124,7 +113,7 @@ static void measurements(struct page *p, const cJSON *attempt)
         html_raw(p, "</td><td class=\"num limits\">");
         html_limits(p, m);
         html_raw(p, "</td><td>");
-        html_limit_bar(p, m);
+        html_chart(p, chart_limits, m, 180, false);
         html_raw(p, "</td><td>");
         if (*member_text(m, "verdict"))
             html_verdict(p, member_text(m, "verdict"), "");
@@ -154,7 +143,7 @@ static void step_card(struct page *p, const cJSON *step)
     const cJSON *attempt;
     int attempts = cJSON_GetArraySize(member(step, "attempts"));
     const char *verdict = member_text(step, "verdict");
-    const char *edge = !strcmp(verdict, "fail") ? " bad" : not_passed(verdict) ? " strange" : "";
+    const char *edge = !strcmp(verdict, "fail") ? " bad" : verdict_bad(verdict) ? " strange" : "";
     html_rawf(p, "<section class=\"card%s\">", edge);
     cJSON_ArrayForEach(attempt, member(step, "attempts"))
     {
@@ -194,7 +183,7 @@ static void steps(struct page *p, const cJSON *run)
     for (int pass = 0; pass < 2; pass++)
         cJSON_ArrayForEach(step, member(run, "steps"))
         {
-            if (not_passed(member_text(step, "verdict")) == (pass == 0))
+            if (verdict_bad(member_text(step, "verdict")) == (pass == 0))
                 step_card(p, step);
         }
 }
@@ -397,9 +386,8 @@ static void run_in_full(struct page *p, const cJSON *unit, const cJSON *run)
 void html_unit(struct page *p, const cJSON *document)
 {
     const cJSON *runs = member(document, "runs"), *run = cJSON_GetArrayItem(runs, 0), *chip;
-    const char *name = member_text(document, "serial");
-    name = *name ? name : member_text(document, "chip_id");
-    top(p, word_of(p->language, WORD_UNIT), name, run ? member_text(run, "verdict") : NULL);
+    top(p, word_of(p->language, WORD_UNIT), unit_name(document, p->language),
+        run ? member_text(run, "verdict") : NULL);
     if (!run) {
         html_word(p, WORD_NO_RUNS);
         return;

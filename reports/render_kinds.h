@@ -6,7 +6,7 @@
 
 #include "reports/render.h"
 
-extern const struct renderer render_html, render_json, render_csv;
+extern const struct renderer render_html, render_json, render_csv, render_pdf, render_xlsx;
 
 /* Every visible text there is; each has one row in render_words.c with all languages. */
 enum word {
@@ -59,6 +59,34 @@ enum word {
     WORD_BELOW,
     WORD_ABOVE,
     WORD_NO_RUNS,
+    WORD_SHIFT,
+    WORD_ROLLED_YIELD,
+    WORD_STEP_YIELDS,
+    WORD_FIGURES,
+    WORD_MEAN,
+    WORD_DEVIATION,
+    WORD_COUNT,
+    WORD_CONTROL_CHARTS,
+    WORD_CONTROL_NOTE,
+    WORD_DRIFT,
+    WORD_DRIFT_NOTE,
+    WORD_NO_DRIFT,
+    WORD_OTHERS,
+    WORD_TOGETHER,
+    WORD_THROUGHPUT,
+    WORD_SHARE,
+    WORD_IDENTITIES,
+    WORD_CERTIFICATE,
+    WORD_PAGE,
+    WORD_TODAY,
+    WORD_PER_HOUR,
+    WORD_BY_HOUR,
+    WORD_LAST_FAILURES,
+    WORD_SLOTS,
+    WORD_NO_TAKTD,
+    WORD_IDLE,
+    WORD_STALE,
+    WORD_MORE_UNITS,
     WORDS,
 };
 
@@ -74,5 +102,16 @@ const cJSON *member(const cJSON *object, const char *name);
 /* 0.1428, 8388608, 1.25e-06: whole numbers in full, else six digits; "–" for null. */
 void number_text(const cJSON *value, char out[32]);
 bool member_is(const cJSON *object, const char *name, const char *text);
+/* "≥ 0.14", "≤ 5", "0.9 … 1.1"; "" without limits. */
+void limits_text(const cJSON *measurement, char out[72]);
+/* "2026-11-22 20:31:05 UTC" of an ISO text; "–" when empty. */
+void time_text(const char *iso, char out[32]);
+void duration_text(double ms, char out[32]);
+/* The serial of a unit or of a row of units, else its chip id, else the word for unknown. */
+const char *unit_name(const cJSON *unit, int language);
+/* Is it fail, error or timeout? */
+bool verdict_bad(const char *verdict);
+/* The attempt that counts: the last. */
+const cJSON *step_last_attempt(const cJSON *step);
 
 #endif

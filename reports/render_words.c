@@ -58,6 +58,41 @@ static const char *const words[WORDS][LANGUAGES] = {
     [WORD_BELOW] = {"below the limit", "低于限值"},
     [WORD_ABOVE] = {"above the limit", "高于限值"},
     [WORD_NO_RUNS] = {"No runs yet.", "尚无测试记录。"},
+    [WORD_SHIFT] = {"Shift", "班次"},
+    [WORD_ROLLED_YIELD] = {"Rolled yield", "累计直通率"},
+    [WORD_STEP_YIELDS] = {"Yield by step", "各步骤合格率"},
+    [WORD_FIGURES] = {"Measurements against their limits", "测量项与过程能力"},
+    [WORD_MEAN] = {"Mean", "均值"},
+    [WORD_DEVIATION] = {"Deviation", "标准差"},
+    [WORD_COUNT] = {"Count", "数量"},
+    [WORD_CONTROL_CHARTS] = {"Control charts", "控制图"},
+    [WORD_CONTROL_NOTE] = {"Individuals in the order of the runs; blue: EWMA (0.2); dashed: "
+                           "control limits; red: limits; marked: Western Electric rules",
+                           "按测试顺序的单值；蓝线：EWMA (0.2)；虚线：控制限；红线：限值；标记点："
+                           "违反西部电气规则"},
+    [WORD_DRIFT] = {"Places that stand off", "测试位偏移"},
+    [WORD_DRIFT_NOTE] = {"Welch's test of each slot against all others; chance of any false alarm "
+                         "1 %, half a deviation does not count",
+                         "各测试位与其余测试位的 Welch 检验；总误报概率 1 %，半个标准差以内不计"},
+    [WORD_NO_DRIFT] = {"No slot stands off from the others.", "没有测试位偏离其余测试位。"},
+    [WORD_OTHERS] = {"Others", "其余"},
+    [WORD_TOGETHER] = {"Failures that come together", "相关的不合格项"},
+    [WORD_THROUGHPUT] = {"Units by time (UTC)", "各时段产量 (UTC)"},
+    [WORD_SHARE] = {"Share", "占比"},
+    [WORD_IDENTITIES] = {"Identities", "身份"},
+    [WORD_CERTIFICATE] = {"Test certificate", "测试证书"},
+    [WORD_PAGE] = {"Page", "页"},
+    [WORD_TODAY] = {"Today", "今日"},
+    [WORD_PER_HOUR] = {"Units in the last hour", "近一小时产量"},
+    [WORD_BY_HOUR] = {"Units by the hour", "每小时产量"},
+    [WORD_LAST_FAILURES] = {"Last failures", "最近不合格"},
+    [WORD_SLOTS] = {"Slots", "测试位"},
+    [WORD_NO_TAKTD] = {"taktd does not answer.", "taktd 无应答。"},
+    [WORD_IDLE] = {"idle", "空闲"},
+    [WORD_STALE] = {"No answer from takt serve: these figures are old.",
+                    "takt serve 无应答：数据已过时。"},
+    [WORD_MORE_UNITS] = {"More units are in the CSV or JSON of this report.",
+                         "其余产品见本报告的 CSV 或 JSON。"},
 };
 
 const char *const *render_languages(void)
@@ -121,4 +156,56 @@ void number_text(const cJSON *value, char out[32])
         snprintf(out, 32, "%.0f", v);
     else
         snprintf(out, 32, "%.6g", v);
+}
+
+void limits_text(const cJSON *measurement, char out[72])
+{
+    char low[32], high[32];
+    const cJSON *l = member(measurement, "low"), *h = member(measurement, "high");
+    number_text(l, low);
+    number_text(h, high);
+    if (cJSON_IsNumber(l) && cJSON_IsNumber(h))
+        snprintf(out, 72, "%s … %s", low, high);
+    else if (cJSON_IsNumber(l))
+        snprintf(out, 72, "≥ %s", low);
+    else if (cJSON_IsNumber(h))
+        snprintf(out, 72, "≤ %s", high);
+    else
+        *out = '\0';
+}
+
+void time_text(const char *iso, char out[32])
+{
+    if (strlen(iso) < 19)
+        strcpy(out, "–");
+    else
+        snprintf(out, 32, "%.10s %.8s UTC", iso, iso + 11);
+}
+
+void duration_text(double ms, char out[32])
+{
+    if (ms < 1000)
+        snprintf(out, 32, "%.0f ms", ms);
+    else if (ms < 120000)
+        snprintf(out, 32, "%.1f s", ms / 1000);
+    else
+        snprintf(out, 32, "%.1f min", ms / 60000);
+}
+
+const char *unit_name(const cJSON *unit, int language)
+{
+    const char *name = member_text(unit, "serial");
+    name = *name ? name : member_text(unit, "chip_id");
+    return *name ? name : word_of(language, WORD_UNKNOWN);
+}
+
+bool verdict_bad(const char *verdict)
+{
+    return !strcmp(verdict, "fail") || !strcmp(verdict, "error") || !strcmp(verdict, "timeout");
+}
+
+const cJSON *step_last_attempt(const cJSON *step)
+{
+    const cJSON *attempts = member(step, "attempts");
+    return cJSON_GetArrayItem(attempts, cJSON_GetArraySize(attempts) - 1);
 }

@@ -10,27 +10,32 @@
 #include "reports/render.h"
 #include "reports/store.h"
 #include "station/cli/command.h"
+#include "station/cli/dates.h"
 #include "station/cli/state_place.h"
 
 static const char usage[] =
-    "takt report unit NAME | order ORDER | station STATION\n"
-    "         (--station STATION.json | --store FILE) [--format html|json|csv] [--lang en|zh]\n"
-    "         [--out FILE|FOLDER/]\n\n"
+    "takt report unit NAME | order ORDER | station STATION | shift STATION --from TIME --to TIME\n"
+    "         (--station STATION.json | --store FILE) [--format html|pdf|xlsx|csv|json]\n"
+    "         [--lang en|zh] [--out FILE|FOLDER/]\n\n"
     "  unit     by serial, chip id, DID or MAC: every run, step, attempt and figure\n"
-    "  order    its units, yields and failures; likewise station\n"
+    "  order    its units, yields, failures, capability and control charts; likewise station\n"
+    "  shift    the same of a station's runs between two times, 2026-11-22T06:00 (UTC); --to may\n"
+    "           be left out: eight hours later\n"
     "  --out    a file instead of stdout; an order as html into a FOLDER/ gets index.html and a\n"
     "           page of each unit, linked";
 
 static const struct {
     const char *name;
     int (*query)(sqlite3 *db, const char *name, cJSON **out, struct error *err);
-} subjects[] = {{"unit", query_unit}, {"order", query_order}, {"station", query_station}};
+} subjects[] = {
+    {"unit", query_unit}, {"order", query_order}, {"station", query_station}, {"shift", NULL}};
 
 struct report {
     struct state_place place;
     const struct renderer *renderer;
     struct render_options options;
-    const char *out; /* NULL is stdout */
+    const char *out;        /* NULL is stdout */
+    int64_t from_ms, to_ms; /* of a shift */
     sqlite3 *db;
 };
 
@@ -95,7 +100,10 @@ static int produce(struct report *r, size_t subject, const char *name, struct er
     int rc = query_open(r->place.store, &r->db, err);
     if (rc)
         return rc;
-    rc = subjects[subject].query(r->db, name, &document, err);
+    if (subjects[subject].query)
+        rc = subjects[subject].query(r->db, name, &document, err);
+    else
+        rc = query_shift(r->db, name, r->from_ms, r->to_ms, &document, err);
     if (!rc && r->out && is_folder(r->out)) {
         if (strcmp(subjects[subject].name, "unit") == 0 || strcmp(r->renderer->name, "html") != 0) {
             rc = error_set(err, ERROR_INPUT,
@@ -113,6 +121,22 @@ static int produce(struct report *r, size_t subject, const char *name, struct er
     return rc;
 }
 
+static int shift_times(struct report *r, bool is_shift, const char *from, const char *to)
+{
+    if (!is_shift)
+        return from || to ? cli_usage("takt report: --from and --to belong to a shift") : 0;
+    if (!from)
+        return cli_usage("takt report shift: --from is needed, see takt report --help");
+    if (!cli_read_date(from, &r->from_ms))
+        return cli_usage("takt report shift: --from takes " CLI_DATE_FORM ", not '%s'", from);
+    r->to_ms = r->from_ms + INT64_C(8) * 3600 * 1000;
+    if (to && !cli_read_date(to, &r->to_ms))
+        return cli_usage("takt report shift: --to takes " CLI_DATE_FORM ", not '%s'", to);
+    if (r->to_ms <= r->from_ms)
+        return cli_usage("takt report shift: --to %s is not after --from %s", to, from);
+    return 0;
+}
+
 static bool known_language(const char *language)
 {
     for (const char *const *l = render_languages(); *l; l++)
@@ -127,10 +151,12 @@ int cli_report(int argc, char **argv)
         {"station", required_argument, NULL, 's'}, {"store", required_argument, NULL, 'S'},
         {"format", required_argument, NULL, 'f'},  {"lang", required_argument, NULL, 'l'},
         {"out", required_argument, NULL, 'o'},     {"json", no_argument, NULL, 'j'},
+        {"from", required_argument, NULL, 'F'},    {"to", required_argument, NULL, 'T'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct report r = {0};
     struct error err = {0};
+    const char *from = NULL, *to = NULL;
     const char *station = NULL, *store = NULL, *format = "html", *language = "en";
     int option;
     optind = 1;
@@ -151,6 +177,12 @@ int cli_report(int argc, char **argv)
         case 'l':
             language = optarg;
             break;
+        case 'F':
+            from = optarg;
+            break;
+        case 'T':
+            to = optarg;
+            break;
         case 'o':
             r.out = optarg;
             break;
@@ -163,16 +195,21 @@ int cli_report(int argc, char **argv)
     }
     if (argc - optind != 2)
         return cli_usage(
-            "takt report: expected unit, order or station and a name, see takt report --help");
+            "takt report: expected unit, order, station or shift and a name, see takt report "
+            "--help");
     size_t subject = 0, count = sizeof subjects / sizeof subjects[0];
     while (subject < count && strcmp(subjects[subject].name, argv[optind]) != 0)
         subject++;
     if (subject == count)
-        return cli_usage("takt report: '%s' is not unit, order or station, see takt report --help",
+        return cli_usage("takt report: '%s' is not unit, order, station or shift, see takt report "
+                         "--help",
                          argv[optind]);
+    int wrong = shift_times(&r, !subjects[subject].query, from, to);
+    if (wrong)
+        return wrong;
     r.renderer = renderer_find(format);
     if (!r.renderer)
-        return cli_usage("takt report: no format '%s' in this version: html, json or csv", format);
+        return cli_usage("takt report: no format '%s': html, pdf, xlsx, csv or json", format);
     if (!known_language(language))
         return cli_usage("takt report: no language '%s': en or zh", language);
     if (!station == !store)

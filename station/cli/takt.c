@@ -20,6 +20,7 @@ static const struct {
     {"plan", cli_plan, "check a plan, its product and limits"},
     {"report", cli_report, "the record of a unit or an order"},
     {"run", cli_run, "one run on every slot; waits for the verdicts"},
+    {"serve", cli_serve, "the dashboard of the day, to be read by browsers"},
     {"station", cli_station, "what taktd is doing; stopping it"},
     {"stats", cli_stats, "statistics of a table: capability, control charts, gage R&R"},
     {"store", cli_store, "check, back up, archive and recover a station's store"},

@@ -86,8 +86,8 @@ static void test_wrong_use_is_said_in_a_line_and_is_2(void **state)
     assert_int_equal(REPORT(f, text, "report", "camera", "SN1", "--store", f->path), 2);
     assert_non_null(strstr(text, "camera"));
     assert_int_equal(
-        REPORT(f, text, "report", "unit", "SN1", "--store", f->path, "--format", "pdf"), 2);
-    assert_non_null(strstr(text, "pdf"));
+        REPORT(f, text, "report", "unit", "SN1", "--store", f->path, "--format", "docx"), 2);
+    assert_non_null(strstr(text, "docx"));
     assert_int_equal(REPORT(f, text, "report", "unit", "SN1", "--store", f->path, "--lang", "xx"),
                      2);
     assert_int_equal(REPORT(f, text, "report", "unit", "nobody", "--store", f->path), 2);

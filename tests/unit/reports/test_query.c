@@ -211,6 +211,22 @@ static char *render_as(const char *format, const cJSON *d, struct store_fixture 
 
 #define HOSTILE "<script>alert('x')</script>&\"=cmd|'/C calc'!A0\xff"
 
+/* A file of bytes that begins, and ends but for a line's end, as its kind does. */
+static void assert_file(const char *kind, const cJSON *d, struct store_fixture *f,
+                        const char *begins, const char *ends)
+{
+    struct error err = {0};
+    struct buffer out = {0};
+    const struct render_options options = {
+        .language = "zh", .attachment = no_picture, .context = f->attachments};
+    assert_done(renderer_find(kind)->render(d, &options, &out, &err), err);
+    assert_true(out.size > 500);
+    assert_memory_equal(out.data, begins, strlen(begins));
+    if (ends)
+        assert_memory_equal(out.data + out.size - strlen(ends) - 1, ends, strlen(ends));
+    buffer_free(&out);
+}
+
 static void test_hostile_text_stays_text_in_every_rendering(void **state)
 {
     (void)state;
@@ -259,6 +275,8 @@ static void test_hostile_text_stays_text_in_every_rendering(void **state)
         assert_null(strchr(json, '\xff'));
         cJSON_Delete(parsed);
         free(json);
+        assert_file("pdf", documents[k], f, "%PDF-", "%%EOF");
+        assert_file("xlsx", documents[k], f, "PK\3\4", NULL);
     }
     /* The picture is inside the page, and one that is gone is said to be. */
     char *html = render_as("html", unit, f, "en");
@@ -313,6 +331,104 @@ static void test_every_language_has_every_word(void **state)
     store_fixture_free(f);
 }
 
+/* Forty units: values 0.20 and 0.22 in turn, three below 0.14. By hand: mean (17 * 0.20 + 20 * 0.22
+ * + 3 * 0.10) / 40. */
+static void forty_units(struct store_fixture *f)
+{
+    struct error err = {0};
+    for (int i = 0; i < 40; i++) {
+        char serial[16];
+        bool bad = i % 16 == 4; /* 4, 20, 36 */
+        snprintf(serial, sizeof serial, "N%02d", i);
+        int64_t run = run_new(f, "O-9", serial, 3600000 + i * 120000);
+        assert_done(step_new(f, run, 0, 1, "image", bad ? 0.10 : i % 2 ? 0.22 : 0.20, &err), err);
+        if (bad) /* passes when the step is tried again */
+            assert_done(step_new(f, run, 0, 2, "image", 0.21, &err), err);
+        assert_done(step_new(f, run, 1, 1, "ir", i == 7 ? 0.1 : 0.2, &err), err);
+        assert_done(store_run_close(f->store, run, i == 7 ? VERDICT_FAIL : VERDICT_PASS, "",
+                                    3600000 + i * 120000 + 60000, &err),
+                    err);
+    }
+}
+
+static void assert_about(const cJSON *document, const char *path, double expected)
+{
+    double value = cJSON_GetNumberValue(at(document, path));
+    if (!(value > expected - 1e-9 && value < expected + 1e-9))
+        fail_msg("%s is %.12g, expected %.12g", path, value, expected);
+}
+
+static void test_an_order_has_yields_and_capability_as_by_hand(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new();
+    struct error err = {0};
+    forty_units(f);
+    sqlite3 *db = reader_new(f);
+    cJSON *d = NULL;
+    assert_done(query_order(db, "O-9", &d, &err), err);
+    assert_text(d, "steps/0/step", "image");
+    assert_about(d, "steps/0/first_pass_yield", 37.0 / 40);
+    assert_about(d, "steps/0/last_pass_yield", 1);
+    assert_about(d, "steps/1/first_pass_yield", 39.0 / 40);
+    assert_about(d, "rolled_throughput_yield", 37.0 / 40 * 39 / 40);
+    assert_about(d, "first_pass_yield", 39.0 / 40);
+    assert_number(d, "failures/0/count", 1);
+    assert_about(d, "failures/0/cumulative", 1);
+    assert_text(d, "figures/0/step", "image");
+    assert_text(d, "figures/0/measurement", "mtf50_centre");
+    assert_number(d, "figures/0/n", 40);
+    assert_number(d, "figures/0/failed", 3);
+    assert_about(d, "figures/0/mean", (17 * 0.20 + 20 * 0.22 + 3 * 0.10) / 40);
+    assert_true(cJSON_IsNull(at(d, "figures/0/cp"))); /* one limit alone */
+    double mean = cJSON_GetNumberValue(at(d, "figures/0/mean"));
+    double sd = cJSON_GetNumberValue(at(d, "figures/0/sd"));
+    assert_about(d, "figures/0/ppk", (mean - 0.14) / (3 * sd));
+    assert_int_equal(cJSON_GetArraySize(at(d, "figures/0/chart/values")), 40);
+    assert_number(d, "figures/0/chart/violations/0/point", 5); /* rule 1: the first bad unit */
+    assert_number(d, "throughput/bucket_ms", 3600000);
+    assert_number(d, "throughput/buckets/0/runs", 30);
+    assert_number(d, "throughput/buckets/1/runs", 10);
+    assert_number(d, "drift_rule/comparisons", 0); /* one slot has no others */
+    cJSON_Delete(d);
+    /* The second hour alone. */
+    assert_done(query_shift(db, "bench", 7200000, 10800000, &d, &err), err);
+    assert_text(d, "document", "shift");
+    assert_number(d, "unit_count", 10);
+    assert_number(d, "figures/0/n", 10);
+    assert_text(d, "from", "1970-01-01T02:00:00.000Z");
+    cJSON_Delete(d);
+    assert_done(query_shift(db, "bench", 0, 10, &d, &err), err);
+    assert_number(d, "unit_count", 0);
+    assert_true(cJSON_IsNull(at(d, "rolled_throughput_yield")));
+    cJSON_Delete(d);
+    sqlite3_close(db);
+    store_fixture_free(f);
+}
+
+static void test_a_second_run_is_no_first_measurement(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new();
+    struct error err = {0};
+    forty_units(f);
+    for (int i = 0; i < 10; i++) { /* the same unit, over and over */
+        int64_t run = run_new(f, "O-9", "N07", 9000000 + i);
+        assert_done(step_new(f, run, 0, 1, "image", 0.9, &err), err);
+        assert_done(store_run_close(f->store, run, VERDICT_PASS, "", 9000100 + i, &err), err);
+    }
+    sqlite3 *db = reader_new(f);
+    cJSON *d = NULL;
+    assert_done(query_order(db, "O-9", &d, &err), err);
+    assert_number(d, "figures/0/n", 40);
+    assert_number(d, "unit_count", 40);
+    assert_number(d, "run_count", 50);
+    assert_number(d, "passed", 40);
+    cJSON_Delete(d);
+    sqlite3_close(db);
+    store_fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +439,8 @@ int main(void)
         cmocka_unit_test(test_hostile_text_stays_text_in_every_rendering),
         cmocka_unit_test(test_a_formula_in_a_table_is_text_for_a_spreadsheet),
         cmocka_unit_test(test_every_language_has_every_word),
+        cmocka_unit_test(test_an_order_has_yields_and_capability_as_by_hand),
+        cmocka_unit_test(test_a_second_run_is_no_first_measurement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

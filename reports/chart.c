@@ -1,0 +1,291 @@
+#include "reports/chart.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/render_kinds.h"
+
+enum { POINTS_MAX = 512, PARETO_ROWS_MAX = 12 };
+
+static void line(const struct canvas *c, double x1, double y1, double x2, double y2, enum ink ink,
+                 double width, double dash_px)
+{
+    const struct point_px ends[2] = {{x1, y1}, {x2, y2}};
+    c->ops->path(c->context, ends, 2, ink, width, dash_px);
+}
+
+static void text(const struct canvas *c, double x, double y, double size_px, enum anchor anchor,
+                 enum ink ink, const char *s)
+{
+    c->ops->text(c->context, x, y, size_px, anchor, ink, s);
+}
+
+static double number(const cJSON *object, const char *name)
+{
+    const cJSON *value = member(object, name);
+    return cJSON_IsNumber(value) ? value->valuedouble : NAN;
+}
+
+/* A name of at most `letters` letters (not bytes), the last one "…" when there were more. */
+static void shorten(char *s, size_t letters)
+{
+    size_t n = 0;
+    for (char *p = s; *p; p++) {
+        if ((*p & 0xc0) == 0x80)
+            continue;
+        if (++n == letters && p[1]) {
+            char *rest = p + 1;
+            while ((*rest & 0xc0) == 0x80)
+                rest++;
+            if (*rest)
+                strcpy(p, "…");
+            return;
+        }
+    }
+}
+
+double chart_pareto(const struct canvas *c, const cJSON *failures, double width)
+{
+    enum { ROW = 28, SHARE = 56, COUNT = 60 };
+    double name = fmin(300, width * 0.42), bar = width - name - SHARE - COUNT, y = 0;
+    const cJSON *row, *first = cJSON_GetArrayItem(failures, 0);
+    int rows = cJSON_GetArraySize(failures);
+    rows = rows < PARETO_ROWS_MAX ? rows : PARETO_ROWS_MAX;
+    cJSON_ArrayForEach(row, failures)
+    {
+        if (!c || y >= rows * ROW)
+            break;
+        char label[192], count[32], share[32];
+        double length = bar * number(row, "count") / number(first, "count");
+        snprintf(label, sizeof label - 4, "%s%s%s", member_text(row, "step"),
+                 *member_text(row, "measurement") ? " · " : "", member_text(row, "measurement"));
+        shorten(label, (size_t)(name / 7.2));
+        snprintf(count, sizeof count, "%.0f", number(row, "count"));
+        snprintf(share, sizeof share, "%.0f %%", 100 * number(row, "cumulative"));
+        text(c, name - 10, y + 19, 13, ANCHOR_END, INK_TEXT, label);
+        c->ops->rect(c->context, name, y + 5, fmax(length, 1), 18, INK_FAIL, 0.75);
+        text(c, name + length + 7, y + 19, 13, ANCHOR_START, INK_TEXT, count);
+        text(c, width - 2, y + 19, 13, ANCHOR_END, INK_SOFT, share);
+        y += ROW;
+    }
+    return rows * ROW + 4;
+}
+
+/* Values to pixels, high values up. */
+struct scale {
+    double low, high, top, bottom;
+};
+
+static double place(const struct scale *s, double value)
+{
+    return s->bottom - (value - s->low) / (s->high - s->low) * (s->bottom - s->top);
+}
+
+static void widen(struct scale *s, double value)
+{
+    s->low = fmin(s->low, value); /* fmin and fmax leave NAN out */
+    s->high = fmax(s->high, value);
+}
+
+static void level(const struct canvas *c, const struct scale *s, double value, double left,
+                  double right, enum ink ink, double dash_px)
+{
+    char label[32];
+    double y = place(s, value);
+    if (isnan(value) || y < s->top - 0.5 || y > s->bottom + 0.5)
+        return;
+    line(c, left, y, right, y, ink, 1, dash_px);
+    snprintf(label, sizeof label, "%.5g", value);
+    text(c, right + 6, y + 4, 11, ANCHOR_START, ink == INK_LINE ? INK_SOFT : ink, label);
+}
+
+double chart_control(const struct canvas *c, const cJSON *figure, double width)
+{
+    enum { HEIGHT = 170, RIGHT = 70 };
+    const cJSON *chart = member(figure, "chart"), *v;
+    const cJSON *values = member(chart, "values"), *ewma = member(chart, "ewma");
+    struct point_px points[POINTS_MAX], smooth[POINTS_MAX];
+    int count = cJSON_GetArraySize(values), i = 0;
+    if (!c || count < 2 || count > POINTS_MAX)
+        return count < 2 ? 0 : HEIGHT;
+    double ucl = number(chart, "ucl"), lcl = number(chart, "lcl"), mean = number(chart, "mean");
+    struct scale s = {ucl, lcl, 8, HEIGHT - 8};
+    cJSON_ArrayForEach(v, values) widen(&s, v->valuedouble);
+    widen(&s, ucl);
+    widen(&s, lcl);
+    /* A limit far away would press the values flat: it is drawn only when it is near. */
+    double low = number(figure, "low"), high = number(figure, "high"), room = s.high - s.low;
+    if (low > s.low - room)
+        widen(&s, low);
+    if (high < s.high + room)
+        widen(&s, high);
+    if (!(s.high > s.low)) {
+        s.low -= 1;
+        s.high += 1;
+    }
+    double right = width - RIGHT, step = (right - 8) / fmax(count - 1, 1);
+    cJSON_ArrayForEach(v, values)
+    {
+        points[i] = (struct point_px){4 + step * i, place(&s, v->valuedouble)};
+        i++;
+    }
+    i = 0;
+    cJSON_ArrayForEach(v, ewma)
+    {
+        if (i < count)
+            smooth[i] = (struct point_px){points[i].x, place(&s, v->valuedouble)};
+        i++;
+    }
+    level(c, &s, mean, 0, right, INK_LINE, 0);
+    level(c, &s, ucl, 0, right, INK_SOFT, 5);
+    level(c, &s, lcl, 0, right, INK_SOFT, 5);
+    level(c, &s, low, 0, right, INK_FAIL, 0);
+    level(c, &s, high, 0, right, INK_FAIL, 0);
+    c->ops->path(c->context, points, (size_t)count, INK_SOFT, 0.6, 0);
+    if (i == count)
+        c->ops->path(c->context, smooth, (size_t)count, INK_ACCENT, 1.6, 0);
+    for (i = 0; i < count; i++)
+        c->ops->dot(c->context, points[i].x, points[i].y, count > 100 ? 1.3 : 2, INK_TEXT);
+    cJSON_ArrayForEach(v, member(chart, "violations"))
+    {
+        int at = (int)number(v, "point") - 1;
+        if (at >= 0 && at < count)
+            c->ops->dot(c->context, points[at].x, points[at].y, 3.2, INK_ODD);
+    }
+    return HEIGHT;
+}
+
+/* 1, 2 or 5 times a power of ten, so that at most four lines are drawn below `most`. */
+static double round_step(double most)
+{
+    double power = pow(10, floor(log10(most / 4))), step = power;
+    static const double factors[] = {1, 2, 5, 10};
+    for (size_t i = 0; i < 4 && most / step > 4; i++)
+        step = power * factors[i];
+    return fmax(step, 1);
+}
+
+double chart_throughput(const struct canvas *c, const cJSON *throughput, double width)
+{
+    enum { HEIGHT = 150, LEFT = 46, BOTTOM = 22 };
+    const cJSON *b, *buckets = member(throughput, "buckets");
+    int count = cJSON_GetArraySize(buckets);
+    if (!c || !count)
+        return count ? HEIGHT : 0;
+    double bucket_ms = number(throughput, "bucket_ms"), most = 1;
+    double from = number(cJSON_GetArrayItem(buckets, 0), "started_ms");
+    double to = number(cJSON_GetArrayItem(buckets, count - 1), "started_ms") + bucket_ms;
+    cJSON_ArrayForEach(b, buckets) most = fmax(most, number(b, "runs"));
+    double slots = fmax((to - from) / bucket_ms, 12), wide = (width - LEFT) / slots;
+    struct scale s = {0, most, 10, HEIGHT - BOTTOM};
+    for (double y = 0; y <= most; y += round_step(most)) {
+        char label[32];
+        snprintf(label, sizeof label, "%.0f", y);
+        line(c, LEFT, place(&s, y), width, place(&s, y), INK_LINE, 1, 0);
+        text(c, LEFT - 8, place(&s, y) + 4, 11, ANCHOR_END, INK_SOFT, label);
+    }
+    double named_to = -1;
+    cJSON_ArrayForEach(b, buckets)
+    {
+        double x = LEFT + (number(b, "started_ms") - from) / bucket_ms * wide;
+        double runs = number(b, "runs"), passed = number(b, "passed");
+        double top = place(&s, runs), middle = place(&s, runs - passed);
+        double bar = fmax(wide - fmin(3, wide * 0.2), 0.5);
+        c->ops->rect(c->context, x, top, bar, middle - top, INK_PASS, 0.8);
+        c->ops->rect(c->context, x, middle, bar, s.bottom - middle, INK_FAIL, 0.85);
+        const char *at = member_text(b, "started"); /* 2026-11-22T20:... */
+        char label[16] = "";
+        if (strlen(at) >= 16 && bucket_ms > 4e6)
+            snprintf(label, sizeof label, "%.5s", at + 5);
+        else if (strlen(at) >= 16)
+            snprintf(label, sizeof label, "%.5s", at + 11);
+        if (x > named_to + 14) {
+            text(c, x, HEIGHT - 6, 11, ANCHOR_START, INK_SOFT, label);
+            named_to = x + 32;
+        }
+    }
+    return HEIGHT;
+}
+
+/* The picture's scale: two limits take the middle half; one limit stands in the middle of a scale
+ * from 0, or of the value's span when something is negative. */
+static void limit_scale(double value, double low, double high, double *from, double *to)
+{
+    if (!isnan(low) && !isnan(high) && high > low) {
+        *from = low - (high - low) / 2;
+        *to = high + (high - low) / 2;
+        return;
+    }
+    double limit = isnan(low) ? high : low;
+    if (limit > 0 && value >= 0) {
+        *from = 0;
+        *to = fmax(limit * 2, value * 1.1);
+        return;
+    }
+    double span = fmax(fabs(value - limit) * 1.25, fabs(limit) * 0.1);
+    span = span > 0 ? span : 1;
+    *from = limit - span;
+    *to = limit + span;
+}
+
+static double clamp(double x, double low, double high)
+{
+    return fmin(fmax(x, low), high);
+}
+
+static void limit_track(const struct canvas *c, double low, double high, double from, double to,
+                        double width)
+{
+    double a = isnan(low) ? 0 : clamp((low - from) / (to - from) * width, 0, width);
+    double b = isnan(high) ? width : clamp((high - from) / (to - from) * width, 0, width);
+    c->ops->rect(c->context, 0, 5, width, 6, INK_TRACK, 1);
+    c->ops->rect(c->context, a, 5, fmax(b - a, 1), 6, INK_PASS, 0.35);
+}
+
+double chart_limits(const struct canvas *c, const cJSON *measurement, double width)
+{
+    enum { HEIGHT = 16 };
+    double low = number(measurement, "low"), high = number(measurement, "high");
+    double value = number(measurement, "value"), from, to;
+    if (isnan(value) || (isnan(low) && isnan(high)))
+        return 0;
+    if (!c)
+        return HEIGHT;
+    limit_scale(value, low, high, &from, &to);
+    limit_track(c, low, high, from, to, width);
+    enum ink ink = value < low || value > high ? INK_FAIL : INK_PASS;
+    double x = (value - from) / (to - from) * width;
+    if (x < 4 || x > width - 4) { /* far outside: an arrow at the edge */
+        double tip = x < 4 ? 0 : width, foot = x < 4 ? 8 : width - 8;
+        const struct point_px arrow[] = {{foot, 2}, {tip, 8}, {foot, 14}};
+        c->ops->path(c->context, arrow, 3, ink, 3, 0);
+    } else {
+        c->ops->rect(c->context, x - 2, 1, 4, 14, ink, 1);
+    }
+    return HEIGHT;
+}
+
+double chart_spread(const struct canvas *c, const cJSON *figure, double width)
+{
+    enum { HEIGHT = 16 };
+    double low = number(figure, "low"), high = number(figure, "high"), from, to;
+    double mean = number(figure, "mean"), sd = number(figure, "sd");
+    if (isnan(mean) || (isnan(low) && isnan(high)))
+        return 0;
+    if (!c)
+        return HEIGHT;
+    limit_scale(mean, low, high, &from, &to);
+    limit_track(c, low, high, from, to, width);
+    double reach = isnan(sd) ? 0 : 3 * sd;
+    double left = clamp((mean - reach - from) / (to - from) * width, 0, width);
+    double right = clamp((mean + reach - from) / (to - from) * width, 0, width);
+    bool inside = !(mean - reach < low) && !(mean + reach > high);
+    line(c, left, 8, right, 8, inside ? INK_PASS : INK_ODD, 2.5, 0);
+    c->ops->dot(c->context, clamp((mean - from) / (to - from) * width, 4, width - 4), 8, 4,
+                mean < low || mean > high ? INK_FAIL
+                : inside                  ? INK_PASS
+                                          : INK_ODD);
+    return HEIGHT;
+}

@@ -1,0 +1,73 @@
+#include "reports/query_scope.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/buffer.h"
+
+/* Written out for the column, so that its index is used. */
+static int put_scope(struct buffer *b, const struct query_scope *scope)
+{
+    return buffer_printf(b, " r.%s=?1 AND r.started_ms>=?2 AND r.started_ms<?3 ", scope->column);
+}
+
+/* A unit's first judged run; a run that never learned its unit stands for one. Aborted and skipped
+ * ones say nothing about a unit. */
+static int put_first(struct buffer *b, const struct query_scope *scope)
+{
+    int rc = buffer_append_text(b, "(SELECT min(r.id) id FROM run r WHERE");
+    rc = rc ? rc : put_scope(b, scope);
+    return rc ? rc
+              : buffer_append_text(b, "AND r.verdict IN (1, 2, 3, 4) GROUP BY coalesce(r.unit, "
+                                      "-r.id) ORDER BY 1)");
+}
+
+sqlite3_stmt *scope_prepare(sqlite3 *db, const struct query_scope *scope, const char *sql,
+                            struct error *err)
+{
+    static const struct {
+        const char *mark;
+        int (*put)(struct buffer *b, const struct query_scope *scope);
+    } marks[] = {{"{scope}", put_scope}, {"{first}", put_first}};
+    struct buffer text = {0};
+    int rc = 0;
+    while (*sql && !rc) {
+        size_t n = strcspn(sql, "{"), k = 0;
+        rc = buffer_append(&text, sql, n);
+        sql += n;
+        for (; *sql && k < 2; k++)
+            if (!strncmp(sql, marks[k].mark, strlen(marks[k].mark))) {
+                rc = rc ? rc : marks[k].put(&text, scope);
+                sql += strlen(marks[k].mark);
+                break;
+            }
+    }
+    const char *whole = rc ? NULL : buffer_text(&text);
+    sqlite3_stmt *st = NULL;
+    if (whole)
+        st = rows_prepare(db, err, whole, "iii", scope->id, scope->from_ms, scope->to_ms);
+    else
+        error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
+    buffer_free(&text);
+    return st;
+}
+
+int scope_add_identities(sqlite3 *db, const struct query_scope *scope, cJSON *object,
+                         struct error *err)
+{
+    int there = rows_have_identities(db, err);
+    if (there < 0)
+        return there;
+    if (!there)
+        return cJSON_AddArrayToObject(object, "identities")
+                   ? 0
+                   : error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
+    return rows_array(db,
+                      scope_prepare(db, scope,
+                                    "SELECT s.name state, count(*) count FROM identity i"
+                                    " JOIN identity_state s ON s.id=i.state WHERE i.chip_id IN"
+                                    " (SELECT u.chip_id FROM run r JOIN unit u ON u.id=r.unit"
+                                    " WHERE{scope}) GROUP BY s.id ORDER BY s.id",
+                                    err),
+                      object, "identities", err);
+}

@@ -1,0 +1,82 @@
+/* Reading a big store: a unit's record, an order's report, and what the dashboard shows.
+ * UNITS=n sizes the store (20000); STORE=path keeps it, or reads one that is there. */
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/base/clock.h"
+#include "reports/query.h"
+#include "tests/bench/generated_line.h"
+
+static int by_number(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void say(const char *bench, double value, const char *unit, const char *method)
+{
+    printf("{\"bench\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"method\":\"%s\"}\n", bench, value,
+           unit, method);
+}
+
+static double median_ms(double *ms, int count)
+{
+    qsort(ms, (size_t)count, sizeof *ms, by_number);
+    return ms[count / 2];
+}
+
+int main(void)
+{
+    char folder[] = "/tmp/takt-bench-XXXXXX", path[256], attachments[300], method[160], name[64];
+    const char *units_text = getenv("UNITS"), *kept = getenv("STORE");
+    long units = units_text ? atol(units_text) : 20000;
+    struct error err = {0};
+    struct generated_line line = {.random = 1};
+    struct stat st;
+    sqlite3 *db = NULL;
+    double ms[25];
+    if (!kept && !mkdtemp(folder))
+        return 3;
+    snprintf(path, sizeof path, kept ? "%s" : "%s/store.db", kept ? kept : folder);
+    snprintf(attachments, sizeof attachments, "%s.attachments", path);
+    line.start_ms = clock_wall_ms() - units * LINE_UNIT_MS;
+    if (stat(path, &st)) {
+        int64_t from = clock_mono_ns();
+        line_need(store_open(path, attachments, &line.store, &err), &err);
+        line_generate(&line, 0, units);
+        store_close(line.store);
+        fprintf(stderr, "made %ld units in %.1f s\n", units, (clock_mono_ns() - from) / 1e9);
+    }
+    stat(path, &st);
+    snprintf(method, sizeof method, "%ld units x %d measurements, %.0f MB, warm cache", units,
+             LINE_STEPS * LINE_FIGURES, st.st_size / 1e6);
+    say("store, bytes a unit", (double)st.st_size / units, "bytes", method);
+    line_need(query_open(path, &db, &err), &err);
+    for (int i = 0; i < 25; i++) {
+        cJSON *d = NULL;
+        snprintf(name, sizeof name, "SN%09ld", (long)(splitmix_next(&line.random) % units));
+        int64_t from = clock_mono_ns();
+        line_need(query_unit(db, name, &d, &err), &err);
+        ms[i] = (clock_mono_ns() - from) / 1e6;
+        cJSON_Delete(d);
+    }
+    say("a unit's record", median_ms(ms, 25), "ms", method);
+    for (int i = 0; i < 3; i++) {
+        cJSON *d = NULL;
+        snprintf(name, sizeof name, "WO-%04ld",
+                 1 + (long)(splitmix_next(&line.random) % units) / LINE_ORDER_UNITS);
+        int64_t from = clock_mono_ns();
+        line_need(query_order(db, name, &d, &err), &err);
+        ms[i] = (clock_mono_ns() - from) / 1e6;
+        cJSON_Delete(d);
+    }
+    say("an order's report, 5000 units", median_ms(ms, 3), "ms", method);
+    sqlite3_close(db);
+    if (!kept) {
+        snprintf(method, sizeof method, "rm -rf %s", folder);
+        if (system(method))
+            return 3;
+    }
+    return 0;
+}

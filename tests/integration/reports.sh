@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Reports as other programs read them: PDF by poppler, workbooks by Python, pages and the dashboard
+# by Chromium.
+source "$(dirname "$0")/suite.bash"
+make -C "$repo" --no-print-directory -s build/tests/integration/report_store || exit 1
+serve_pid=
+serve_stop() {
+    [ -n "$serve_pid" ] && kill "$serve_pid" 2>/dev/null && wait "$serve_pid"
+    serve_pid=
+}
+trap 'serve_stop; suite_clean' EXIT
+store=$work/store.db
+"$repo/build/tests/integration/report_store" "$store" 2000 || exit 1
+
+report() { # format language subject name -> $work/report.FORMAT
+    "$takt" report "$3" "$4" --store "$store" --format "$1" --lang "$2" --out "$work/report.$1"
+}
+
+pdf_says() { # words that must stand in the text of the last PDF
+    local text word
+    text=$(pdftotext -layout "$work/report.pdf" -) || return 1
+    for word; do
+        grep -qF -- "$word" <<<"$text" || { echo "no '$word' in: $(head -40 <<<"$text")"; return 1; }
+    done
+}
+pdf_fonts_are_inside() { ! pdffonts "$work/report.pdf" | awk 'NR > 2 && $(NF-4) != "yes"' | grep .; }
+
+check "an order as PDF" report pdf en order WO-0001
+check "it says yield, failures and capability" pdf_says WO-0001 "First-pass yield" \
+    "infrared · infrared_level" Cpk "Control charts"
+check "its fonts are inside" pdf_fonts_are_inside
+check "the same in Chinese" report pdf zh order WO-0001
+check "Chinese is text, with glyphs" pdf_says 工单 直通率 控制图
+check "Chinese fonts are inside" pdf_fonts_are_inside
+check "a unit's certificate" report pdf en unit SN000000007
+check "it holds limits and values" pdf_says "Test certificate" SN000000007 "8.5 … 11.5" PASS
+check "a hostile order as PDF" report pdf zh order WO-HOSTILE
+check "its names are text" pdf_says "<script>" "DROP TABLE" 摄像头-01
+
+# Cells of a workbook by Python's own zip and XML.
+workbook() { # expression over `cells` {sheet number: {reference: (type, value)}} and `raw`
+    python3 - "$work/report.xlsx" "$1" <<'PY'
+import re, sys, zipfile
+import xml.etree.ElementTree as X
+z = zipfile.ZipFile(sys.argv[1])
+n = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+texts = ["".join(t.text or "" for t in s.iter(n + "t")) for s in X.fromstring(z.read("xl/sharedStrings.xml"))]
+cells, raw = {}, {}
+for name in z.namelist():
+    m = re.fullmatch(r"xl/worksheets/sheet(\d+)\.xml", name)
+    if not m: continue
+    sheet = cells[int(m[1])] = {}
+    raw[int(m[1])] = z.read(name).decode()
+    for c in X.fromstring(z.read(name)).iter(n + "c"):
+        v = c.find(n + "v")
+        if c.find(n + "f") is not None: sheet[c.get("r")] = ("formula", c.find(n + "f").text)
+        elif v is not None and c.get("t") == "s": sheet[c.get("r")] = ("text", texts[int(v.text)])
+        elif v is not None: sheet[c.get("r")] = ("number", float(v.text))
+everything = [v for s in cells.values() for v in s.values()]
+if not eval(sys.argv[2]): sys.exit(f"not so: {sys.argv[2]}\n{list(cells[max(cells)].items())[:40]}")
+PY
+}
+check "an order as workbook" report xlsx en order WO-0001
+check "counts are numbers" workbook '("number", 2000.0) in cells[1].values()'
+check "Cpk is a number under a conditional format" \
+    workbook 'cells[4]["K1"] == ("text", "Cpk") and cells[4]["K2"][0] == "number" and "conditionalFormatting" in raw[4]'
+check "it has a chart" workbook 'any(n.startswith("xl/charts/") for n in z.namelist())'
+check "a hostile order as workbook" report xlsx en order WO-HOSTILE
+check "no formula, whatever a name begins with" \
+    workbook 'not any(t == "formula" for t, v in everything) and any(v == "=cmd|'"'"' /C calc'"'"'!A0" for t, v in everything)'
+check "a unit as workbook" report xlsx zh unit SN000000007
+check "values and limits are numbers under a conditional format" \
+    workbook 'cells[1]["F2"][0] == "number" and cells[1]["H2"] == ("number", 8.5) and "conditionalFormatting" in raw[1]'
+
+shift_report() {
+    local from
+    from=$(date -u -d '-3 hours' +%FT%H:%M)
+    "$takt" report shift final-2 --from "$from" --to "$(date -u -d '+1 hour' +%FT%H:%M)" \
+        --store "$store" --format json | jq -e '.document == "shift" and .unit_count == 504'
+}
+check "a shift is a station's runs of its hours" shift_report
+
+browser() { # page: its DOM after its scripts ran
+    timeout 90 chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
+        --user-data-dir="$work/browser" --virtual-time-budget="${budget:-1500}" \
+        --dump-dom "$1" 2>"$work/browser.log"
+}
+page_is_whole() { # file word: the browser finds the word and nothing was taken
+    browser "file://$1" >"$work/dom" && grep -qF -- "$2" "$work/dom" &&
+        ! grep -q '<title>taken' "$work/dom"
+}
+check "a hostile order as page" report html zh order WO-HOSTILE
+check "in a browser its names are text" page_is_whole "$work/report.html" '&lt;script&gt;document.title'
+check "an order as page" report html en order WO-0001
+check "in a browser it has its charts" page_is_whole "$work/report.html" '<circle'
+
+# ---- the dashboard ------------------------------------------------------------------------------
+"$takt" serve --store "$store" --listen 127.0.0.1:0 2>"$work/serve.log" &
+serve_pid=$!
+until_true 20 grep -q http:// "$work/serve.log" || cat "$work/serve.log"
+url=$(sed -n 's/^takt serve: \(http.*\)\/$/\1/p' "$work/serve.log")
+
+status_of() { curl -s -o /dev/null -w '%{http_code}' "$@"; }
+is() { [ "$1" = "$2" ] || { echo "'$1', expected '$2'"; return 1; }; }
+on_loopback_alone() { # by the kernel's table: 0A is listening, 0100007F is 127.0.0.1
+    local port
+    port=$(printf '%04X' "${url##*:}")
+    is "$(cat /proc/net/tcp /proc/net/tcp6 | awk -v p=":$port\$" '$4 == "0A" && $2 ~ p { print $2 }')" \
+        "0100007F:$port"
+}
+policy() { curl -sI "$url$1" | tr -d '\r' | sed -n 's/^Content-Security-Policy: //p'; }
+no_inline() { local p; p=$(policy "$1"); grep -q "default-src 'none'" <<<"$p" && ! grep -q "script-src 'unsafe" <<<"$p"; }
+figures() { curl -s "$url/dashboard.json" | jq -e "$1"; }
+# Today may have begun after the first runs.
+today() { sqlite3 -readonly "$store" "SELECT count(DISTINCT unit) FROM run WHERE verdict IN (1,2,3,4)
+    AND started_ms >= $(date -d "$(date +%F)" +%s)000"; }
+check "the dashboard counts what the store has" figures ".unit_count == $(today)"
+check "it listens on loopback alone" on_loopback_alone
+check "its policy forbids what it does not serve" no_inline /
+check "so does a report's" no_inline /order/WO-0001
+check "another site's name is refused" is "$(status_of -H 'Host: evil.example' "$url/")" 403
+check "so is 127.evil.example" is "$(status_of -H 'Host: 127.evil.example' "$url/")" 403
+check "nothing can be posted" is "$(status_of -X POST -d x=1 "$url/")" 405
+check "no page, no answer" is "$(status_of "$url/../../etc/passwd")" 404
+check "no unit, no answer" is "$(status_of "$url/unit/nobody%00x")" 404
+check "a unit's record" is "$(status_of "$url/unit/SN000000007")" 200
+check "a path of 20 kB" is "$(status_of "$url/unit/$(printf '%020000d' 0)")" 404
+hostile_bytes() { # rubbish and half a request: the next one is still answered
+    local port=${url##*:}
+    head -c 4000 /dev/urandom | timeout 2 socat -t 1 - "TCP:127.0.0.1:$port" >/dev/null
+    printf 'GET / HTTP/1.1\r\nHost: local' | timeout 2 socat -t 0.2 - "TCP:127.0.0.1:$port" >/dev/null
+    is "$(status_of "$url/")" 200
+}
+check "rubbish does not stop it" hostile_bytes
+many_at_once() {
+    local i
+    for i in $(seq 40); do curl -s -o /dev/null "$url/live" & done
+    wait $(jobs -p | grep -vx "$serve_pid")
+    is "$(status_of "$url/")" 200
+}
+check "forty screens at once" many_at_once
+in_a_browser() {
+    browser "$url/?lang=zh" >"$work/dom" && grep -q 今日 "$work/dom" && grep -q '<svg' "$work/dom" &&
+        grep -qF '&lt;script&gt;document.title' "$work/dom" && ! grep -q '<title>taken' "$work/dom" &&
+        ! grep -i 'content security policy' "$work/browser.log"
+}
+check "a browser shows it, hostile names as text" in_a_browser
+renews_itself() { # the script fetches a body of its own: seven seconds of its time
+    budget=7000 browser "$url/" >"$work/dom" && grep -q 'id="stale" hidden' "$work/dom" &&
+        grep -q 'class="tiles"' "$work/dom"
+}
+check "it renews itself in a browser" renews_itself
+holds_no_lock() { sqlite3 "$store" "UPDATE station SET name=name; SELECT 1" | grep -qx 1; }
+check "a writer is not held up by it" holds_no_lock
+check "it ends when asked" bash -c "kill $serve_pid; for _ in \$(seq 50); do kill -0 $serve_pid 2>/dev/null || exit 0; sleep 0.1; done; exit 1"
+serve_pid=
+is_refused() { "$takt" serve --store "$store" --listen "$1" 2>"$work/refused"; [ $? = 2 ] && grep -q -- "--listen $1" "$work/refused"; }
+check "a name is no address to listen at" is_refused example:80
+
+suite_end
