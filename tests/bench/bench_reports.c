@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
+#include "reports/dashboard.h"
+#include "reports/line_day.h"
 #include "reports/query.h"
 #include "tests/bench/generated_line.h"
 
@@ -24,6 +26,28 @@ static double median_ms(double *ms, int count)
 {
     qsort(ms, (size_t)count, sizeof *ms, by_number);
     return ms[count / 2];
+}
+
+/* What a screen's request costs: the day brought up to date, its document, the page. First when
+ * nothing is known of the day, then again and again. */
+static void dashboard(sqlite3 *db, int64_t day_ms, const char *method)
+{
+    struct error err = {0};
+    double ms[25];
+    struct line_day *day = line_day_new(day_ms, 0);
+    for (int i = 0; day && i < 25; i++) {
+        struct buffer page = {0};
+        int64_t from = clock_mono_ns();
+        line_need(line_day_update(day, db, &err), &err);
+        cJSON *d = line_day_document(day, clock_wall_ms());
+        line_need(dashboard_page(d, "en", &page, &err), &err);
+        ms[i] = (clock_mono_ns() - from) / 1e6;
+        cJSON_Delete(d);
+        buffer_free(&page);
+    }
+    say("the dashboard, first look at the day", ms[0], "ms", method);
+    say("the dashboard's figures", median_ms(ms + 1, 24), "ms", method);
+    line_day_free(day);
 }
 
 int main(void)
@@ -72,6 +96,12 @@ int main(void)
         cJSON_Delete(d);
     }
     say("an order's report, 5000 units", median_ms(ms, 3), "ms", method);
+    /* The last 24 hours the store knows: up to 100,000 units. */
+    sqlite3_stmt *last = NULL;
+    sqlite3_prepare_v2(db, "SELECT started_ms FROM run ORDER BY id DESC LIMIT 1", -1, &last, NULL);
+    int64_t until_ms = last && sqlite3_step(last) == SQLITE_ROW ? sqlite3_column_int64(last, 0) : 0;
+    sqlite3_finalize(last);
+    dashboard(db, until_ms - INT64_C(86400000), method);
     sqlite3_close(db);
     if (!kept) {
         snprintf(method, sizeof method, "rm -rf %s", folder);
