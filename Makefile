@@ -7,6 +7,7 @@ PREFIX  ?= /usr/local
 # Only the libraries a program uses are linked into it.
 LDFLAGS += -Wl,--as-needed
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 CFLAGS  ?= -O2 -g1
 WARN    := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -127,7 +128,8 @@ $(BUILD)/flags: FORCE
 	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' > $@
 $(BUILD)/version.c: FORCE
 	@mkdir -p $(@D)
-	@printf '#include "protocol/base/version.h"\nconst char takt_version[] = "%s";\n' '$(VERSION)' > $@.new
+	@printf '#include "protocol/base/version.h"\nconst char takt_version[] = "%s";\nconst long long takt_build_time_s = %s;\n' \
+	    '$(VERSION)' '$(SOURCE_DATE_EPOCH)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(BUILD)/version.o: $(BUILD)/version.c
 	@$(COMPILE) -c $< -o $@

@@ -8,48 +8,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/base/digest.h"
 #include "protocol/base/file.h"
 #include "provisioning/custody.h"
 #include "provisioning/custody_backend.h"
+#include "provisioning/secret.h"
 
 enum { KEY_BYTES = 32, NONCE_BYTES = 12, TAG_BYTES = 16, FILE_BYTES = 2 * KEY_BYTES + 1 };
 _Static_assert(NONCE_BYTES + TAG_BYTES == CUSTODY_OVERHEAD, "what custody.h promises");
 
-/* A page of its own: never swapped, not in core dumps, and empty in forked workers, which have no
- * business with it. `present` is wiped along with the key, so a worker that asks is refused. */
+static const char what[] = "the custody key";
+
+/* In a secret page. `present` is wiped along with the key in a forked worker, so one that asks is
+ * refused. */
 struct keeper {
     uint32_t present;
     uint8_t key[KEY_BYTES];
 };
-
-static void file_close(void *keeper)
-{
-    if (!keeper)
-        return;
-    OPENSSL_cleanse(keeper, sizeof(struct keeper));
-    munmap(keeper, (size_t)sysconf(_SC_PAGESIZE));
-}
-
-static int keeper_new(struct keeper **out, struct error *err)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return error_errno(err, ERROR_MEMORY, "cannot keep the custody key in memory");
-    if (mlock(p, page) || madvise(p, page, MADV_DONTDUMP) || madvise(p, page, MADV_WIPEONFORK)) {
-        int rc = error_errno(err, ERROR_REFUSED,
-                             "cannot lock the custody key's page in memory (see ulimit -l)");
-        munmap(p, page);
-        return rc;
-    }
-    *out = p;
-    return 0;
-}
 
 /* Written whole under another name and then linked: of two that make it at once, one wins and the
  * other reads the winner's. */
@@ -83,19 +60,11 @@ static int file_make(const char *path, struct error *err)
     return rc;
 }
 
-static int read_key(int fd, const char *path, struct keeper *k, struct error *err)
+static int read_key(int fd, off_t size, const char *path, struct keeper *k, struct error *err)
 {
     char text[FILE_BYTES + 1] = {0};
-    struct stat st;
     int rc = 0;
-    if (fstat(fd, &st))
-        return error_errno(err, ERROR_IO, "cannot read the custody key %s", path);
-    if (!S_ISREG(st.st_mode) || (st.st_mode & 077) || st.st_uid != geteuid())
-        return error_set(err, ERROR_REFUSED,
-                         "the custody key %s must be a plain file of this user with mode 0600, it "
-                         "has mode %04o and user %u",
-                         path, (unsigned)(st.st_mode & 07777), (unsigned)st.st_uid);
-    if (st.st_size != FILE_BYTES || file_read_all(fd, text, FILE_BYTES, err) ||
+    if (size != FILE_BYTES || file_read_all(fd, text, FILE_BYTES, err) ||
         text[FILE_BYTES - 1] != '\n')
         rc = ERROR_INPUT;
     text[FILE_BYTES - 1] = '\0';
@@ -113,26 +82,25 @@ static int read_key(int fd, const char *path, struct keeper *k, struct error *er
 
 static int file_open(const char *path, void **out, struct error *err)
 {
-    struct keeper *k = NULL;
-    int rc = keeper_new(&k, err);
+    void *page = NULL;
+    off_t size = 0;
+    int fd = -1, rc = secret_page_new(what, &page, err);
     if (rc)
         return rc;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT) {
+    rc = secret_file_open(what, path, &fd, &size, err);
+    if (rc == ERROR_MISSING) {
         rc = file_make(path, err);
         if (!rc)
-            fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+            rc = secret_file_open(what, path, &fd, &size, err);
     }
-    if (!rc && fd < 0)
-        rc = error_errno(err, ERROR_IO, "cannot open the custody key %s", path);
     if (!rc)
-        rc = read_key(fd, path, k, err);
+        rc = read_key(fd, size, path, page, err);
     if (fd >= 0)
         close(fd);
     if (rc)
-        file_close(k);
+        secret_page_free(page);
     else
-        *out = k;
+        *out = page;
     return rc;
 }
 
@@ -194,7 +162,7 @@ static int file_unseal(void *keeper, const char *did, const uint8_t *sealed, siz
 const struct custody_backend custody_file = {
     .scheme = "file",
     .open = file_open,
-    .close = file_close,
+    .close = secret_page_free,
     .seal = file_seal,
     .unseal = file_unseal,
 };

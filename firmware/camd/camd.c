@@ -1,5 +1,5 @@
-/* camd: the camera's program. Board and hardware are opened, the agent is made, its port is served
- * until the unit is switched off. */
+/* camd: the camera's program. Board and hardware are opened, the agent is made, its ports are
+ * served until the unit is switched off. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct camd {
     struct board board;
     const struct hal_backend *backend;
     struct hal hal;
-    struct buffer factory_ca, bundle_key;
+    struct buffer bundle_key;
     struct certificate certificate;
     struct credentials credentials;
     struct agent *agent;
@@ -41,21 +41,27 @@ static int read_pem(const char *path, struct buffer *out, struct error *err)
     return rc;
 }
 
+static bool has_line(const struct camd_options *o)
+{
+    for (size_t i = 0; i < o->port_count; i++)
+        if (!server_listens(o->ports[i]))
+            return true;
+    return false;
+}
+
 /* What people gave: board, keys, names. */
 static int read_input(struct camd *c, struct error *err)
 {
     int rc = board_load(c->options.board, &c->board, err);
     if (!rc)
-        rc = read_pem(c->options.factory_ca, &c->factory_ca, err);
-    if (!rc)
         rc = read_pem(c->options.bundle_key, &c->bundle_key, err);
     if (!rc && !(c->backend = hal_backend_find(c->options.hal)))
         rc =
             error_set(err, ERROR_INPUT, "--hal %s: this build has no such backend", c->options.hal);
-    if (!rc && c->options.console_log && server_listens(c->options.port))
+    if (!rc && c->options.console_log && !has_line(&c->options))
         rc =
             error_set(err, ERROR_INPUT, "--console-log needs a line (serial, pty, rfc2217), not %s",
-                      c->options.port);
+                      c->options.ports[0]);
     if (!rc && c->options.console_log)
         rc = console_create(&c->console, err);
     c->log = (struct log){c->options.name, c->console};
@@ -77,12 +83,12 @@ static int start(struct camd *c, struct error *err)
     log_printf(&c->log, "takt %s, board %s, hal %s", takt_version, c->board.name, c->options.hal);
     rc = agent_create(&config, &c->agent, err);
     /* Made anew at each start: a key that is never stored can not be read out. */
-    if (!rc)
+    if (!rc && agent_factory_ca(c->agent))
         rc = certificate_make_unit(agent_chip_id(c->agent), &c->certificate, err);
     c->credentials = (struct credentials){
         .certificate_pem = c->certificate.certificate_pem,
         .private_key_pem = c->certificate.private_key_pem,
-        .ca_pem = (const char *)c->factory_ca.data,
+        .ca_pem = agent_factory_ca(c->agent),
     };
     return rc;
 }
@@ -94,7 +100,6 @@ static void stop(struct camd *c)
     if (c->backend && c->hal.backend)
         c->backend->close(&c->hal);
     console_free(c->console);
-    buffer_free(&c->factory_ca);
     buffer_free(&c->bundle_key);
 }
 
@@ -129,9 +134,10 @@ int main(int argc, char **argv)
     }
     rc = start(&c, &err);
     const struct server_config server = {
-        .port = c.options.port,
+        .ports = c.options.ports,
+        .port_count = c.options.port_count,
         .agent = c.agent,
-        .credentials = c.options.factory_ca ? &c.credentials : NULL,
+        .credentials = c.credentials.ca_pem ? &c.credentials : NULL,
         .console = c.console,
         .log = &c.log,
         .stop_fd = stop_fd,

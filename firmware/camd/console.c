@@ -19,11 +19,12 @@ struct console {
     pthread_mutex_t lock;
     struct buffer text; /* lines that wait, under the lock */
     int wake_fd;
-    bool stop; /* under the lock */
+    bool stop;   /* under the lock */
+    bool broken; /* the port or the session is gone; under the lock */
     bool attached;
     pthread_t thread;
     struct transport *port;
-    int session_fd; /* our end of the pair whose other end the session has */
+    int session_fd; /* our end of the pair whose other end the session has; -1: the log alone */
 
     /* The relay's thread alone. What goes to the line is either the rest of a frame or a line: */
     uint8_t out[FRAME_BYTES_MAX];
@@ -68,11 +69,12 @@ void console_detach(struct console *c)
     wake(c);
     pthread_join(c->thread, NULL);
     transport_close(c->port);
-    close(c->session_fd);
+    if (c->session_fd >= 0)
+        close(c->session_fd);
     c->port = NULL;
     c->session_fd = -1;
     pthread_mutex_lock(&c->lock);
-    c->attached = c->stop = false;
+    c->attached = c->stop = c->broken = false;
     c->text.size = 0;
     pthread_mutex_unlock(&c->lock);
 }
@@ -131,7 +133,7 @@ static bool move(struct console *c)
 {
     for (;;) {
         bool moved = false;
-        while (c->frame_size < frame_wants(c)) {
+        while (c->session_fd >= 0 && c->frame_size < frame_wants(c)) {
             ssize_t n =
                 read(c->session_fd, c->frame + c->frame_size, frame_wants(c) - c->frame_size);
             if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
@@ -155,7 +157,8 @@ static bool move(struct console *c)
             if (n < 0)
                 return false;
             c->in_size = (size_t)n;
-            c->in_sent = 0;
+            c->in_sent = c->session_fd >= 0 ? 0 : c->in_size;
+            moved = moved || (c->session_fd < 0 && n > 0);
         }
         if (c->in_sent < c->in_size) {
             ssize_t n = send(c->session_fd, c->in + c->in_sent, c->in_size - c->in_sent,
@@ -194,36 +197,57 @@ static void *run(void *context)
         stop = c->stop;
         pthread_mutex_unlock(&c->lock);
     }
-    shutdown(c->session_fd, SHUT_RDWR); /* the session's end sees it */
+    pthread_mutex_lock(&c->lock);
+    c->broken = true;
+    pthread_mutex_unlock(&c->lock);
+    if (c->session_fd >= 0)
+        shutdown(c->session_fd, SHUT_RDWR); /* the session's end sees it */
     return NULL;
+}
+
+bool console_alive(struct console *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool alive = c->attached && !c->broken;
+    pthread_mutex_unlock(&c->lock);
+    return alive;
+}
+
+/* The pair that stands between session and port. */
+static int make_pair(struct console *c, struct transport *port, struct transport **out,
+                     struct error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+        return error_errno(err, ERROR_IO, "cannot make the console's pair");
+    c->session_fd = pair[0];
+    return transport_from_fd(pair[1], pair[1], transport_reliable(port), transport_name(port), out,
+                             err);
 }
 
 int console_attach(struct console *c, struct transport *port, struct transport **out,
                    struct error *err)
 {
-    int pair[2];
+    struct transport *inner = NULL;
     console_detach(c);
-    *out = NULL;
     c->out_size = c->out_sent = c->frame_size = c->in_size = c->in_sent = 0;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {
-        transport_close(port);
-        return error_errno(err, ERROR_IO, "cannot make the console's pair");
-    }
-    c->session_fd = pair[0];
     c->port = port;
-    int rc = transport_from_fd(pair[1], pair[1], transport_reliable(port), transport_name(port),
-                               out, err);
+    int rc = out ? make_pair(c, port, &inner, err) : 0;
     if (!rc && pthread_create(&c->thread, NULL, run, c))
         rc = error_set(err, ERROR_MEMORY, "cannot start the console's thread");
+    if (out)
+        *out = rc ? NULL : inner;
     if (rc) {
-        transport_close(*out);
+        transport_close(inner);
         transport_close(port);
-        close(pair[0]);
-        *out = NULL;
+        if (c->session_fd >= 0)
+            close(c->session_fd);
         c->port = NULL;
         c->session_fd = -1;
         return rc;
     }
+    pthread_mutex_lock(&c->lock);
     c->attached = true;
+    pthread_mutex_unlock(&c->lock);
     return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef TAKT_FIRMWARE_CAMD_CONSOLE_H
 #define TAKT_FIRMWARE_CAMD_CONSOLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "protocol/transport/transport.h"
@@ -18,9 +19,11 @@ void console_free(struct console *c);
 void console_write(struct console *c, const char *text, size_t size);
 
 /* A transport whose bytes go through the console to `port`, which it owns from now on (also on
- * failure). One at a time. */
+ * failure). One at a time. `out` NULL: the log alone goes out, and what comes in is dropped. */
 int console_attach(struct console *c, struct transport *port, struct transport **out,
                    struct error *err);
+/* Is a port attached that still works? */
+bool console_alive(struct console *c);
 /* Closes the port, once the transport made for it was closed. None attached is fine. */
 void console_detach(struct console *c);
 

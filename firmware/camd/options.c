@@ -5,18 +5,20 @@
 #include <string.h>
 
 const char camd_help[] =
-    "usage: camd --board FILE --hal NAME --port PORT [options]\n"
+    "usage: camd --board FILE --hal NAME --port PORT... [options]\n"
     "\n"
-    "The camera's program; it serves the factory agent on PORT until the unit is locked.\n"
+    "The camera's program; it serves the factory agent on its ports until the unit is finalized. "
+    "Whom\n"
+    "it lets in stands in the unit's flash, partition \"factory\".\n"
     "\n"
     "  --board FILE         the board's description (firmware/boards/NAME.json)\n"
     "  --hal NAME           the hardware's backend: emulator\n"
     "  --hal-options TEXT   for the backend; emulator: the unit's folder\n"
     "  --port PORT          tcp://HOST:PORT, unix:PATH (both listen), serial:/dev/...?baud=N,\n"
-    "                       pty:/dev/pts/...?baud=N, rfc2217://HOST:PORT?baud=N\n"
-    "  --factory-ca FILE    the CA whose stations are let in; without it only hello answers\n"
+    "                       pty:/dev/pts/...?baud=N, rfc2217://HOST:PORT?baud=N; up to 4 of them\n"
     "  --bundle-key FILE    the public key whose bundles are taken; without it none is\n"
-    "  --console-log        log lines go onto the line too, between frames (serial, pty, rfc2217)\n"
+    "  --console-log        log lines go onto the first line too, between frames (serial, pty,\n"
+    "                       rfc2217)\n"
     "  --name NAME          in log lines instead of camd\n"
     "  --version, --help\n"
     "\n"
@@ -25,17 +27,11 @@ const char camd_help[] =
 int camd_options_parse(int argc, char **argv, struct camd_options *out, struct error *err)
 {
     static const struct option known[] = {
-        {"board", required_argument, NULL, 'b'},
-        {"hal", required_argument, NULL, 'h'},
-        {"hal-options", required_argument, NULL, 'o'},
-        {"port", required_argument, NULL, 'p'},
-        {"factory-ca", required_argument, NULL, 'c'},
-        {"bundle-key", required_argument, NULL, 'k'},
-        {"name", required_argument, NULL, 'n'},
-        {"console-log", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, '?' + 256},
-        {"version", no_argument, NULL, 'v'},
-        {0},
+        {"board", required_argument, NULL, 'b'},       {"hal", required_argument, NULL, 'h'},
+        {"hal-options", required_argument, NULL, 'o'}, {"port", required_argument, NULL, 'p'},
+        {"bundle-key", required_argument, NULL, 'k'},  {"name", required_argument, NULL, 'n'},
+        {"console-log", no_argument, NULL, 'l'},       {"help", no_argument, NULL, '?' + 256},
+        {"version", no_argument, NULL, 'v'},           {0},
     };
     *out = (struct camd_options){.hal_options = "", .name = "camd"};
     opterr = 0;
@@ -52,10 +48,10 @@ int camd_options_parse(int argc, char **argv, struct camd_options *out, struct e
             out->hal_options = optarg;
             break;
         case 'p':
-            out->port = optarg;
-            break;
-        case 'c':
-            out->factory_ca = optarg;
+            if (out->port_count == SERVER_PORTS_MAX)
+                return error_set(err, ERROR_INPUT, "more than %d --port; see camd --help",
+                                 SERVER_PORTS_MAX);
+            out->ports[out->port_count++] = optarg;
             break;
         case 'k':
             out->bundle_key = optarg;
@@ -82,7 +78,7 @@ int camd_options_parse(int argc, char **argv, struct camd_options *out, struct e
     }
     if (optind < argc)
         return error_set(err, ERROR_INPUT, "'%s' was not expected; see camd --help", argv[optind]);
-    if (!out->board || !out->hal || !out->port)
+    if (!out->board || !out->hal || !out->port_count)
         return error_set(err, ERROR_INPUT, "%s is missing; see camd --help",
                          !out->board ? "--board"
                          : !out->hal ? "--hal"

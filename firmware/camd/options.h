@@ -4,14 +4,15 @@
 
 #include <stdbool.h>
 
+#include "firmware/camd/server.h"
 #include "protocol/base/error.h"
 
 struct camd_options {
     const char *board;       /* file */
     const char *hal;         /* backend */
     const char *hal_options; /* the backend's own text; "" when not given */
-    const char *port;
-    const char *factory_ca; /* file; NULL: no session can be made secure */
+    const char *ports[SERVER_PORTS_MAX];
+    size_t port_count;
     const char *bundle_key; /* file; NULL: no bundle is taken */
     const char *name;       /* in log lines */
     bool console_log;

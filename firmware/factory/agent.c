@@ -1,15 +1,21 @@
 #include "firmware/factory/agent.h"
 
+#include <openssl/rand.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "firmware/factory/agent_parts.h"
+#include "firmware/factory/finalize.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/digest.h"
 #include "protocol/wire/message.h"
 
-enum { WAIT_MS = 5 };
+enum {
+    WAIT_MS = 5,
+    LAST_WORDS_MS = 1000, /* for a station that was killed to be noticed, when the next one calls */
+};
 
 /* ---- what is served ------------------------------------------------------------------------ */
 
@@ -28,7 +34,7 @@ static void groups_of(const struct hal *hal, struct group out[GROUPS])
         {agent_ptz_methods, hal->motor},      {agent_microphone_methods, hal->audio},
         {agent_speaker_methods, hal->audio},  {agent_wifi_methods, hal->radio},
         {agent_card_methods, hal->card},      {agent_gpio_methods, hal->gpio},
-        {agent_lock_methods, hal->flash},
+        {agent_factory_methods, hal->flash},
     };
     memcpy(out, groups, sizeof groups);
 }
@@ -44,26 +50,46 @@ static const struct agent_method *find(const struct agent *a, const char *name)
     return NULL;
 }
 
+const char *agent_closed(const struct agent *a)
+{
+    if (a->locked)
+        return "factory mode is closed on this unit for good";
+    return a->trouble[0] ? a->trouble : NULL;
+}
+
+/* May this call be served? One that is not `hello` needs factory mode open, and a session that was
+ * let in by a token. */
+static int admit(const struct agent_session *s, const char *method, struct error *err)
+{
+    const char *closed = agent_closed(s->agent);
+    if (strcmp(method, "hello") == 0)
+        return 0;
+    if (closed)
+        return error_set(err, ERROR_REFUSED, "%s", closed);
+    if (!s->entered && strcmp(method, "factory.enter") != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "no factory token was accepted in this session: factory.enter comes "
+                         "first");
+    return 0;
+}
+
 /* Every method goes through here: the lock first, then the part of the camera it uses. */
 static int serve(void *context, struct request *request, const cJSON *params, cJSON **result,
                  struct error *err)
 {
-    struct agent *a = context;
+    struct agent_session *s = context;
+    struct agent *a = s->agent;
     const struct agent_method *method = find(a, request_method(request));
-    struct agent_call call = {.request = request, .params = params};
-    bool hello = strcmp(method->name, "hello") == 0;
-    if (!hello && agent_locked(a))
-        return error_set(err, ERROR_REFUSED, "%s: factory mode is closed on this unit",
-                         method->name);
+    struct agent_call call = {.session = s, .request = request, .params = params};
     call.result = cJSON_CreateObject();
     int rc = call.result ? 0 : error_set(err, ERROR_MEMORY, "out of memory");
+    if (!rc)
+        rc = admit(s, method->name, err);
     if (!rc && method->part != PART_NONE)
         rc = agent_take(a, &call, method->part, err);
     if (!rc) {
-        /* Again: it may have been locked while this call waited. */
-        if (!hello && agent_locked(a))
-            rc = error_set(err, ERROR_REFUSED, "factory mode is closed on this unit");
-        else
+        rc = admit(s, method->name, err); /* again: it may have been locked meanwhile */
+        if (!rc)
             rc = method->serve(a, &call, err);
         if (method->part != PART_NONE)
             agent_leave(a, method->part);
@@ -89,7 +115,7 @@ static void list_methods(struct agent *a)
     for (int g = 0; g < GROUPS; g++)
         for (const struct agent_method *m = groups[g].methods; m->name; m++) {
             bool hello = strcmp(m->name, "hello") == 0;
-            if ((groups[g].needs && !agent_locked(a)) || hello)
+            if ((groups[g].needs && !agent_closed(a)) || hello)
                 a->methods[count++] = (struct method){m->name, hello, serve};
         }
     a->methods[count] = (struct method){0};
@@ -97,21 +123,15 @@ static void list_methods(struct agent *a)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static int read_identity(struct agent *a, struct error *err)
+static int read_identity(struct agent *a, enum identity_state *state, struct error *err)
 {
-    enum identity_state state;
     struct identity_record record;
     a->store = (struct identity_store){a->hal, a->board};
     int rc = identity_heal(&a->store, err);
     if (!rc)
-        rc = identity_load(&a->store, &state, &record, err);
-    if (rc)
-        return rc;
+        rc = identity_load(&a->store, state, &record, err);
     explicit_bzero(&record, sizeof record);
-    a->locked = state == IDENTITY_LOCKED || state == IDENTITY_DAMAGED;
-    agent_log(a, "identity: %s, factory mode %s", identity_state_name(state),
-              a->locked ? "closed" : "open");
-    return 0;
+    return rc;
 }
 
 static int read_slots(struct agent *a, char boot_slot, struct error *err)
@@ -130,8 +150,41 @@ static int read_slots(struct agent *a, char boot_slot, struct error *err)
     return rc;
 }
 
+/* Whether factory mode is open in this life, and why not. */
+static void open_or_close(struct agent *a, enum identity_state state)
+{
+    const struct finalize f = {.hal = a->hal,
+                               .board = a->board,
+                               .slots = &a->slots,
+                               .store = &a->store,
+                               .running = a->running,
+                               .log = a->config.log,
+                               .log_context = a->config.log_context};
+    struct error why = {0};
+    if (finalize_at_start(&f, &state, &why))
+        agent_log(a, "factory: %s", why.text);
+    a->locked = state == IDENTITY_LOCKED;
+    a->finalized = a->locked || finalize_loader_closed(&a->slots);
+    why = (struct error){0};
+    if (state == IDENTITY_DAMAGED)
+        snprintf(a->trouble, sizeof a->trouble,
+                 "factory mode is closed: both copies of the identity are damaged");
+    else if (finalize_loader_closed(&a->slots))
+        snprintf(a->trouble, sizeof a->trouble,
+                 "factory mode is closed: the loader is, and the identity is %s",
+                 identity_state_name(state));
+    else if (factory_partition_load(a->hal, a->board, &a->credentials, &why))
+        snprintf(a->trouble, sizeof a->trouble, "factory mode is closed: %.180s", why.text);
+    const char *closed = agent_closed(a);
+    agent_log(a, "identity: %s, factory mode %s", identity_state_name(state),
+              closed ? "closed" : "open");
+    if (closed && !a->locked)
+        agent_log(a, "factory: %s", closed);
+}
+
 int agent_create(const struct agent_config *config, struct agent **out, struct error *err)
 {
+    enum identity_state state;
     struct system_facts facts;
     *out = NULL;
     struct agent *a = calloc(1, sizeof *a);
@@ -149,7 +202,7 @@ int agent_create(const struct agent_config *config, struct agent **out, struct e
     if (!rc) {
         snprintf(a->chip_id, sizeof a->chip_id, "%s", facts.chip_id);
         snprintf(a->boot_reason, sizeof a->boot_reason, "%s", facts.boot_reason);
-        rc = read_identity(a, err);
+        rc = read_identity(a, &state, err);
     }
     if (!rc)
         rc = read_slots(a, facts.boot_slot[0], err);
@@ -157,6 +210,7 @@ int agent_create(const struct agent_config *config, struct agent **out, struct e
         agent_free(a);
         return rc;
     }
+    open_or_close(a, state);
     list_methods(a);
     *out = a;
     return 0;
@@ -177,9 +231,14 @@ const char *agent_chip_id(const struct agent *a)
     return a->chip_id;
 }
 
-bool agent_locked(const struct agent *a)
+bool agent_finalized(const struct agent *a)
 {
-    return a->locked;
+    return a->finalized;
+}
+
+const char *agent_factory_ca(const struct agent *a)
+{
+    return agent_closed(a) ? NULL : a->credentials.ca_pem;
 }
 
 const struct method *agent_methods(const struct agent *a)
@@ -195,6 +254,80 @@ bool agent_restart_wanted(const struct agent *a)
 int agent_restart(struct agent *a, struct error *err)
 {
     return a->hal->system->restart(a->hal->system_state, err);
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+int agent_session_create(struct agent *a, struct agent_session **out, struct error *err)
+{
+    uint8_t nonce[TOKEN_NONCE_BYTES];
+    struct agent_session *s = *out = calloc(1, sizeof *s);
+    if (!s)
+        return error_set(err, ERROR_MEMORY, "agent: out of memory");
+    if (RAND_bytes(nonce, sizeof nonce) != 1) {
+        free(s);
+        *out = NULL;
+        return error_set(err, ERROR_IO, "agent: no randomness for a session's nonce");
+    }
+    s->agent = a;
+    hex_encode(nonce, sizeof nonce, s->nonce);
+    return 0;
+}
+
+void agent_session_leave(struct agent_session *s)
+{
+    struct agent_session *in = s;
+    atomic_compare_exchange_strong(&s->agent->guest, &in, NULL);
+}
+
+void agent_session_free(struct agent_session *s)
+{
+    if (!s)
+        return;
+    agent_session_leave(s);
+    free(s);
+}
+
+bool agent_session_entered(const struct agent_session *s)
+{
+    return s->entered;
+}
+
+int agent_session_refusals(const struct agent_session *s)
+{
+    return s->refusals;
+}
+
+/* A station that was killed and started again calls before its old session was seen to end. */
+static int wait_for_place(const struct agent_call *call, struct error *err)
+{
+    const struct agent_session *s = call->session;
+    int64_t until_ms = clock_mono_ms() + LAST_WORDS_MS;
+    for (;;) {
+        const struct agent_session *in = s->agent->guest;
+        if (!in || in == s)
+            return 0;
+        if (clock_mono_ms() >= until_ms || request_sleep(call->request, WAIT_MS))
+            return error_set(err, ERROR_BUSY, "another station is connected to this unit");
+    }
+}
+
+int agent_take_place(struct agent_call *call, struct error *err)
+{
+    struct agent *a = call->session->agent;
+    int rc;
+    while (!(rc = wait_for_place(call, err))) {
+        struct agent_session *nobody = NULL;
+        if (atomic_compare_exchange_strong(&a->guest, &nobody, call->session) ||
+            nobody == call->session)
+            return 0;
+    }
+    return rc;
+}
+
+int agent_need_place(const struct agent_call *call, struct error *err)
+{
+    return wait_for_place(call, err);
 }
 
 /* ---- for the files that serve --------------------------------------------------------------- */

@@ -6,9 +6,11 @@
 #include <stdatomic.h>
 
 #include "firmware/factory/agent.h"
+#include "firmware/factory/factory_partition.h"
 #include "firmware/factory/identity_store.h"
 #include "firmware/update/slots.h"
 #include "firmware/update/writer.h"
+#include "protocol/formats/token.h"
 
 /* What only one call at a time may use. Microphone and speaker are two: one hears the other. */
 enum agent_part {
@@ -32,8 +34,14 @@ struct agent {
     char chip_id[33], boot_reason[24];
     char running; /* slot 'a' or 'b' */
     int64_t started_ms;
-    atomic_bool locked, restart_wanted;
-    struct method methods[40]; /* what this unit serves; ends with a NULL name */
+    atomic_bool locked;    /* the lock is set in the identity record */
+    atomic_bool finalized; /* locked, or the loader was closed at start */
+    atomic_bool restart_wanted;
+    /* Why factory mode was closed at start though the lock was not seen; "" when it was open. */
+    char trouble[240];
+    struct factory_credentials credentials; /* as read at start; empty unless whole */
+    struct agent_session *_Atomic guest;    /* whose token was accepted; NULL: nobody is in */
+    struct method methods[40];              /* what this unit serves; ends with a NULL name */
     pthread_mutex_t parts[PARTS];
 
     struct slots slots;          /* PART_FLASH */
@@ -42,8 +50,16 @@ struct agent {
     bool streaming;              /* PART_CAMERA */
 };
 
+struct agent_session {
+    struct agent *agent;
+    char nonce[TOKEN_NONCE_TEXT];
+    atomic_bool entered;
+    atomic_int refusals; /* of tokens */
+};
+
 /* A call being served. */
 struct agent_call {
+    struct agent_session *session;
     struct request *request;
     const cJSON *params;
     cJSON *result;  /* an object to fill */
@@ -60,11 +76,17 @@ struct agent_method {
 extern const struct agent_method agent_system_methods[], agent_flash_methods[],
     agent_identity_methods[], agent_camera_methods[], agent_ptz_methods[],
     agent_microphone_methods[], agent_speaker_methods[], agent_wifi_methods[], agent_card_methods[],
-    agent_gpio_methods[], agent_lock_methods[];
+    agent_gpio_methods[], agent_factory_methods[];
 
 /* Waits for a part as long as the call lives; ERROR_CANCELLED when it does not any more. */
 int agent_take(struct agent *a, struct agent_call *call, enum agent_part part, struct error *err);
 void agent_leave(struct agent *a, enum agent_part part);
+/* Makes this session the one that is in; ERROR_BUSY when another one is and stays. */
+int agent_take_place(struct agent_call *call, struct error *err);
+/* Is nobody else in? ERROR_BUSY likewise. */
+int agent_need_place(const struct agent_call *call, struct error *err);
+/* Why factory mode is closed; NULL while it is open. */
+const char *agent_closed(const struct agent *a);
 void agent_log(const struct agent *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

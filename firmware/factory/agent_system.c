@@ -26,7 +26,10 @@ static int check_versions(const cJSON *params, struct error *err)
 static int hello(struct agent *a, struct agent_call *call, struct error *err)
 {
     char slot[2] = {a->running, '\0'};
+    const char *closed = agent_closed(a);
     int rc = check_versions(call->params, err);
+    if (!rc)
+        rc = agent_need_place(call, err);
     if (rc)
         return rc;
     answer_number(call, call->result, "version", PROTOCOL_VERSION);
@@ -34,12 +37,17 @@ static int hello(struct agent *a, struct agent_call *call, struct error *err)
     answer_text(call, call->result, "board", a->board->name);
     answer_text(call, call->result, "chip_id", a->chip_id);
     answer_text(call, call->result, "boot_slot", slot);
-    answer_flag(call, call->result, "factory_mode", !agent_locked(a));
+    answer_flag(call, call->result, "factory_mode", !closed);
+    answer_flag(call, call->result, "locked", a->locked);
+    if (closed)
+        answer_text(call, call->result, "closed", closed);
+    else
+        answer_text(call, call->result, "nonce", call->session->nonce);
     answer_number(call, call->result, "uptime_ms", (double)(clock_mono_ms() - a->started_ms));
     cJSON *capabilities = answer_array(call, call->result, "capabilities");
     for (const struct method *m = a->methods; m->name; m++) {
         cJSON *name = cJSON_CreateString(m->name);
-        if (agent_locked(a) && !m->open)
+        if (closed && !m->open)
             cJSON_Delete(name);
         else
             call->no_memory |= !cJSON_AddItemToArray(capabilities, name);

@@ -181,3 +181,15 @@ int slots_commit(struct slots *s, char running, struct error *err)
         changed.release_min = slots_at(s, running)->release;
     return change(s, &changed, err);
 }
+
+const char *slots_variable(const struct slots *s, const char *name)
+{
+    return environment_get(&s->environment, name);
+}
+
+int slots_set_variable(struct slots *s, const char *name, const char *value, struct error *err)
+{
+    struct slots changed = *s;
+    int rc = environment_set(&changed.environment, name, value, err);
+    return rc ? rc : change(s, &changed, err);
+}

@@ -8,6 +8,12 @@
  *   slot_a_version, slot_a_release, slot_b_…   what was written there; absent while it is written
  *   release_min              the highest release ever committed: nothing older is taken
  *   slot_fallback            why the last trial was given up
+ * Beside them, written by the factory agent and left alone by everything here:
+ *   loader                   "closed" once the unit is finalized: the boot script then leaves no
+ *                            moment to get to the prompt. "closing" while that is under way
+ *                            (factory/finalize.h): to the boot script that is open. Absent: open;
+ *                            both copies of the environment damaged: closed
+ *   factory_time             the newest `issued` of an accepted factory token, seconds since 1970
  * Outside a trial nothing is counted and nothing written: quick power cycles of a healthy unit must
  * never make it fall back. Every change is one store of the environment. */
 #ifndef TAKT_FIRMWARE_UPDATE_SLOTS_H
@@ -53,6 +59,10 @@ int slots_overwrite(struct slots *s, char slot, struct error *err);
 /* Boots `slot` next time, on trial. */
 int slots_activate(struct slots *s, char slot, const char *version, uint32_t release,
                    struct error *err);
+/* A variable that is not the slots' own; NULL when there is none. */
+const char *slots_variable(const struct slots *s, const char *name);
+/* NULL removes it. One store of the environment, as every change. */
+int slots_set_variable(struct slots *s, const char *name, const char *value, struct error *err);
 /* The running slot proved itself. Done already is fine; ERROR_STATE when another one is active. */
 int slots_commit(struct slots *s, char running, struct error *err);
 

@@ -549,6 +549,14 @@ bool session_alive(const struct session *s)
     return alive;
 }
 
+bool session_heard(const struct session *s)
+{
+    pthread_mutex_lock(&unconst(s)->lock);
+    bool heard = s->open;
+    pthread_mutex_unlock(&unconst(s)->lock);
+    return heard;
+}
+
 bool session_is_secure(const struct session *s)
 {
     pthread_mutex_lock(&unconst(s)->lock);

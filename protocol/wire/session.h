@@ -85,6 +85,8 @@ int session_open(struct transport *transport, const struct session_config *confi
 /* Ends calls under way with ERROR_CLOSED, waits for served ones to notice, frees all. */
 void session_close(struct session *s);
 bool session_alive(const struct session *s);
+/* Something came that is of this protocol: on a line that stays open, that there is a peer. */
+bool session_heard(const struct session *s);
 
 /* Station side: TLS 1.3 handshake over the link; afterwards every message is encrypted. */
 int session_secure(struct session *s, int timeout_ms, struct error *err);

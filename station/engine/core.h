@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "provisioning/pool.h"
+#include "provisioning/signer.h"
 #include "reports/store.h"
 #include "station/engine/engine.h"
 #include "station/engine/lease.h"
@@ -38,6 +39,7 @@ struct engine {
     struct store *store;
     struct custody *custody;
     struct pool *pool;
+    struct signer *signer; /* of factory tokens; NULL when the station has none */
     struct journal *journal;
     struct control *control;
     struct fixture_process *fixture;

@@ -254,6 +254,8 @@ static int open_state(struct engine *e, struct error *err)
         rc = custody_open(st->custody, &e->custody, err);
     if (!rc && e->custody)
         rc = pool_open(store_handle(e->store), e->custody, &e->pool, err);
+    if (!rc && st->token_key[0])
+        rc = signer_open(st->token_key, &e->signer, err);
     return rc;
 }
 
@@ -311,6 +313,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     control_close(e);
     pool_close(e->pool);
     custody_close(e->custody);
+    signer_close(e->signer);
     journal_close(e->journal);
     store_close(e->store);
     if (e->guard_fd >= 0)

@@ -7,6 +7,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/digest.h"
 #include "protocol/base/json.h"
+#include "provisioning/token_issue.h"
 #include "reports/query.h"
 #include "station/engine/core.h"
 
@@ -26,7 +27,7 @@ static int own_unit(const struct question *q, const char **chip_id, struct error
     const struct engine *e = mine->engine;
     *chip_id = json_string(q->asked, "chip_id", "");
     if (!**chip_id)
-        return error_set(err, ERROR_INPUT, "an identity was asked for without a chip id");
+        return error_set(err, ERROR_INPUT, "a chip id is missing in what a worker asked");
     if (mine->run.chip_id[0] && strcmp(mine->run.chip_id, *chip_id) != 0)
         return error_set(err, ERROR_MISMATCH, "this run is with chip %s, not with chip %s",
                          mine->run.chip_id, *chip_id);
@@ -86,6 +87,35 @@ static int advance(struct question *q, struct error *err)
     return error_set(err, ERROR_INPUT, "'%s' is not a state an identity goes to", state);
 }
 
+/* Each session with a unit needs a token of its own. */
+static int token(struct question *q, struct error *err)
+{
+    struct engine *e = q->slot->engine;
+    const struct run *run = &q->slot->run;
+    const char *chip_id;
+    struct token_issued issued;
+    int rc = own_unit(q, &chip_id, err);
+    if (rc)
+        return rc;
+    if (!e->signer)
+        return error_set(err, ERROR_MISSING,
+                         "%s names no 'token_key' in its credentials: no unit can be entered",
+                         e->station->path);
+    const struct token_wish wish = {.chip_id = chip_id,
+                                    .nonce = json_string(q->asked, "nonce", ""),
+                                    .order = run->order,
+                                    .station = e->station->station,
+                                    .actor = run->operator_name[0] ? run->operator_name : "taktd",
+                                    .wall_ms = clock_wall_ms(),
+                                    .life_s = e->station->token_life_s};
+    rc = token_issue(store_handle(e->store), e->signer, &wish, &issued, err);
+    if (rc)
+        return rc;
+    cJSON_AddStringToObject(q->answer, "token", issued.text);
+    cJSON_AddStringToObject(q->answer, "signature", issued.signature_hex);
+    return 0;
+}
+
 static int committed(struct question *q, struct error *err)
 {
     struct engine *e = q->slot->engine;
@@ -111,7 +141,8 @@ static int write_question(struct op *op, struct error *err)
     static const struct {
         const char *name;
         int (*answer)(struct question *q, struct error *err);
-    } table[] = {{"reserve", reserve}, {"advance", advance}, {"committed", committed}};
+    } table[] = {
+        {"reserve", reserve}, {"advance", advance}, {"token", token}, {"committed", committed}};
     struct question *q = op->context;
     const char *name = json_string(q->asked, "ask", "");
     wipe_answer(q);

@@ -7,6 +7,8 @@
 
 #include "fixtures/fixture.h"
 #include "protocol/base/file.h"
+#include "protocol/formats/token.h"
+#include "provisioning/signer.h"
 
 enum { PEM_BYTES_MAX = 1 << 20 };
 
@@ -56,9 +58,43 @@ static int take_pem(const struct json_document *doc, const cJSON *object, const 
     return rc;
 }
 
+/* "token_key": a file, or an address as signer.h has them. Opened to be sure that it can be. */
+static int take_token_key(struct station_file *s, const cJSON *given, const char *folder,
+                          struct error *err)
+{
+    const struct json_document *doc = s->document;
+    const cJSON *at = cJSON_GetObjectItemCaseSensitive(given, "token_key");
+    const char *address;
+    char path[PATH_MAX];
+    struct signer *signer;
+    struct error why = {0};
+    long long life_s = STATION_TOKEN_LIFE_S;
+    int rc = 0;
+    if (cJSON_GetObjectItemCaseSensitive(given, "token_life_s"))
+        rc = json_need_integer(doc, given, "token_life_s", 10, TOKEN_LIFE_MAX_S, &life_s, err);
+    s->token_life_s = (int)life_s;
+    if (rc || !at)
+        return rc;
+    rc = take_path(doc, given, "token_key", folder, path, err);
+    if (!rc)
+        rc = json_need_string(doc, given, "token_key", &address, err);
+    if (rc)
+        return rc;
+    if (strchr(address, ':'))
+        snprintf(s->token_key, sizeof s->token_key, "%s", address);
+    else
+        snprintf(s->token_key, sizeof s->token_key, "file:%s", path);
+    rc = signer_open(s->token_key, &signer, &why);
+    if (rc)
+        return json_complain(doc, at, err, "%s", why.text);
+    signer_close(signer);
+    return 0;
+}
+
 static int take_credentials(struct station_file *s, const char *folder, struct error *err)
 {
-    static const char *const members[] = {"certificate", "key", "factory_ca", "bundle_key", NULL};
+    static const char *const members[] = {"certificate", "key",          "factory_ca", "bundle_key",
+                                          "token_key",   "token_life_s", NULL};
     const struct json_document *doc = s->document;
     const cJSON *given;
     if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "credentials"))
@@ -78,7 +114,7 @@ static int take_credentials(struct station_file *s, const char *folder, struct e
     }
     if (!rc && cJSON_GetObjectItemCaseSensitive(given, "bundle_key"))
         rc = take_pem(doc, given, "bundle_key", folder, &s->bundle_key_pem, err);
-    return rc;
+    return rc ? rc : take_token_key(s, given, folder, err);
 }
 
 static int take_custody(struct station_file *s, const char *folder, struct error *err)

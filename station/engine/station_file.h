@@ -7,7 +7,12 @@
 #include "protocol/base/json.h"
 #include "protocol/wire/session.h"
 
-enum { STATION_SLOTS_MAX = 64, STATION_WIRES_PER_SLOT = 8, STATION_RESOURCES_MAX = 512 };
+enum {
+    STATION_SLOTS_MAX = 64,
+    STATION_WIRES_PER_SLOT = 8,
+    STATION_RESOURCES_MAX = 512,
+    STATION_TOKEN_LIFE_S = 600, /* unless the file says otherwise */
+};
 
 struct station_file_wire {
     const char *class_name, *instrument;
@@ -30,6 +35,8 @@ struct station_file {
     char bundle[PATH_MAX];          /* "" when none */
     char custody[PATH_MAX + 16];    /* "file:/..."; "" when none */
     struct credentials credentials; /* PEM texts, owned; NULLs when none are given */
+    char token_key[PATH_MAX + 16];  /* signer's address, "file:/..."; "" when none */
+    int token_life_s;               /* of a factory token */
     const char *bundle_key_pem;     /* public: whose bundles are flashed; NULL when none */
     bool has_instruments;
     struct station_file_slot slots[STATION_SLOTS_MAX];

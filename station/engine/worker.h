@@ -6,7 +6,7 @@
  *
  *   to the worker   {"do": "step", "index": 3} · {"do": "safe"} · answers to what it asked
  *   to taktd        {"say": "progress" | "log" | "done" | "safe", ...}
- *                   {"ask": "reserve" | "advance" | "committed", ...}, answered by
+ *                   {"ask": "reserve" | "advance" | "token" | "committed", ...}, answered by
  *                   {"rc": 0, ...} or {"rc": -10, "text": "..."} */
 #ifndef TAKT_STATION_ENGINE_WORKER_H
 #define TAKT_STATION_ENGINE_WORKER_H

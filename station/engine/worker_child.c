@@ -101,6 +101,22 @@ static int identity_advance(void *engine, const char *chip_id, const char *state
     return rc;
 }
 
+static int token(void *engine, const char *chip_id, const char *nonce, struct unit_token *out,
+                 struct error *err)
+{
+    cJSON *question = asking("token"), *answer;
+    cJSON_AddStringToObject(question, "chip_id", chip_id);
+    cJSON_AddStringToObject(question, "nonce", nonce);
+    int rc = ask(engine, question, &answer, err);
+    if (rc)
+        return rc;
+    snprintf(out->text, sizeof out->text, "%s", json_string(answer, "token", ""));
+    snprintf(out->signature_hex, sizeof out->signature_hex, "%s",
+             json_string(answer, "signature", ""));
+    cJSON_Delete(answer);
+    return 0;
+}
+
 static int committed(void *engine, const char *step_id, cJSON **out, struct error *err)
 {
     cJSON *question = asking("committed"), *answer;
@@ -218,7 +234,12 @@ static int prepare(struct child *w, struct error *err)
 {
     int rc = reach_fixture(w, err);
     if (!rc && !w->unit) {
-        rc = unit_link_create(w->job->unit_port, w->job->credentials, w->cancel, &w->unit, err);
+        const struct unit_link_config config = {.port = w->job->unit_port,
+                                                .credentials = w->job->credentials,
+                                                .cancel = w->cancel,
+                                                .token = token,
+                                                .token_context = w};
+        rc = unit_link_create(&config, &w->unit, err);
         if (!rc && w->job->chip_id[0])
             unit_link_expect(w->unit, w->job->chip_id);
     }

@@ -1,6 +1,6 @@
 /* Factory mode is closed for good. The proof is not the unit's answer but its next hello: also for
- * a unit that was locked by this run before a restart of the station, which kept no record of it.
- */
+ * a unit that was locked by this run's attempt before, which left no record of it. A unit that was
+ * restarted since gives no proof any more: it answers nothing (docs/security.md). */
 #include <string.h>
 
 #include "protocol/base/json.h"
@@ -8,7 +8,7 @@
 #include "station/steps/unit_link.h"
 
 static const struct step_measurement measurements[] = {
-    {"locked", "bool", "1 when the unit says hello with factory mode closed"}, {0}};
+    {"locked", "bool", "1 when the unit says hello with its lock set"}, {0}};
 
 static int lock_once(struct step_context *c, struct error *err)
 {
@@ -35,12 +35,12 @@ static int run(struct step_context *c, struct error *err)
     if (strcmp(before.chip_id, after.chip_id) != 0)
         return error_set(err, ERROR_MISMATCH, "chip %s was locked, chip %s answers", before.chip_id,
                          after.chip_id);
-    return step_value(c, "locked", !after.factory_mode, err);
+    return step_value(c, "locked", after.locked, err);
 }
 
 const struct step_kind step_lock = {
     .name = "lock",
-    .about = "factory mode closed, seen in the next hello",
+    .about = "factory mode closed for good, seen in the next hello",
     .measurements = measurements,
     .uninterruptible = true,
     .run = run,

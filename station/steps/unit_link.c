@@ -12,25 +12,24 @@
 enum {
     PROTOCOL_VERSION = 1,
     ATTEMPT_MS = 2500, /* one try at transport, hello or handshake while a unit boots */
+    ENTER_MS = 5000,   /* the unit checks a signature and may write its flash */
     PAUSE_MS = 50,     /* between tries */
     RUBBISH_TRIES = 3, /* a booting unit may send one torn answer, not three */
 };
 
 struct unit_link {
-    const char *port;
-    const struct credentials *credentials;
-    const bool *cancel;
+    struct unit_link_config config;
     struct session *session; /* NULL while there is none */
     struct unit_facts facts;
 };
 
-int unit_link_create(const char *port, const struct credentials *credentials, const bool *cancel,
-                     struct unit_link **out, struct error *err)
+int unit_link_create(const struct unit_link_config *config, struct unit_link **out,
+                     struct error *err)
 {
     struct unit_link *l = calloc(1, sizeof *l);
     if (!l)
-        return error_set(err, ERROR_MEMORY, "unit %s: out of memory", port);
-    *l = (struct unit_link){.port = port, .credentials = credentials, .cancel = cancel};
+        return error_set(err, ERROR_MEMORY, "unit %s: out of memory", config->port);
+    l->config = *config;
     *out = l;
     return 0;
 }
@@ -62,7 +61,7 @@ void unit_link_expect(struct unit_link *l, const char *chip_id)
 
 static bool cancelled(const struct unit_link *l)
 {
-    return l->cancel && __atomic_load_n(l->cancel, __ATOMIC_RELAXED);
+    return l->config.cancel && __atomic_load_n(l->config.cancel, __ATOMIC_RELAXED);
 }
 
 /* A text of the unit's hello: present and no longer than its place. */
@@ -85,7 +84,10 @@ static int facts_from_hello(const cJSON *answer, struct unit_facts *out, struct 
         return error_set(err, ERROR_PROTOCOL,
                          "hello: the unit answered protocol version %g, this station speaks %d",
                          version, PROTOCOL_VERSION);
-    *out = (struct unit_facts){.factory_mode = json_bool(answer, "factory_mode", false)};
+    *out = (struct unit_facts){.factory_mode = json_bool(answer, "factory_mode", false),
+                               .locked = json_bool(answer, "locked", false)};
+    snprintf(out->closed, sizeof out->closed, "%s",
+             out->factory_mode ? "" : json_string(answer, "closed", "its factory mode is closed"));
     int rc = take_text(answer, "chip_id", out->chip_id, sizeof out->chip_id, err);
     if (rc == 0)
         rc = take_text(answer, "board", out->board, sizeof out->board, err);
@@ -93,6 +95,8 @@ static int facts_from_hello(const cJSON *answer, struct unit_facts *out, struct 
         rc = take_text(answer, "agent", out->agent, sizeof out->agent, err);
     if (rc == 0)
         rc = take_text(answer, "boot_slot", out->boot_slot, sizeof out->boot_slot, err);
+    if (rc == 0 && out->factory_mode)
+        rc = take_text(answer, "nonce", out->nonce, sizeof out->nonce, err);
     return rc;
 }
 
@@ -108,7 +112,7 @@ static int say_hello(struct unit_link *l, struct session *s, int timeout_ms, str
         return error_set(err, ERROR_MEMORY, "hello: out of memory");
     }
     const struct call call = {
-        .method = "hello", .params = params, .timeout_ms = timeout_ms, .cancel = l->cancel};
+        .method = "hello", .params = params, .timeout_ms = timeout_ms, .cancel = l->config.cancel};
     int rc = session_call(s, &call, &answer, err);
     if (rc == 0)
         rc = facts_from_hello(answer, out, err);
@@ -126,18 +130,41 @@ static int same_unit(const struct unit_link *l, const struct unit_facts *now, st
                      l->facts.chip_id, now->chip_id);
 }
 
-/* One try: transport, hello and, when asked for, TLS. Who the unit is counts only once it was said
- * under TLS: the first hello could have come from anyone on the wire. */
+/* Shows the unit the token that lets this session in. */
+static int enter(struct unit_link *l, struct session *s, const struct unit_facts *facts,
+                 struct error *err)
+{
+    struct unit_token token;
+    struct error why = {0};
+    int rc = l->config.token(l->config.token_context, facts->chip_id, facts->nonce, &token, &why);
+    if (rc < 0) /* not of the unit's doing, so not for another try */
+        return error_set(err, ERROR_REFUSED, "no token for unit %s: %s", facts->chip_id, why.text);
+    cJSON *params = cJSON_CreateObject();
+    if (!cJSON_AddStringToObject(params, "token", token.text) ||
+        !cJSON_AddStringToObject(params, "signature", token.signature_hex))
+        rc = error_set(err, ERROR_MEMORY, "factory.enter: out of memory");
+    const struct call call = {.method = "factory.enter",
+                              .params = params,
+                              .timeout_ms = ENTER_MS,
+                              .cancel = l->config.cancel};
+    if (rc == 0)
+        rc = session_call(s, &call, NULL, err);
+    cJSON_Delete(params);
+    return rc;
+}
+
+/* One try: transport, hello and, when asked for, TLS and a token. Who the unit is counts only once
+ * it was said under TLS: the first hello could have come from anyone on the wire. */
 static int try_open(struct unit_link *l, bool secure, int timeout_ms, struct session **out,
                     struct unit_facts *facts, struct error *err)
 {
     struct session *s = NULL;
     struct transport *transport = NULL;
     const int64_t until = clock_mono_ms() + timeout_ms;
-    int rc = transport_open(l->port, timeout_ms, &transport, err);
+    int rc = transport_open(l->config.port, timeout_ms, &transport, err);
     if (rc < 0)
         return rc;
-    const struct session_config config = {.credentials = l->credentials};
+    const struct session_config config = {.credentials = l->config.credentials};
     rc = session_open(transport, &config, &s, err);
     if (rc < 0)
         return rc;
@@ -146,14 +173,17 @@ static int try_open(struct unit_link *l, bool secure, int timeout_ms, struct ses
     if (rc == 0)
         rc = same_unit(l, facts, err);
     if (rc == 0 && secure && !facts->factory_mode)
-        rc = error_set(err, ERROR_STATE, "unit %s: its factory mode is closed already",
-                       facts->chip_id);
+        rc = error_set(err, ERROR_STATE, "unit %s: %s", facts->chip_id, facts->closed);
     if (rc == 0 && secure) {
         rc = session_secure(s, ATTEMPT_MS, err);
         if (rc == 0)
             rc = say_hello(l, s, ATTEMPT_MS, facts, err);
         if (rc == 0)
             rc = same_unit(l, facts, err);
+        if (rc == 0 && !facts->factory_mode)
+            rc = error_set(err, ERROR_STATE, "unit %s: %s", facts->chip_id, facts->closed);
+        if (rc == 0)
+            rc = enter(l, s, facts, err);
     }
     if (rc < 0) {
         session_close(s);
@@ -188,17 +218,20 @@ static int open_until(struct unit_link *l, bool secure, int timeout_ms, struct s
     for (;;) {
         struct error why = {0};
         if (cancelled(l))
-            return error_set(err, ERROR_CANCELLED, "unit at %s: aborted by the operator", l->port);
+            return error_set(err, ERROR_CANCELLED, "unit at %s: aborted by the operator",
+                             l->config.port);
         const int64_t left = until - clock_mono_ms();
         int rc = try_open(l, secure, left < ATTEMPT_MS ? (left > 1 ? (int)left : 1) : ATTEMPT_MS,
                           out, facts, &why);
         if (rc == 0)
             return 0;
         if (!passing(rc, &rubbish))
-            return error_set(err, rc, "unit at %s: %s", l->port, why.text);
+            return error_set(err, rc, "unit at %s: %s", l->config.port, why.text);
         if (clock_mono_ms() + PAUSE_MS >= until)
-            return error_set(err, rc == ERROR_PROTOCOL ? rc : ERROR_TIMEOUT,
-                             "unit at %s: not up within %d ms: %s", l->port, timeout_ms, why.text);
+            return error_set(
+                err, rc == ERROR_PROTOCOL ? rc : ERROR_TIMEOUT,
+                "unit at %s: not up within %d ms: %s%s", l->config.port, timeout_ms, why.text,
+                rc == ERROR_MISSING ? " (a unit that is finalized does not listen either)" : "");
         clock_sleep_until_ns(clock_mono_ns() + PAUSE_MS * INT64_C(1000000));
     }
 }
@@ -244,7 +277,7 @@ int unit_exchange(struct unit_link *l, const struct call *call, cJSON **result, 
     if (rc < 0)
         return rc;
     struct call with_cancel = *call;
-    with_cancel.cancel = l->cancel;
+    with_cancel.cancel = l->config.cancel;
     rc = session_call(s, &with_cancel, result, err);
     /* What the unit answered names its method already; what befell the session does not. */
     if (rc < 0 && rc != ERROR_REMOTE)
@@ -291,7 +324,7 @@ int unit_errand_start(struct unit_link *l, const struct call *call, struct unit_
     if (!e)
         return error_set(err, ERROR_MEMORY, "%s: out of memory", call->method);
     *e = (struct unit_errand){.link = l, .session = s, .call = *call};
-    e->call.cancel = l->cancel;
+    e->call.cancel = l->config.cancel;
     if (pthread_create(&e->thread, NULL, errand_run, e) != 0) {
         free(e);
         return error_set(err, ERROR_MEMORY, "%s: no thread for the call", call->method);

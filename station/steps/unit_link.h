@@ -3,6 +3,8 @@
 #ifndef TAKT_STATION_STEPS_UNIT_LINK_H
 #define TAKT_STATION_STEPS_UNIT_LINK_H
 
+#include "protocol/formats/signing.h"
+#include "protocol/formats/token.h"
 #include "protocol/wire/session.h"
 
 struct unit_link;
@@ -12,16 +14,37 @@ struct unit_facts { /* from hello */
     char board[33];
     char agent[33]; /* version */
     char boot_slot[2];
-    bool factory_mode;
+    bool factory_mode;            /* it can be entered */
+    bool locked;                  /* its lock is set: closed for good */
+    char closed[200];             /* why factory mode is closed; "" while it is open */
+    char nonce[TOKEN_NONCE_TEXT]; /* of the session; "" when closed */
 };
 
-/* Nothing is opened yet. Strings and credentials must outlive the link. */
-int unit_link_create(const char *port, const struct credentials *credentials, const bool *cancel,
-                     struct unit_link **out, struct error *err);
+/* A factory token as it goes to the unit. */
+struct unit_token {
+    char text[TOKEN_TEXT_MAX + 1];
+    char signature_hex[2 * SIGNATURE_BYTES_MAX + 1];
+};
+
+struct unit_link_config {
+    const char *port;
+    const struct credentials *credentials;
+    const bool *cancel; /* becomes true when the operator aborts; may be NULL */
+    /* Gets the token for a unit and a session; each session needs one of its own. */
+    int (*token)(void *context, const char *chip_id, const char *nonce, struct unit_token *out,
+                 struct error *err);
+    void *token_context;
+};
+
+/* Nothing is opened yet. The config is copied, what it points to must outlive the link. */
+int unit_link_create(const struct unit_link_config *config, struct unit_link **out,
+                     struct error *err);
 void unit_link_free(struct unit_link *l);
 
-/* A live, secure session; opens one when there is none, waiting up to timeout_ms for the unit to
- * come up. ERROR_MISMATCH when another unit than before answers: it was swapped in mid-run. */
+/* A live, secure session that a factory token let in; opens one when there is none, waiting up to
+ * timeout_ms for the unit to come up. ERROR_STATE when its factory mode is closed (why),
+ * ERROR_REFUSED when there is no token for it, ERROR_MISMATCH when another unit than before
+ * answers: it was swapped in mid-run. */
 int unit_link_session(struct unit_link *l, int timeout_ms, struct session **out, struct error *err);
 /* Only hello, without a secure session: whether the unit is up and who it says it is. A unit whose
  * factory mode is closed answers nothing else. Drops the session there was. */

@@ -35,10 +35,10 @@ for arch in armhf mipsel; do
     }
     mkdir "$unit"
     echo '{ "chip_id": "5cc336000000000000000000000000a1" }' >"$unit/unit.json"
-    "$peer" world "$unit" || exit 1
+    "$peer" world "$unit" && "$peer" flash "$unit" "$keys" "$board" || exit 1
     # shellcheck disable=SC2086
     (cd "$repo" && exec ${qemu[$arch]} -L build/sysroot-$arch build/$arch/camd --board "$board" \
-        --hal emulator --hal-options "$unit" --port "$port" --factory-ca "$keys/factory-ca.pem" \
+        --hal emulator --hal-options "$unit" --port "$port" \
         --bundle-key "$work/key.pub" 2>>"$work/camd-$arch.log") &
     camd_pid=$!
     answers() { call hello >/dev/null 2>&1; }

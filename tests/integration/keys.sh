@@ -78,10 +78,11 @@ check "neither do reports and second run" only_on_the_unit
 # A camera of its own, which stays on: what its program remembers of a key.
 peer=$repo/build/tests/integration/station_peer unit=$work/unit port=unix:$work/port
 call() { timeout 30 "$peer" call "$port" "$work/peer_keys" "$@"; }
-"$peer" keys "$work/peer_keys" && mkdir "$unit" && "$peer" world "$unit" || exit 1
+board=$repo/firmware/boards/ssc337de-nand128.json
+"$peer" keys "$work/peer_keys" && mkdir "$unit" && "$peer" world "$unit" &&
+    "$peer" flash "$unit" "$work/peer_keys" "$board" || exit 1
 echo '{ "chip_id": "5cc336000000000000000000000000a1" }' >"$unit/unit.json"
-"$build/camd" --board "$repo/firmware/boards/ssc337de-nand128.json" --hal emulator \
-    --hal-options "$unit" --port "$port" --factory-ca "$work/peer_keys/factory-ca.pem" \
+"$build/camd" --board "$board" --hal emulator --hal-options "$unit" --port "$port" \
     2>"$work/camd.log" &
 camd_pid=$!
 answers() { call hello >/dev/null 2>&1; }

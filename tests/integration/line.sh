@@ -97,8 +97,8 @@ nothing_is_left_on() { # the supply, asked by SCPI
 a_locked_unit_is_not_opened_again() { # and says why
     "$takt" run --station "$station" --plan ptz-indoor-3mp/line --order LINE-2 --slot 1 --json \
         >"$work/again.json" 2>/dev/null
-    [ $? = 3 ] && jq -e '.runs[0].verdict == "error" and .runs[0].failures[0].step == "connect"
-                         and (.runs[0].failures[0].message | contains("factory mode is closed"))' "$work/again.json"
+    [ $? = 3 ] && jq -e '.runs[0].verdict == "error" and .runs[0].failures[0].step == "power_on"
+                         and (.runs[0].failures[0].message | contains("a unit that is finalized"))' "$work/again.json"
 }
 wrong_use_is_status_2() {
     "$takt" run --station "$station" --plan ptz-indoor-3mp/nothing --order X
@@ -125,5 +125,13 @@ check "the picture of the chart is kept" pictures_are_kept
 check "the order's report shows the failure" the_report_shows_the_failure
 check "no supply is left on" nothing_is_left_on
 check "a locked unit is not opened again" a_locked_unit_is_not_opened_again
+every_entry_has_its_token() { # and the audit chain says for which order
+    [ "$(store "select count(*) from audit where action = 'token.issue'
+                and json_extract(detail, '$.order') = 'LINE-1'")" -ge 8 ] &&
+        [ "$(store "select count(distinct subject) from audit where action = 'token.issue'")" = 4 ] &&
+        "$takt" identity audit --station "$station" &&
+        [ "$(cat "$bench_dir"/slot*/camd.log | grep -c 'factory: entered for order LINE-1 by bench')" -ge 8 ]
+}
+check "every session had its token, and the audit chain has them all" every_entry_has_its_token
 check "wrong use is status 2" wrong_use_is_status_2
 suite_end

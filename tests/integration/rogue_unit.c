@@ -41,6 +41,14 @@ static int hello(void *context, struct request *request, const cJSON *params, cJ
     cJSON_AddStringToObject(*result, "agent", "rogue");
     cJSON_AddStringToObject(*result, "boot_slot", "a");
     cJSON_AddBoolToObject(*result, "factory_mode", true);
+    cJSON_AddStringToObject(*result, "nonce", "00112233445566778899aabbccddeeff");
+    return 0;
+}
+
+/* Anyone may enter here. */
+static int enter(void *context, struct request *request, const cJSON *params, cJSON **result,
+                 struct error *err)
+{
     return 0;
 }
 
@@ -119,6 +127,7 @@ static int identity_write(void *context, struct request *request, const cJSON *p
 }
 
 static const struct method methods[] = {{"hello", true, hello},
+                                        {"factory.enter", false, enter},
                                         {"unit.info", false, unit_info},
                                         {"identity.read", false, identity_read},
                                         {"identity.write", false, identity_write},

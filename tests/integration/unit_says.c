@@ -1,6 +1,6 @@
 /* What a unit says to a station, as JSON on stdout: unit_says STATION SLOT METHOD [PARAMS]
- * `hello` is asked in the clear, everything else in a secure session. Waits up to 20 s for the
- * unit to come up; UNIT_SAYS_MS changes that. */
+ * `hello` is asked in the clear, everything else in a secure session that a token let in. Waits up
+ * to 20 s for the unit to come up; UNIT_SAYS_MS changes that. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "protocol/base/file.h"
 #include "protocol/base/json.h"
 #include "protocol/wire/session.h"
+#include "tests/integration/enter.h"
 
 enum { OPEN_MS = 1000, HELLO_MS = 2000, SECURE_MS = 5000, CALL_MS = 20000, RETRY_NS = 100000000 };
 
@@ -53,8 +54,8 @@ static int attachment_dropped(void *context, const uint8_t *data, size_t size, s
     return 0;
 }
 
-static int ask(const char *port, const struct credentials *credentials, const char *method,
-               const cJSON *params, cJSON **result, struct error *err)
+static int ask(const char *port, const struct credentials *credentials, const char *token_key,
+               const char *method, const cJSON *params, cJSON **result, struct error *err)
 {
     struct transport *t;
     struct session *s = NULL;
@@ -70,8 +71,12 @@ static int ask(const char *port, const struct credentials *credentials, const ch
     if (!rc)
         rc = session_call(s, &hello, result, err);
     if (!rc && !plain) {
-        cJSON_Delete(*result);
+        cJSON *said = *result;
+        *result = NULL;
         rc = session_secure(s, SECURE_MS, err);
+        if (!rc)
+            rc = enter_unit(s, said, token_key, NULL, err);
+        cJSON_Delete(said);
         if (!rc)
             rc = session_call(s, &call, result, err);
     }
@@ -94,12 +99,13 @@ int main(int argc, char **argv)
     const cJSON *files = cJSON_GetObjectItem(json_root(station), "credentials");
     char *certificate = read_beside(argv[1], json_string(files, "certificate", ""));
     char *key = read_beside(argv[1], json_string(files, "key", ""));
+    char *token_key = read_beside(argv[1], json_string(files, "token_key", ""));
     struct credentials credentials = {.certificate_pem = certificate, .private_key_pem = key};
     const char *port = port_of(json_root(station), atoi(argv[2]));
     int64_t until_ms = clock_mono_ms() + (wait_ms ? atoi(wait_ms) : 20000);
     int rc;
     do {
-        rc = ask(port, &credentials, argv[3], params, &result, &err);
+        rc = ask(port, &credentials, token_key, argv[3], params, &result, &err);
         if (rc)
             clock_sleep_until_ns(clock_mono_ns() + RETRY_NS);
     } while (rc && rc != ERROR_REMOTE && clock_mono_ms() < until_ms);
@@ -111,6 +117,7 @@ int main(int argc, char **argv)
     free(text);
     free(certificate);
     free(key);
+    free(token_key);
     cJSON_Delete(params);
     cJSON_Delete(result);
     json_free(station);

@@ -168,10 +168,28 @@ static void a_wrong_station_file_is_refused_with_its_line(void **state)
          "{ \"slot\": 1, \"port\": \"unix:x\", \"wiring\": {} } ],\n"
          "\"credentials\": {\n\"certificate\": \"none.pem\", \"key\": \"k\" } }",
          "station.json:5: cannot open"},
+#define TO_CREDENTIALS                                                                             \
+    "{ \"station\": \"s\", \"line\": \"l\", \"site\": \"x\", \"state_dir\": \"state\",\n"          \
+    "\"products_dir\": \"p\", \"boards_dir\": \"b\", \"instruments\": {}, \"slots\": [\n"          \
+    "{ \"slot\": 1, \"port\": \"unix:x\", \"wiring\": {} } ],\n"                                   \
+    "\"credentials\": {\n\"certificate\": \"a.pem\", \"key\": \"a.pem\",\n"
+        {TO_CREDENTIALS "\"token_key\": \"none.key\" } }",
+         "station.json:6: cannot open the token key"},
+        {TO_CREDENTIALS "\"token_key\": \"open.key\" } }", "station.json:6: the token key"},
+        {TO_CREDENTIALS "\"token_key\": \"a.pem\" } }", "the private key is not PEM text"},
+        {TO_CREDENTIALS "\"token_key\": \"tpm:1\" } }",
+         "station.json:6: token key 'tpm:1' is not of a kind this program knows: file:PATH"},
+        {TO_CREDENTIALS "\"token_life_s\": 5 } }", "station.json:6: 'token_life_s'"},
+        {TO_CREDENTIALS "\"token_kay\": \"a.pem\" } }",
+         "station.json:6: unknown member 'token_kay', did you mean 'token_key'?"},
     };
     struct bench_line l;
-    char said[500];
+    char said[500], path[200];
     line_open(&l, 1);
+    line_write(&l, "a.pem", "no key");
+    line_write(&l, "open.key", "no key");
+    snprintf(path, sizeof path, "%s/open.key", l.root);
+    assert_int_equal(chmod(path, 0644), 0);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         line_write(&l, "station.json", wrong[i].text);
         line_launch(&l, said);

@@ -15,7 +15,20 @@ struct flash {
     int cut_at; /* the power goes within this one, counted from 1; 0 = never */
     bool off;   /* it went: nothing works until memory_flash_power_on() */
     int erases;
+    bool stuck; /* erases do nothing and say nothing of it, as a block gone bad */
+    int tear;   /* how much of the operation it went in was done: a row of memory_flash_tears */
 };
+
+/* Of an erase and of a program; the rest is as it was. A torn page may begin with what was there
+ * and end with what was to come: some parts program both planes at once. */
+static const struct memory_flash_tear {
+    const char *name;
+    int first_eighth, last_eighth; /* done from .. to, in eighths of the operation */
+} memory_flash_tears[] = {
+    {"the first half", 0, 4},  {"nothing", 0, 0},         {"all", 0, 8},
+    {"the second half", 4, 8}, {"all but the end", 0, 7},
+};
+enum { MEMORY_FLASH_TEARS = sizeof memory_flash_tears / sizeof memory_flash_tears[0] };
 
 static inline uint8_t *memory_flash_at(struct flash *f, const char *partition, uint64_t offset,
                                        uint64_t size, struct error *err)
@@ -60,7 +73,14 @@ static inline int memory_flash_erase(struct flash *f, const char *partition, uin
         return ERROR_INPUT;
     bool cut = memory_flash_cut(f);
     f->erases++;
-    memset(at, 0xff, cut ? size / 2 : size);
+    if (f->stuck)
+        return 0;
+    const struct memory_flash_tear *t = &memory_flash_tears[f->tear];
+    if (cut)
+        memset(at + size / 8 * (uint64_t)t->first_eighth, 0xff,
+               size / 8 * (uint64_t)(t->last_eighth - t->first_eighth));
+    else
+        memset(at, 0xff, size);
     return cut ? error_set(err, ERROR_CLOSED, "the power went in an erase") : 0;
 }
 
@@ -73,9 +93,12 @@ static inline int memory_flash_program(struct flash *f, const char *partition, u
     if (!at)
         return ERROR_INPUT;
     bool cut = memory_flash_cut(f);
-    /* 37 bytes in: within whatever record is being written. */
-    size_t done = cut ? (f->writes % 4 ? 37 : size / 2) : size;
-    for (size_t i = 0; i < done; i++)
+    const struct memory_flash_tear *t = &memory_flash_tears[f->tear];
+    size_t from = cut ? size / 8 * (size_t)t->first_eighth : 0;
+    size_t to = cut ? size / 8 * (size_t)t->last_eighth : size;
+    if (cut && f->tear == 0 && f->writes % 4)
+        to = 37; /* within whatever record is being written */
+    for (size_t i = from; i < to; i++)
         at[i] &= ((const uint8_t *)data)[i];
     return cut ? error_set(err, ERROR_CLOSED, "the power went in a program") : 0;
 }
@@ -114,8 +137,8 @@ static const char memory_flash_board[] =
     "{\"name\":\"kernel_b\",\"offset_kib\":384,\"size_kib\":128},"
     "{\"name\":\"rootfs_a\",\"offset_kib\":512,\"size_kib\":512},"
     "{\"name\":\"rootfs_b\",\"offset_kib\":1024,\"size_kib\":512},"
-    "{\"name\":\"factory\",\"offset_kib\":1536,\"size_kib\":64,\"protected\":true},"
-    "{\"name\":\"data\",\"offset_kib\":1600,\"size_kib\":448}]},"
+    "{\"name\":\"factory\",\"offset_kib\":1536,\"size_kib\":128,\"protected\":true},"
+    "{\"name\":\"data\",\"offset_kib\":1664,\"size_kib\":384}]},"
     "\"camera\":{\"sensor\":\"S\",\"width_px\":64,\"height_px\":32,\"pixel_um\":2.5,"
     "\"focal_mm\":3.6,\"f_number\":2},"
     "\"ptz\":{\"pan\":{\"min_deg\":0,\"max_deg\":350,\"steps_per_turn\":32,\"microstepping\":16,"

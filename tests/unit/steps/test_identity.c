@@ -47,6 +47,21 @@ static int serve_hello(void *context, struct request *request, const cJSON *para
     cJSON_AddStringToObject(*result, "chip_id", "c0ffee01");
     cJSON_AddStringToObject(*result, "boot_slot", "a");
     cJSON_AddBoolToObject(*result, "factory_mode", true);
+    cJSON_AddStringToObject(*result, "nonce", "00112233445566778899aabbccddeeff");
+    return 0;
+}
+
+static int serve_enter(void *context, struct request *request, const cJSON *params, cJSON **result,
+                       struct error *err)
+{
+    return strcmp(json_string(params, "token", ""), "let me in") == 0 ? 0 : ERROR_REFUSED;
+}
+
+static int get_token(void *context, const char *chip_id, const char *nonce, struct unit_token *out,
+                     struct error *err)
+{
+    strcpy(out->text, "let me in");
+    strcpy(out->signature_hex, "00");
     return 0;
 }
 
@@ -78,6 +93,7 @@ static int serve_read(void *context, struct request *request, const cJSON *param
 }
 
 static const struct method methods[] = {{"hello", true, serve_hello},
+                                        {"factory.enter", false, serve_enter},
                                         {"identity.write", false, serve_write},
                                         {"identity.read", false, serve_read},
                                         {0}};
@@ -167,6 +183,8 @@ static int run_step(struct unit *u, struct record *r, const char *state, struct 
 {
     const struct credentials station = {.certificate_pem = station_certificate.certificate_pem,
                                         .private_key_pem = station_certificate.private_key_pem};
+    const struct unit_link_config config = {
+        .port = u->port, .credentials = &station, .token = get_token};
     struct unit_link *link = NULL;
     *err = (struct error){0};
     r->given = (struct step_identity){.did = DID, .mac = MAC, .key_hex = KEY};
@@ -178,7 +196,7 @@ static int run_step(struct unit *u, struct record *r, const char *state, struct 
     assert_int_equal(
         transport_listen("tcp://127.0.0.1:0", &u->listen_fd, u->port, sizeof u->port, err), 0);
     pthread_create(&u->thread, NULL, serve, u);
-    assert_int_equal(unit_link_create(u->port, &station, NULL, &link, err), 0);
+    assert_int_equal(unit_link_create(&config, &link, err), 0);
     cJSON *params = cJSON_CreateObject();
     struct step_context c = {
         .params = params, .serial = "SN7", .unit = link, .services = &services, .engine = r};

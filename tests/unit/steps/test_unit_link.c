@@ -26,7 +26,9 @@
 struct rogue {
     const char *chip_id[4]; /* by connection; the last one stays */
     int hello_delay_ms;
-    bool locked;
+    bool locked;         /* its lock is set */
+    const char *closed;  /* why factory mode is closed, without a lock */
+    int entered;         /* how often a token let somebody in */
     bool rubbish;        /* bytes of no meaning instead of a session */
     bool wrong_id;       /* answers requests that were never made */
     bool hang_up;        /* closes every connection at once */
@@ -50,6 +52,14 @@ static const char *chip_of(const struct rogue *r, int connection)
     return id;
 }
 
+/* One for each connection; kept until the next one. */
+static const char *nonce_of(struct rogue *r)
+{
+    static __thread char nonce[33];
+    snprintf(nonce, sizeof nonce, "%032x", __atomic_load_n(&r->connections, __ATOMIC_SEQ_CST));
+    return nonce;
+}
+
 static int serve_hello(void *context, struct request *request, const cJSON *params, cJSON **result,
                        struct error *err)
 {
@@ -63,7 +73,27 @@ static int serve_hello(void *context, struct request *request, const cJSON *para
     cJSON_AddStringToObject(*result, "chip_id",
                             chip_of(r, __atomic_load_n(&r->connections, __ATOMIC_SEQ_CST)));
     cJSON_AddStringToObject(*result, "boot_slot", "a");
-    cJSON_AddBoolToObject(*result, "factory_mode", !r->locked);
+    cJSON_AddBoolToObject(*result, "factory_mode", !r->locked && !r->closed);
+    cJSON_AddBoolToObject(*result, "locked", r->locked);
+    if (r->locked || r->closed)
+        cJSON_AddStringToObject(*result, "closed", r->closed ? r->closed : "closed for good");
+    else
+        cJSON_AddStringToObject(*result, "nonce", nonce_of(r));
+    return 0;
+}
+
+/* What get_token() below writes, for this chip and this connection. */
+static int serve_enter(void *context, struct request *request, const cJSON *params, cJSON **result,
+                       struct error *err)
+{
+    struct rogue *r = context;
+    char expected[128];
+    snprintf(expected, sizeof expected, "a token for %s in %s",
+             chip_of(r, __atomic_load_n(&r->connections, __ATOMIC_SEQ_CST)), nonce_of(r));
+    if (strcmp(json_string(params, "token", ""), expected) != 0 ||
+        strcmp(json_string(params, "signature", ""), "5167") != 0)
+        return error_set(err, ERROR_REFUSED, "the token is not one for this session");
+    r->entered++;
     return 0;
 }
 
@@ -73,8 +103,10 @@ static int serve_work(void *context, struct request *request, const cJSON *param
     return request_sleep(request, (int)json_number(params, "ms", 0));
 }
 
-static const struct method methods[] = {
-    {"hello", true, serve_hello}, {"work", false, serve_work}, {0}};
+static const struct method methods[] = {{"hello", true, serve_hello},
+                                        {"factory.enter", false, serve_enter},
+                                        {"work", false, serve_work},
+                                        {0}};
 
 static void pause_ms(int ms)
 {
@@ -207,11 +239,24 @@ static void rogue_stop(struct rogue *r)
     close(r->listen_fd);
 }
 
+/* What taktd would sign; refused when the context says why. */
+static int get_token(void *context, const char *chip_id, const char *nonce, struct unit_token *out,
+                     struct error *err)
+{
+    if (context)
+        return error_set(err, ERROR_MISSING, "%s", (const char *)context);
+    snprintf(out->text, sizeof out->text, "a token for %s in %s", chip_id, nonce);
+    strcpy(out->signature_hex, "5167");
+    return 0;
+}
+
 static struct unit_link *link_to(const struct rogue *r, const bool *cancel)
 {
     struct unit_link *l = NULL;
     struct error err;
-    assert_int_equal(unit_link_create(r->port, &station_credentials, cancel, &l, &err), 0);
+    const struct unit_link_config config = {
+        .port = r->port, .credentials = &station_credentials, .cancel = cancel, .token = get_token};
+    assert_int_equal(unit_link_create(&config, &l, &err), 0);
     return l;
 }
 
@@ -231,6 +276,42 @@ static void test_a_good_unit_is_met_and_asked(void **state)
     assert_string_equal(unit_link_facts(l)->chip_id, "aa01");
     assert_string_equal(unit_link_facts(l)->board, "some-board");
     assert_int_equal(unit_call(l, "work", cJSON_CreateObject(), 2000, NULL, &err), 0);
+    unit_link_free(l);
+    rogue_stop(&r);
+}
+
+static void test_each_session_gets_a_token_of_its_own(void **state)
+{
+    struct rogue r = {.chip_id = {"aa01"}};
+    struct error err = {0};
+    struct session *s;
+    rogue_start(&r);
+    struct unit_link *l = link_to(&r, NULL);
+    for (int i = 1; i <= 3; i++) {
+        if (unit_link_session(l, 5000, &s, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(r.entered, i);
+        unit_link_drop(l);
+    }
+    unit_link_free(l);
+    rogue_stop(&r);
+}
+
+static void test_without_a_token_there_is_no_session_and_the_reason_is_told(void **state)
+{
+    struct rogue r = {.chip_id = {"aa01"}};
+    struct error err = {0};
+    struct session *s;
+    struct unit_link *l = NULL;
+    rogue_start(&r);
+    const struct unit_link_config config = {.port = r.port,
+                                            .credentials = &station_credentials,
+                                            .token = get_token,
+                                            .token_context = (void *)"no token_key here"};
+    assert_int_equal(unit_link_create(&config, &l, &err), 0);
+    assert_int_equal(unit_link_session(l, 5000, &s, &err), ERROR_REFUSED);
+    assert_non_null(strstr(err.text, "no token for unit aa01: no token_key here"));
+    assert_int_equal(r.entered, 0);
     unit_link_free(l);
     rogue_stop(&r);
 }
@@ -417,6 +498,24 @@ static void test_a_unit_locked_by_a_run_that_was_killed_counts_as_locked(void **
     rogue_stop(&r);
 }
 
+/* Closed for another reason than a lock: that is not what the step promises. */
+static void test_a_unit_that_is_closed_but_not_locked_does_not_count_as_locked(void **state)
+{
+    struct rogue r = {.chip_id = {"aa01"}, .closed = "the factory credentials are damaged"};
+    struct error err = {0};
+    double locked = -1;
+    const struct step_services services = {.measured = take_locked, .progress = no_progress};
+    rogue_start(&r);
+    struct step_context c = {.services = &services, .engine = &locked, .unit = link_to(&r, NULL)};
+    assert_int_equal(step_run(step_kind_find("lock"), &c, &err), ERROR_STATE);
+    assert_non_null(strstr(err.text, "credentials are damaged"));
+    unit_link_expect(c.unit, "aa01");
+    assert_int_equal(step_run(step_kind_find("lock"), &c, &err), 0);
+    assert_true(locked == 0);
+    unit_link_free(c.unit);
+    rogue_stop(&r);
+}
+
 struct canceller {
     bool *flag;
 };
@@ -494,6 +593,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_unit_is_met_and_asked),
+        cmocka_unit_test(test_each_session_gets_a_token_of_its_own),
+        cmocka_unit_test(test_without_a_token_there_is_no_session_and_the_reason_is_told),
         cmocka_unit_test(test_an_absent_unit_is_a_timeout_in_time),
         cmocka_unit_test(test_a_unit_that_hangs_up_is_a_timeout),
         cmocka_unit_test(test_a_late_hello_is_a_timeout),
@@ -505,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_a_run_gone_on_with_expects_its_unit),
         cmocka_unit_test(test_a_locked_unit_says_hello_and_nothing_else),
         cmocka_unit_test(test_a_unit_locked_by_a_run_that_was_killed_counts_as_locked),
+        cmocka_unit_test(test_a_unit_that_is_closed_but_not_locked_does_not_count_as_locked),
         cmocka_unit_test(test_an_abort_ends_the_wait),
         cmocka_unit_test(test_an_errand_runs_beside_other_calls),
     };
