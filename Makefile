@@ -67,14 +67,14 @@ steps_DIRS        := station/steps
 engine_DIRS       := station/engine
 console_DIRS      := station/console
 cli_DIRS          := station/cli
-firmware_DIRS     := firmware/camd firmware/factory firmware/update firmware/hal \
-                     firmware/hal/emulator
+firmware_DIRS     := firmware/camd firmware/factory firmware/media firmware/update firmware/hal \
+                     firmware/hal/emulator firmware/hal/linux
 
 STATION   := $(if $(CROSS),,cli console engine steps plan flash measure fixtures provisioning reports)
 LIBRARIES := protocol firmware $(STATION)
 
 # Libraries of the machine each program links (docs/dependencies.md says why each is there).
-FIRMWARE_PKGS := libcjson libcrypto libssl libserialport
+FIRMWARE_PKGS := libcjson libcrypto libssl libserialport alsa
 STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl ncursesw \
                  libavformat libavcodec libswscale libavutil libpng libqrencode \
                  cairo pangocairo xlsxwriter libmicrohttpd
@@ -166,11 +166,11 @@ UNIT_TESTS   := $(filter-out $(addprefix $(BUILD)/tests/unit/,$(LEFT_OUT)),$(UNI
 endif
 FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
-PEERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
+PEERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c tests/machine/*.c))
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS) -pthread -o $@ $^ $(STATION_LDLIBS) -lcmocka
+	@$(CC) $(LDFLAGS) -pthread -o $@ $^ $(STATION_LDLIBS) $(FIRMWARE_LDLIBS) -lcmocka
 
 check: $(UNIT_TESTS) arrows ## unit tests, under a minute
 	@for t in $(LEFT_OUT); do echo "  left out: $$t ($(LEFT_OUT_WHY))"; done

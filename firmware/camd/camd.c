@@ -7,8 +7,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "firmware/camd/feeder.h"
 #include "firmware/camd/options.h"
 #include "firmware/camd/server.h"
+#include "firmware/media/pump.h"
 #include "protocol/base/file.h"
 #include "protocol/base/version.h"
 #include "protocol/wire/certificate.h"
@@ -26,6 +28,9 @@ struct camd {
     struct credentials credentials;
     struct agent *agent;
     struct console *console;
+    struct boot_clock *boot;
+    struct pump *pump;
+    struct feeder *feeder;
 };
 
 static int read_pem(const char *path, struct buffer *out, struct error *err)
@@ -68,13 +73,49 @@ static int read_input(struct camd *c, struct error *err)
     return rc;
 }
 
+static void on_first_frame(void *context, int64_t at_us)
+{
+    struct camd *c = context;
+    boot_clock_frame(c->boot, at_us);
+}
+
+/* The watchdog first: it watches over the rest of the start, too. */
+static int start_watched(struct camd *c, struct error *err)
+{
+    const struct pump_config stream = {
+        .hal = &c->hal,
+        .log = log_line,
+        .log_context = &c->log,
+        .first_frame = on_first_frame,
+        .first_frame_context = c,
+    };
+    int rc = pump_start(&stream, &c->pump, err);
+    const struct feeder_config watch = {
+        .hal = &c->hal,
+        .pump = c->pump,
+        .timeout_s = c->options.watchdog_s,
+        .log = &c->log,
+    };
+    return rc ? rc : feeder_start(&watch, &c->feeder, err);
+}
+
 static int start(struct camd *c, struct error *err)
 {
-    int rc = c->backend->open(&c->board, c->options.hal_options, &c->hal, err);
+    const struct hal_config hardware = {
+        .board = &c->board,
+        .options = c->options.hal_options,
+        .log = log_line,
+        .log_context = &c->log,
+    };
+    int rc = c->backend->open(&hardware, &c->hal, err);
+    if (rc)
+        return rc;
+    rc = start_watched(c, err);
     if (rc)
         return rc;
     const struct agent_config config = {
         .board = &c->board,
+        .boot = c->boot,
         .hal = &c->hal,
         .bundle_key_pem = c->options.bundle_key ? (const char *)c->bundle_key.data : NULL,
         .log = log_line,
@@ -95,10 +136,13 @@ static int start(struct camd *c, struct error *err)
 
 static void stop(struct camd *c)
 {
+    feeder_stop(c->feeder, true);
+    pump_stop(c->pump);
     agent_free(c->agent);
     certificate_free(&c->certificate);
     if (c->backend && c->hal.backend)
         c->backend->close(&c->hal);
+    boot_clock_free(c->boot);
     console_free(c->console);
     buffer_free(&c->bundle_key);
 }
@@ -109,6 +153,7 @@ int main(int argc, char **argv)
     struct error err = {0};
     sigset_t ends;
     int status = 0;
+    c.boot = boot_clock_start();
     int rc = camd_options_parse(argc, argv, &c.options, &err);
     if (!rc && c.options.help) {
         fputs(camd_help, stdout);
@@ -140,6 +185,7 @@ int main(int argc, char **argv)
         .credentials = c.credentials.ca_pem ? &c.credentials : NULL,
         .console = c.console,
         .log = &c.log,
+        .feeder = c.feeder,
         .stop_fd = stop_fd,
     };
     if (!rc)

@@ -15,6 +15,7 @@ struct camd_options {
     size_t port_count;
     const char *bundle_key; /* file; NULL: no bundle is taken */
     const char *name;       /* in log lines */
+    int watchdog_s;         /* without progress for so long the unit restarts */
     bool console_log;
     bool help, version;
 };

@@ -344,6 +344,8 @@ static int wait_ms(struct server *s, bool taking)
         soonest(&wake_ms, next_guest_ms(s));
     if (!closed_for_good(s))
         soonest(&wake_ms, s->silent_ms);
+    if (s->config->feeder)
+        soonest(&wake_ms, now_ms + FEEDER_BEAT_MS);
     if (wake_ms == INT64_MAX)
         return -1;
     return wake_ms > now_ms ? (int)(wake_ms - now_ms) : 0;
@@ -356,6 +358,7 @@ static int serve(struct server *s)
         struct pollfd p[2 + SERVER_PORTS_MAX] = {{.fd = s->config->stop_fd, .events = POLLIN},
                                                  {.fd = s->closed_fd, .events = POLLIN}};
         uint64_t count;
+        feeder_beat(s->config->feeder);
         for (int i = 0; i < GUESTS; i++)
             if (s->guests[i].session)
                 look_after(s, &s->guests[i]);

@@ -12,6 +12,7 @@
 #ifndef TAKT_FIRMWARE_CAMD_SERVER_H
 #define TAKT_FIRMWARE_CAMD_SERVER_H
 
+#include "firmware/camd/feeder.h"
 #include "firmware/camd/log.h"
 #include "firmware/factory/agent.h"
 
@@ -24,7 +25,8 @@ struct server_config {
     const struct credentials *credentials; /* NULL: a session can never be made secure */
     struct console *console;               /* on the first line; NULL: nothing but frames there */
     struct log *log;
-    int stop_fd; /* readable: end */
+    struct feeder *feeder; /* told that the loop turns; may be NULL */
+    int stop_fd;           /* readable: end */
 };
 
 /* Serves until stop_fd is readable (0), or a restart was asked for (0, agent_restart_wanted()).

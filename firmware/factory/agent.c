@@ -194,6 +194,8 @@ int agent_create(const struct agent_config *config, struct agent **out, struct e
     a->hal = config->hal;
     a->board = config->board;
     a->started_ms = clock_mono_ms();
+    /* A camera that is kept going streams from the start on. */
+    a->streaming = a->hal->camera && a->hal->camera->pump;
     for (int i = 0; i < PARTS; i++)
         pthread_mutex_init(&a->parts[i], NULL);
     int rc = a->hal->system && a->hal->flash
@@ -201,7 +203,6 @@ int agent_create(const struct agent_config *config, struct agent **out, struct e
                  : error_set(err, ERROR_MISSING, "this hardware has no flash or no chip id");
     if (!rc) {
         snprintf(a->chip_id, sizeof a->chip_id, "%s", facts.chip_id);
-        snprintf(a->boot_reason, sizeof a->boot_reason, "%s", facts.boot_reason);
         rc = read_identity(a, &state, err);
     }
     if (!rc)

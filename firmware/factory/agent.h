@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "firmware/factory/boot_stages.h"
 #include "firmware/hal/hal.h"
 #include "protocol/wire/session.h"
 
@@ -22,6 +23,7 @@ struct agent_config {
     void (*log)(void *context, const char *line); /* may be NULL; called from any thread */
     void *log_context;
     int64_t (*wall_s)(void); /* seconds since 1970 UTC by the unit's clock; NULL: the system's */
+    struct boot_clock *boot; /* may be NULL: unit.info then has no boot_stages */
 };
 
 /* Reads identity, slots and factory credentials; where no boot loader ran before, does its part

@@ -33,7 +33,7 @@ static int configure(struct agent *a, struct agent_call *call, struct error *err
         rc = params_flag(p, "stream", &stream, err);
     if (!rc)
         rc = camera->configure(a->hal->camera_state, &s, err);
-    if (!rc && stream != a->streaming)
+    if (!rc && params_has(p, "stream"))
         rc = camera->stream(a->hal->camera_state, stream, err);
     if (!rc)
         a->streaming = stream;

@@ -31,7 +31,7 @@ struct agent {
     struct agent_config config;
     const struct hal *hal;
     const struct board *board;
-    char chip_id[33], boot_reason[24];
+    char chip_id[33];
     char running; /* slot 'a' or 'b' */
     int64_t started_ms;
     atomic_bool locked;    /* the lock is set in the identity record */

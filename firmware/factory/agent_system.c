@@ -23,6 +23,18 @@ static int check_versions(const cJSON *params, struct error *err)
                      PROTOCOL_VERSION);
 }
 
+/* Told when the first station is answered: the last stage of the start. */
+static void hello_served(struct agent *a)
+{
+    struct boot_stages stages;
+    char line[200];
+    if (!boot_clock_hello(a->config.boot))
+        return;
+    boot_clock_read(a->config.boot, &stages);
+    boot_stages_format(&stages, line, sizeof line);
+    agent_log(a, "boot: %s", line);
+}
+
 static int hello(struct agent *a, struct agent_call *call, struct error *err)
 {
     char slot[2] = {a->running, '\0'};
@@ -52,6 +64,7 @@ static int hello(struct agent *a, struct agent_call *call, struct error *err)
         else
             call->no_memory |= !cJSON_AddItemToArray(capabilities, name);
     }
+    hello_served(a);
     return 0;
 }
 
@@ -65,6 +78,27 @@ static double rss_bytes(void)
     if (f)
         fclose(f);
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void answer_boot_stages(struct agent *a, struct agent_call *call)
+{
+    struct boot_stages s;
+    if (!a->config.boot)
+        return;
+    boot_clock_read(a->config.boot, &s);
+    const struct {
+        const char *name;
+        double ms;
+    } stages[] = {{"kernel_ms", s.kernel_ms},
+                  {"init_ms", s.init_ms},
+                  {"camd_ms", s.camd_ms},
+                  {"first_frame_ms", s.first_frame_ms},
+                  {"hello_ms", s.hello_ms}};
+    cJSON *object = answer_object(call, call->result, "boot_stages");
+    answer_text(call, object, "from", s.from_power_on ? "power-on" : "kernel");
+    for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++)
+        if (stages[i].ms > 0)
+            answer_number(call, object, stages[i].name, stages[i].ms);
 }
 
 static int info(struct agent *a, struct agent_call *call, struct error *err)
@@ -87,11 +121,12 @@ static int info(struct agent *a, struct agent_call *call, struct error *err)
     answer_text(call, call->result, "board", a->board->name);
     answer_text(call, call->result, "agent", takt_version);
     answer_text(call, call->result, "boot_slot", slot);
-    answer_text(call, call->result, "boot_reason", a->boot_reason);
+    answer_text(call, call->result, "boot_reason", facts.boot_reason);
     answer_number(call, call->result, "uptime_ms", (double)(clock_mono_ms() - a->started_ms));
     answer_number(call, call->result, "temperature_c", facts.temperature_c);
     answer_number(call, call->result, "rss_bytes", rss_bytes());
     answer_number(call, call->result, "reserved_bytes", (double)facts.reserved_bytes);
+    answer_boot_stages(a, call);
     return 0;
 }
 

@@ -31,6 +31,13 @@ struct camera_frame {
     size_t bytes;        /* width*height*3/2 */
 };
 
+/* What the stream does, whoever takes its frames. */
+struct camera_progress {
+    bool streaming;
+    uint64_t frames;        /* that came since the stream was first started, looked at or not */
+    int64_t first_frame_us; /* of the monotonic clock: when the first of them was there; 0 = none */
+};
+
 struct camera_ops {
     int (*configure)(struct camera *c, const struct camera_settings *settings, struct error *err);
     int (*settings)(struct camera *c, struct camera_settings *out);
@@ -39,6 +46,11 @@ struct camera_ops {
     /* The next whole frame after settings took effect. */
     int (*capture)(struct camera *c, struct camera_frame *out, struct error *err);
     void (*release)(struct camera *c, struct camera_frame *frame);
+    /* Takes the stream's next frame and lets it go; waits for it up to timeout_ms. None within that
+     * time, or no stream, is no error: *out says how far it is. With stream() it may be called
+     * from a thread of its own, beside every other function. NULL: a backend whose frames are made
+     * only when they are asked for, and which no one has to keep going. */
+    int (*pump)(struct camera *c, int timeout_ms, struct camera_progress *out, struct error *err);
 };
 
 #endif

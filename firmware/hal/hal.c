@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "firmware/hal/emulator/emulator.h"
+#include "firmware/hal/linux/linux.h"
 
 static const struct hal_backend *const backends[] = {
     &hal_emulator,
+    &hal_linux,
 };
 
 const struct hal_backend *hal_backend_find(const char *name)

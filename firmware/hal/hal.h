@@ -1,6 +1,6 @@
 /* The hardware of a camera as the rest of the firmware sees it: one small ops table a subsystem.
  *
- * A backend (hal/emulator, later hal/linux and the vendors' SDKs) fills struct hal and is one row
+ * A backend (hal/emulator, hal/linux, later the vendors' SDKs) fills struct hal and is one row
  * of the table in hal.c. A part the board lacks has ops == NULL: capabilities are data. Every
  * function returns 0 or a negative error_code with a message, unless it says otherwise.
  * Functions of one subsystem are called from one thread at a time; different subsystems may be
@@ -16,6 +16,7 @@
 #include "firmware/hal/motor.h"
 #include "firmware/hal/radio.h"
 #include "firmware/hal/system.h"
+#include "firmware/hal/watchdog.h"
 #include "protocol/formats/board.h"
 
 struct hal {
@@ -35,13 +36,21 @@ struct hal {
     struct gpio *gpio_state;
     const struct system_ops *system;
     struct system_control *system_state;
+    const struct watchdog_ops *watchdog;
+    struct watchdog *watchdog_state;
     void *backend; /* the backend's own */
 };
 
+struct hal_config {
+    const struct board *board; /* must outlive the hal */
+    const char *options;       /* the backend's own text from camd's command line (a folder) */
+    void (*log)(void *context, const char *line); /* may be NULL; called from any thread */
+    void *log_context;
+};
+
 struct hal_backend {
-    const char *name; /* "emulator" */
-    /* `options` is the backend's own text from camd's command line (a folder, a device list). */
-    int (*open)(const struct board *board, const char *options, struct hal *out, struct error *err);
+    const char *name; /* "emulator", "linux" */
+    int (*open)(const struct hal_config *config, struct hal *out, struct error *err);
     void (*close)(struct hal *hal);
 };
 

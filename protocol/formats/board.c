@@ -64,6 +64,7 @@ static int read_axis(const struct json_document *doc, const cJSON *ptz, const ch
     if (axis->min_deg >= axis->max_deg)
         return json_complain(doc, object, err, "%s goes from %g to %g degrees, expected min < max",
                              name, axis->min_deg, axis->max_deg);
+    axis->microstepping = (int)microstepping;
     axis->microsteps_per_deg = (double)steps * (double)microstepping * gear / 360;
     return 0;
 }

@@ -38,8 +38,9 @@ struct board_partition {
 
 struct board_axis {
     double min_deg, max_deg;   /* range from the homing edge */
-    double microsteps_per_deg; /* full steps * 16 * gear / 360 */
+    double microsteps_per_deg; /* full steps * microstepping * gear / 360 */
     double speed_dps;          /* usual speed, degrees per second */
+    int microstepping;         /* microsteps a full step of the motor, 1 to 256 */
 };
 
 /* ---- boot: what flashing and capture must know of the unit's boot loader -------------------- */

@@ -205,9 +205,10 @@ static int read_flash_device(const struct json_document *doc, const cJSON *objec
     if (wrong)
         return json_complain(doc, wrong, err, "'%s' for flash of kind %s, expected '%s'",
                              wrong->string, b->flash_kind, managed ? "block" : "mtd");
-    return managed ? board_may_text(doc, object, "block", BOARD_PATH, out->block, sizeof out->block,
-                                    err)
-                   : board_may_text(doc, object, "mtd", BOARD_WORD, out->mtd, sizeof out->mtd, err);
+    return managed
+               ? board_may_text(doc, object, "block", BOARD_PATH, out->block, sizeof out->block,
+                                err)
+               : board_may_text(doc, object, "mtd", BOARD_WORDS, out->mtd, sizeof out->mtd, err);
 }
 
 int board_read_linux(const struct json_document *doc, const cJSON *object, struct board *b,

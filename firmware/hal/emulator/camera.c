@@ -238,4 +238,4 @@ static void release(struct camera *c, struct camera_frame *frame)
     frame->bytes = 0;
 }
 
-const struct camera_ops emulated_camera_ops = {configure, settings, stream, capture, release};
+const struct camera_ops emulated_camera_ops = {configure, settings, stream, capture, release, NULL};

@@ -127,9 +127,9 @@ static int open_parts(struct system_control *s, struct hal *hal, struct error *e
     return rc;
 }
 
-static int emulator_open(const struct board *board, const char *options, struct hal *out,
-                         struct error *err)
+static int emulator_open(const struct hal_config *config, struct hal *out, struct error *err)
 {
+    const char *options = config->options;
     char path[320];
     int64_t began = clock_mono_ns();
     struct system_control *s = calloc(1, sizeof *s);
@@ -137,7 +137,7 @@ static int emulator_open(const struct board *board, const char *options, struct 
     if (!s)
         return error_set(err, ERROR_MEMORY, "no memory for an emulated unit");
     out->backend = out->system_state = s;
-    s->unit.board = *board;
+    s->unit.board = *config->board;
     int rc = 0;
     if (!options || !*options || strlen(options) >= sizeof s->unit.folder)
         rc = error_set(err, ERROR_INPUT, "the emulator needs a folder, not \"%.80s\"",

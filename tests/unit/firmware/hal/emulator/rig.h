@@ -85,7 +85,8 @@ static inline void rig_start(struct rig *r, const char *unit)
 static inline void rig_open(struct rig *r)
 {
     struct error err = {0};
-    if (hal_emulator.open(&r->board, r->folder, &r->hal, &err))
+    const struct hal_config config = {.board = &r->board, .options = r->folder};
+    if (hal_emulator.open(&config, &r->hal, &err))
         fail_msg("%s", err.text);
 }
 

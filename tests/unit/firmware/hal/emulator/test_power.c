@@ -73,7 +73,8 @@ static void test_without_supply_there_is_no_unit(void **state)
     struct error err = {0};
     rig_start(&r, "{\"boot_ms\": 0}");
     atomic_store(&r.world->supply_volts, 0);
-    assert_int_equal(hal_emulator.open(&r.board, r.folder, &r.hal, &err), ERROR_STATE);
+    const struct hal_config config = {.board = &r.board, .options = r.folder};
+    assert_int_equal(hal_emulator.open(&config, &r.hal, &err), ERROR_STATE);
     assert_null(r.hal.backend);
     rig_end(&r);
 }
