@@ -17,7 +17,8 @@ static const char usage[] =
     "takt bench up --units N --dir D [--defect SLOT:KIND]... [--random-defects N]\n"
     "       [--seed N] [--pty [--baud N]] [--board NAME] [--bundle FILE]\n"
     "       [--machine [--flash FILE]]\n"
-    "       takt bench machine --dir D [--flash FILE] [--chip-id HEX] [--port N] [-- ARGUMENT...]\n"
+    "       takt bench machine --dir D [--flash FILE] [--chip-id HEX] [--port N] [--tftp DIR]\n"
+    "       [-- ARGUMENT...]\n"
     "       takt bench defects";
 
 static void help(void)
@@ -36,10 +37,11 @@ static void help(void)
         "  --flash FILE         what a new machine's flash holds (image/qemu-virt/flash.img\n"
         "                       beside takt, as `make image BOARD=qemu-virt` makes it)\n"
         "  --board NAME         the cameras' board (ssc337de-nand128; a machine: qemu-virt)\n"
-        "  --bundle FILE        what the station flashes (D/bundle.takt)\n\n"
+        "  --bundle FILE        what the station flashes (D/bundle.takt; a machine: the one\n"
+        "                       beside its flash image, with bundle.pem, its key)\n\n"
         "takt bench machine is one such machine alone, with power, until it or what started it is\n"
-        "killed: flash.img, card.img, uart.log, uart.sock and qmp.sock are in D, and what follows\n"
-        "-- goes to QEMU.\n",
+        "killed: flash.img, card.img, uart.log, uart.sock and qmp.sock are in D, what its\n"
+        "network offers by TFTP in --tftp, and what follows -- goes to QEMU.\n",
         usage, BENCH_UNITS_MAX);
 }
 
@@ -127,6 +129,9 @@ static int take_option(int option, char *value, struct options *o)
     case 'c':
         o->machine.chip_id = value;
         return 0;
+    case 't':
+        o->machine.tftp = value;
+        return 0;
     case 'P':
         if (take_number(value, 65535, &n) < 0 || n < 1)
             return cli_usage("takt bench: --port %s: expected 1 to 65535", value);
@@ -136,11 +141,30 @@ static int take_option(int option, char *value, struct options *o)
     return 0;
 }
 
-static const char *find_flash(const struct options *o, const struct places *places,
-                              char path[PATH_MAX + 64])
+/* What lies beside a machine's flash image comes from the same build. */
+struct image_files {
+    char flash[PATH_MAX], bundle[PATH_MAX], bundle_key[PATH_MAX];
+};
+
+static void name_beside(char out[PATH_MAX], const char *flash, const char *name)
 {
-    snprintf(path, PATH_MAX + 64, "%s/image/qemu-virt/flash.img", places->programs);
-    return o->flash ? o->flash : path;
+    const char *slash = strrchr(flash, '/');
+    snprintf(out, PATH_MAX, "%.*s%s", slash ? (int)(slash + 1 - flash) : 0, flash, name);
+}
+
+static void find_image(struct options *o, const struct places *places, struct image_files *f)
+{
+    snprintf(f->flash, sizeof f->flash, "%.3900s/image/qemu-virt/flash.img", places->programs);
+    /* As seen from anywhere: the station file names what lies beside it. */
+    o->config.flash_image = o->flash;
+    if (!o->flash || realpath(o->flash, f->flash))
+        o->config.flash_image = f->flash;
+    name_beside(f->bundle, o->config.flash_image, "bundle.takt");
+    name_beside(f->bundle_key, o->config.flash_image, "bundle.pem");
+    if (!o->config.bundle_path && access(f->bundle, F_OK) == 0)
+        o->config.bundle_path = f->bundle;
+    if (access(f->bundle_key, F_OK) == 0)
+        o->config.bundle_key_path = f->bundle_key;
 }
 
 /* Becomes the machine: whoever started this has its process, kills it for a power cut, and takes it
@@ -149,14 +173,15 @@ static int machine(struct options *o)
 {
     struct places places;
     struct machine_command command;
-    char flash[PATH_MAX + 64];
+    struct image_files image;
     struct error err = {0};
     o->machine.folder = o->config.dir;
     if (!o->machine.folder)
         return cli_usage("takt bench machine: --dir is needed, see takt bench --help");
     int rc = places_find(&places, &err);
     if (rc == 0) {
-        o->machine.flash_image = find_flash(o, &places, flash);
+        find_image(o, &places, &image);
+        o->machine.flash_image = o->config.flash_image;
         rc = machine_check(o->machine.flash_image, &err);
     }
     if (rc == 0)
@@ -176,7 +201,8 @@ static int machine(struct options *o)
 static int up(struct options *o)
 {
     struct places places;
-    char camd[PATH_MAX + 8], board[PATH_MAX], flash[PATH_MAX + 64];
+    char camd[PATH_MAX + 8], board[PATH_MAX];
+    struct image_files image;
     struct error err = {0};
     if (!o->config.units || !o->config.dir)
         return cli_usage("takt bench up: %s is needed, see takt bench --help",
@@ -191,7 +217,8 @@ static int up(struct options *o)
     if (rc < 0)
         return cli_fail("bench", &err);
     o->config.defects = o->defects;
-    o->config.flash_image = find_flash(o, &places, flash);
+    if (o->config.unit_kind)
+        find_image(o, &places, &image);
     snprintf(camd, sizeof camd, "%s/camd", places.programs);
     o->config.camd_path = camd;
     o->config.boards_dir = places.boards;
@@ -203,21 +230,15 @@ static int up(struct options *o)
 
 int cli_bench(int argc, char **argv)
 {
-    static const struct option options[] = {{"units", required_argument, NULL, 'u'},
-                                            {"dir", required_argument, NULL, 'd'},
-                                            {"defect", required_argument, NULL, 'x'},
-                                            {"random-defects", required_argument, NULL, 'r'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"pty", no_argument, NULL, 'p'},
-                                            {"baud", required_argument, NULL, 'b'},
-                                            {"board", required_argument, NULL, 'o'},
-                                            {"bundle", required_argument, NULL, 'f'},
-                                            {"machine", no_argument, NULL, 'm'},
-                                            {"flash", required_argument, NULL, 'F'},
-                                            {"chip-id", required_argument, NULL, 'c'},
-                                            {"port", required_argument, NULL, 'P'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"units", required_argument, NULL, 'u'},  {"dir", required_argument, NULL, 'd'},
+        {"defect", required_argument, NULL, 'x'}, {"random-defects", required_argument, NULL, 'r'},
+        {"seed", required_argument, NULL, 's'},   {"pty", no_argument, NULL, 'p'},
+        {"baud", required_argument, NULL, 'b'},   {"board", required_argument, NULL, 'o'},
+        {"bundle", required_argument, NULL, 'f'}, {"machine", no_argument, NULL, 'm'},
+        {"flash", required_argument, NULL, 'F'},  {"chip-id", required_argument, NULL, 'c'},
+        {"port", required_argument, NULL, 'P'},   {"tftp", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct options o = {.config = {.seed = 1, .stop_fd = -1}, .machine = {.chip_id = "1"}};
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {

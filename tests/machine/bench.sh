@@ -87,7 +87,7 @@ refused() { # WORDS OPTION...: status 2 and one line with the words
 }
 head -c 1000 "$flash" >"$work/short.img"
 without_qemu() { # no program on PATH but what the bench itself is
-    PATH=/nowhere "$takt" bench up --units 1 --dir "$work/none" --machine --flash "$flash" --board ssc337de-nand128 2>"$work/said"
+    PATH=/nowhere "$takt" bench up --units 1 --dir "$work/none" --machine --flash "$flash" 2>"$work/said"
     [ $? = 2 ] && grep -q "apt-get install qemu-system-arm" "$work/said"
 }
 
@@ -95,9 +95,9 @@ check "no flash image: the line says how to make one" refused "make image BOARD=
 check "a file that is no flash is refused with its size" refused "expected 134217728 bytes" --machine --flash "$work/short.img"
 check "no QEMU: the line says what to install" without_qemu
 check "a defect that a machine cannot have is refused, with those it can" \
-    refused "expected one of: no_card, stuck_button, leaking_supply" --machine --flash "$flash" --board ssc337de-nand128 --defect 1:defocus
+    refused "expected one of: no_card, stuck_button, leaking_supply" --machine --flash "$flash" --defect 1:defocus
 
-bench_start 2 --machine --flash "$flash" --board ssc337de-nand128 || exit 1
+bench_start 2 --machine --flash "$flash" || exit 1
 check "without power no machine runs" no_qemu 1
 on 1
 on 2

@@ -2,7 +2,10 @@
 # Source it (it brings suite.bash along); then
 #   unit_new NAME FLASH         a unit whose flash is a copy of FLASH; its folder is ${unit_dir[NAME]}
 #   unit_on NAME [ARGUMENT...]  power; the arguments go to QEMU
+#                               with $unit_tftp its network offers that folder by TFTP
 #   unit_off NAME               the power cut
+#   line_start N [option...]    a bench of N machines with the whole firmware, in $bench_dir; then
+#                               power SLOT on|off, slot_prints SLOT S TEXT, call SLOT METHOD...
 #   unit_waits NAME S TEXT      within S seconds since its power came its UART printed TEXT
 #   unit_type NAME TEXT         bytes into its UART, printf's escapes understood
 # All that was started ends with the suite, however that ends; with MACHINE_LOGS set to a folder each
@@ -29,6 +32,66 @@ flash_of_uboot() { # FILE
         dd if=/usr/lib/u-boot/qemu_arm/u-boot.bin of="$1" conv=notrunc status=none
 }
 
+# ---- a bench of machines with the whole firmware ----
+
+peer=$build/tests/integration/station_peer
+declare -A slot_from=()
+
+line_start() { # UNITS [option of `takt bench up`...]
+    [ -e "$image/flash.img" ] || make -C "$repo" --no-print-directory image BOARD=qemu-virt >&2 || return 1
+    make -C "$repo" --no-print-directory -s build/tests/integration/station_peer || return 1
+    bench_start "$1" --machine "${@:2}"
+}
+
+power() { # SLOT on|off
+    if [ "$2" = on ]; then
+        slot_mark "$1"
+        scpi psu "APPL CH$1,5,2" "OUTP ON,(@$1)"
+    else
+        scpi psu "OUTP OFF,(@$1)"
+        until_true 10 slot_dark "$1"
+    fi
+}
+slot_dark() { ! pgrep -f '^qemu-system-arm' | while read -r pid; do readlink "/proc/$pid/cwd"; done |
+    grep -qx "$bench_dir/slot$1"; }
+
+# What a slot's UART printed since its power came, or since the mark.
+slot_mark() { slot_from[$1]=$(stat -c %s "$bench_dir/slot$1/uart.log" 2>/dev/null || echo 0); }
+slot_said() { tail -c "+$((${slot_from[$1]:-0} + 1))" "$bench_dir/slot$1/uart.log" 2>/dev/null | tr -d '\r'; }
+slot_has_said() { slot_said "$1" | grep -qaF -- "$2"; }
+slot_prints() { # SLOT SECONDS TEXT
+    until_true "$2" slot_has_said "$1" "$3" && return
+    echo "slot $1 did not print '$3' in $2 s; the last it printed:"
+    slot_said "$1" | tail -n 15
+    return 1
+}
+slot_port() { jq -r ".slots[$1 - 1].port" "$station"; }
+# One call of the factory agent: SLOT METHOD [PARAMS] [NAME=FILE]; hello is asked in the clear.
+call() {
+    local slot=$1
+    shift
+    timeout 600 "$peer" call "$(slot_port "$slot")" "$bench_dir/keys" "$@"
+}
+up() { # SLOT SECONDS: its agent answers within that time
+    until_true "$2" call "$1" hello >/dev/null 2>&1 || { slot_said "$1" | tail -n 15; return 1; }
+}
+
+# A partition of the machine's flash: "OFFSET SIZE" in KiB, as its board file says.
+partition() {
+    sed -n "s|.*\"name\": \"$1\", \"offset_kib\": \([0-9]*\), \"size_kib\": \([0-9]*\).*|\1 \2|p" \
+        "$repo/firmware/boards/qemu-virt.json"
+}
+# SHA-256 of every partition of a flash, "NAME SUM" a line.
+flash_sums() { # FILE
+    local name at size
+    for name in $(sed -n 's|.*"name": "\([a-z_]*\)", "offset_kib.*|\1|p' "$repo/firmware/boards/qemu-virt.json"); do
+        read -r at size < <(partition "$name")
+        echo "$name $(dd if="$1" bs=1024 skip="$at" count="$size" status=none | sha256sum)"
+    done
+}
+
+# ---- single machines ----
+
 # A port nobody listens on now. Asked for below those the system gives out by itself.
 free_port() {
     local port
@@ -54,7 +117,7 @@ unit_on() { # NAME [QEMU-ARGUMENT...]
     unit_from[$name]=$(stat -c %s "$dir/uart.log")
     unit_port[$name]=$(free_port)
     "$takt" bench machine --dir "$dir" --flash "$dir/flash.img" --chip-id "${unit_chip[$name]}" \
-        --port "${unit_port[$name]}" -- "$@" 2>>"$dir/qemu.log" &
+        --port "${unit_port[$name]}" ${unit_tftp:+--tftp "$unit_tftp"} -- "$@" 2>>"$dir/qemu.log" &
     unit_pid[$name]=$!
     until_true 10 test -S "$dir/uart.sock" || { cat "$dir/qemu.log"; return 1; }
 }
