@@ -17,6 +17,7 @@ static const struct {
     {"console", cli_console, "the operators' screen"},
     {"identity", cli_identity, "import identities, see the pool, re-walk the audit chain"},
     {"measure", cli_measure, "the measuring functions, on files"},
+    {"outbox", cli_outbox, "what waits to be sent, and what was refused"},
     {"plan", cli_plan, "check a plan, its product and limits"},
     {"report", cli_report, "the record of a unit or an order"},
     {"run", cli_run, "one run on every slot; waits for the verdicts"},

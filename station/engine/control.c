@@ -11,9 +11,11 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/json.h"
 #include "protocol/base/version.h"
+#include "reports/outbox.h"
 #include "station/engine/channel.h"
 #include "station/engine/control_run.h"
 #include "station/engine/fixture_process.h"
+#include "station/engine/outbox_process.h"
 #include "station/engine/socket_path.h"
 
 enum { CLIENTS_MAX = 64, EVENT_MS = 100 };
@@ -91,6 +93,7 @@ static void describe_instruments(const struct engine *e, cJSON *into)
         cJSON_AddItemToArray(list, o);
     }
     cJSON_AddBoolToObject(into, "fixture", fixture_process_alive(e));
+    cJSON_AddBoolToObject(into, "outbox", outbox_process_alive(e));
 }
 
 static cJSON *describe(const struct engine *e)
@@ -155,6 +158,17 @@ static int pool_status(struct engine *e, const struct control_request *r, const 
     return 0;
 }
 
+/* In a transaction of its own, as pool_import() is. */
+static int outbox_again(struct engine *e, const struct control_request *r, const cJSON *params,
+                        cJSON **result, struct error *err)
+{
+    int rc = outbox_retry(e->store, (int64_t)json_number(params, "message", 0), err);
+    if (rc)
+        return rc;
+    *result = cJSON_CreateObject();
+    return 0;
+}
+
 /* In a transaction of its own; between rounds there is none under way. */
 static int pool_import(struct engine *e, const struct control_request *r, const cJSON *params,
                        cJSON **result, struct error *err)
@@ -191,6 +205,7 @@ static const struct {
     {"run.abort", control_run_abort},
     {"pool.import", pool_import},
     {"pool.status", pool_status},
+    {"outbox.retry", outbox_again},
     {"stop", stop},
 };
 

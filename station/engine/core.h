@@ -17,6 +17,7 @@
 struct journal;
 struct control;
 struct fixture_process;
+struct outbox_process;
 
 /* One thing to be committed: written (again, as often as the transaction fails), then done. */
 struct op {
@@ -43,6 +44,7 @@ struct engine {
     struct journal *journal;
     struct control *control;
     struct fixture_process *fixture;
+    struct outbox_process *outbox;
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];
     char fixture_socket[PATH_MAX];
     int guard_fd;

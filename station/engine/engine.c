@@ -14,6 +14,7 @@
 #include "station/engine/fixture_process.h"
 #include "station/engine/guard.h"
 #include "station/engine/journal.h"
+#include "station/engine/outbox_process.h"
 
 enum { RETRY_MS = 1000 };
 
@@ -190,6 +191,7 @@ static int64_t sooner(int64_t a, int64_t b)
 static int tick(struct engine *e)
 {
     int64_t now = clock_mono_ns(), next = fixture_process_tick(e, now);
+    next = sooner(next, outbox_process_tick(e, now));
     for (size_t i = 0; i < e->slot_count; i++)
         next = sooner(next, slot_tick(&e->slots[i], now));
     next = sooner(next, control_tick(e, now));
@@ -220,6 +222,7 @@ static int run_loop(struct engine *e, struct error *err)
         grant_instruments(e);
         commit_round(e);
         grant_instruments(e);
+        outbox_process_serve(e);
     }
     return rc;
 }
@@ -290,6 +293,8 @@ int engine_run(const struct engine_config *config, struct error *err)
         rc = guard_start(&e->guard_fd, err);
     if (!rc)
         rc = fixture_process_start(e, err);
+    if (!rc)
+        rc = outbox_process_start(e, err);
     for (size_t i = 0; !rc && i < e->station->slot_count; i++) {
         rc = slot_init(&e->slots[i], e, i, err);
         e->slot_count = i + 1;
@@ -310,6 +315,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     for (size_t i = 0; i < e->slot_count; i++)
         slot_free(&e->slots[i]);
     fixture_process_stop(e);
+    outbox_process_stop(e);
     control_close(e);
     pool_close(e->pool);
     custody_close(e->custody);

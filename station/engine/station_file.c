@@ -9,12 +9,13 @@
 #include "protocol/base/file.h"
 #include "protocol/formats/token.h"
 #include "provisioning/signer.h"
+#include "reports/outbox.h"
 
 enum { PEM_BYTES_MAX = 1 << 20 };
 
-static const char *const station_members[] = {"station",      "line",        "site",   "state_dir",
-                                              "products_dir", "boards_dir",  "bundle", "custody",
-                                              "credentials",  "instruments", "slots",  NULL};
+static const char *const station_members[] = {
+    "station", "line",        "site",        "state_dir", "products_dir", "boards_dir", "bundle",
+    "custody", "credentials", "instruments", "slots",     "outbox",       NULL};
 
 /* The file's own folder, which relative paths start from. */
 static int folder_of(const char *path, char *absolute, char *folder, struct error *err)
@@ -268,6 +269,8 @@ int station_file_load(const char *path, struct station_file **out, struct error 
         rc = take_credentials(s, folder, err);
     if (!rc)
         rc = fixture_check(s->document, err);
+    if (!rc)
+        rc = outbox_check(s->document, err);
     if (!rc)
         rc = take_slots(s, err);
     if (rc) {

@@ -4,21 +4,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "reports/store/statements.h"
-
-static int64_t count_of(struct store_fixture *f, const char *sql)
-{
-    const struct store_engine *e = f->store->engine;
-    struct store_statement *st = NULL;
-    struct error err = {0};
-    assert_done(e->prepare(f->store->connection, sql, &st, &err), err);
-    assert_done(e->start(st, NULL, 0, &err), err);
-    assert_int_equal(e->next(st, &err), 1);
-    int64_t n = e->integer(st, 0);
-    e->release(st);
-    return n;
-}
-
 static int64_t rows(struct store_fixture *f, const char *table)
 {
     char sql[80];

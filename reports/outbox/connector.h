@@ -1,0 +1,40 @@
+/* Ways out: one ops table a connector, one file each, rows of one table (connector.c). Only the
+ * outbox's own files include this. */
+#ifndef TAKT_REPORTS_OUTBOX_CONNECTOR_H
+#define TAKT_REPORTS_OUTBOX_CONNECTOR_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "protocol/base/buffer.h"
+#include "protocol/base/error.h"
+#include "protocol/base/json.h"
+
+struct outbox_message {
+    const char *key;  /* a UUID: the same whenever this run is sent anywhere */
+    const cJSON *run; /* the run's document (docs/records.md) with "message" and "instruments" */
+};
+
+/* How a message is written. */
+struct outbox_format {
+    const char *name, *extension, *mime;
+    int (*write)(const struct outbox_message *m, struct buffer *out, struct error *err);
+};
+extern const struct outbox_format outbox_format_json, outbox_format_csv, outbox_format_wsjf;
+const struct outbox_format *outbox_format_find(const char *name); /* NULL when there is none */
+
+struct connector {
+    const char *name;
+    const char *const *members; /* of the destination, beside the common ones */
+    int (*check)(const struct json_document *doc, const cJSON *destination, struct error *err);
+    /* `folder`: the station file's, which relative paths start from. */
+    int (*open)(const cJSON *destination, const char *folder, void **out, struct error *err);
+    /* 0 once the receiver has it; ERROR_REFUSED to park it; anything else: later. */
+    int (*send)(void *connection, const struct outbox_message *m, struct error *err);
+    void (*close)(void *connection); /* NULL is fine */
+};
+extern const struct connector connector_http, connector_wats, connector_folder,
+    connector_postgresql;
+const struct connector *connector_find(const char *name, const char **nearest);
+
+#endif

@@ -1,0 +1,83 @@
+/* The next message for a destination, made from the record. */
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/digest.h"
+#include "reports/outbox.h"
+#include "reports/query.h"
+#include "reports/query_rows.h"
+
+/* The key: a UUID (RFC 9562, version 8) of the store's name, the run, and when it began. A store
+ * that was put back from a copy uses run numbers again, but not at the same times. */
+static int key_of(sqlite3 *db, int64_t run, char key[37], struct error *err)
+{
+    char text[120], hex[DIGEST_TEXT];
+    uint8_t hash[DIGEST_BYTES];
+    sqlite3_stmt *st = rows_prepare(db, err,
+                                    "SELECT i.name, r.started_ms FROM store_identity i, run r"
+                                    " WHERE r.id=?1",
+                                    "i", run);
+    int rc = st ? rows_next(db, st, err) : err->code;
+    if (rc == 1) {
+        snprintf(text, sizeof text, "%.32s %lld %lld", (const char *)sqlite3_column_text(st, 0),
+                 (long long)run, (long long)sqlite3_column_int64(st, 1));
+        rc = digest_bytes(text, strlen(text), hash)
+                 ? error_set(err, ERROR_MEMORY, "a message's key: out of memory")
+                 : 0;
+        hash[6] = (uint8_t)((hash[6] & 0x0f) | 0x80);
+        hash[8] = (uint8_t)((hash[8] & 0x3f) | 0x80);
+        hex_encode(hash, 16, hex);
+        snprintf(key, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    } else if (rc == 0) {
+        rc = error_set(err, ERROR_MISSING, "the store has no run %lld", (long long)run);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
+static int compose(sqlite3 *db, int64_t run, char key[37], cJSON **out, struct error *err)
+{
+    int rc = key_of(db, run, key, err);
+    if (!rc)
+        rc = query_run(db, run, out, err);
+    if (rc)
+        return rc;
+    rc = rows_array(db,
+                    rows_prepare(db, err,
+                                 "SELECT i.class, i.name, i.serial, c.certificate, c.calibrated_on,"
+                                 " c.due_on FROM run r JOIN tooling_part p ON p.tooling=r.tooling"
+                                 " JOIN calibration c ON c.id=p.calibration JOIN instrument i ON"
+                                 " i.id=c.instrument WHERE r.id=?1 ORDER BY c.id",
+                                 "i", run),
+                    *out, "instruments", err);
+    if (rc)
+        cJSON_Delete(*out);
+    return rc;
+}
+
+int outbox_next(sqlite3 *db, const char *destination, cJSON **out, struct error *err)
+{
+    char key[37];
+    cJSON *run = NULL;
+    int64_t id = 0, number = 0;
+    sqlite3_stmt *st = rows_prepare(db, err,
+                                    "SELECT o.id, o.run FROM outbox o WHERE o.state=0 AND"
+                                    " o.destination=(SELECT id FROM destination WHERE name=?1)"
+                                    " ORDER BY o.id LIMIT 1",
+                                    "t", destination);
+    int rc = st ? rows_next(db, st, err) : err->code;
+    if (rc == 1) {
+        id = sqlite3_column_int64(st, 0);
+        number = sqlite3_column_int64(st, 1);
+    }
+    sqlite3_finalize(st);
+    *out = NULL;
+    if (rc != 1 || (rc = compose(db, number, key, &run, err)))
+        return rc;
+    *out = cJSON_CreateObject();
+    cJSON_AddStringToObject(*out, "destination", destination);
+    cJSON_AddNumberToObject(*out, "id", (double)id);
+    cJSON_AddStringToObject(*out, "key", key);
+    cJSON_AddItemToObject(*out, "run", run);
+    return 0;
+}
