@@ -18,6 +18,7 @@
 
 #include "protocol/base/buffer.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/file.h"
 #include "protocol/base/splitmix.h"
 
 enum { RECEIVER_KEYS_MAX = 4096 };
