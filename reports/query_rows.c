@@ -89,16 +89,22 @@ int rows_columns(sqlite3_stmt *st, int first, cJSON *object, struct error *err)
     return 0;
 }
 
-int rows_array(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err)
+int rows_append(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err)
 {
-    if (!st)
-        return err && err->code ? err->code : ERROR_IO;
     cJSON *array = cJSON_AddArrayToObject(object, name);
     int rc = array ? 0 : error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
     while (!rc && (rc = rows_next(db, st, err)) == 1) {
         cJSON *row = cJSON_CreateObject();
         rc = row && cJSON_AddItemToArray(array, row) ? rows_columns(st, 0, row, err) : ERROR_MEMORY;
     }
+    return rc;
+}
+
+int rows_array(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err)
+{
+    if (!st)
+        return err && err->code ? err->code : ERROR_IO;
+    int rc = rows_append(db, st, object, name, err);
     sqlite3_finalize(st);
     return rc;
 }

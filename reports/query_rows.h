@@ -18,7 +18,9 @@ int rows_next(sqlite3 *db, sqlite3_stmt *st, struct error *err);
 int rows_columns(sqlite3_stmt *st, int first, cJSON *object, struct error *err);
 /* A text column as a JSON string, in the same way; NULL out of memory. */
 cJSON *rows_text(sqlite3_stmt *st, int column);
-/* All rows as an array of objects under `name`. */
+/* All rows as an array of objects under `name`; the statement stays the caller's. */
+int rows_append(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err);
+/* The same of a statement that is finalized then; NULL is the failure that err tells. */
 int rows_array(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err);
 
 /* A read transaction around several statements: one snapshot. Joins one that is open. */

@@ -26,32 +26,36 @@ static int code_of(const struct error *err)
     return err && err->code ? err->code : ERROR_IO;
 }
 
-static int add_attempt(sqlite3 *db, int64_t run, int64_t step, int64_t attempt, cJSON *object,
-                       struct error *err)
+/* What belongs to an attempt, by its key: a statement each, prepared once for all of a run's. */
+enum part { PART_MEASUREMENTS, PART_NOTES, PART_ATTACHMENTS, PARTS };
+static const struct {
+    const char *name, *sql;
+} parts[PARTS] = {
+    {"measurements", "SELECT f.name, f.unit, m.value, f.low, f.high, v.name verdict"
+                     " FROM measurement m JOIN figure f ON f.id=m.figure"
+                     " JOIN verdict v ON v.id=m.verdict"
+                     " WHERE m.run=?1 AND m.step=?2 AND m.attempt=?3 ORDER BY m.n"},
+    {"notes", "SELECT name, text FROM note WHERE run=?1 AND step=?2 AND attempt=?3 ORDER BY n"},
+    {"attachments", "SELECT a.name, a.mime, c.sha256, c.bytes FROM attachment a"
+                    " JOIN content c ON c.id=a.content WHERE a.run=?1 AND a.step=?2 AND"
+                    " a.attempt=?3 ORDER BY a.n"},
+};
+
+static int add_attempt(sqlite3 *db, sqlite3_stmt *statements[PARTS], int64_t run, int64_t step,
+                       int64_t attempt, cJSON *object, struct error *err)
 {
-    int rc = rows_array(db,
-                        rows_prepare(db, err,
-                                     "SELECT f.name, f.unit, m.value, f.low, f.high, v.name verdict"
-                                     " FROM measurement m JOIN figure f ON f.id=m.figure"
-                                     " JOIN verdict v ON v.id=m.verdict"
-                                     " WHERE m.run=?1 AND m.step=?2 AND m.attempt=?3 ORDER BY m.n",
-                                     "iii", run, step, attempt),
-                        object, "measurements", err);
-    if (!rc)
-        rc = rows_array(db,
-                        rows_prepare(db, err,
-                                     "SELECT name, text FROM note WHERE run=?1 AND step=?2 AND"
-                                     " attempt=?3 ORDER BY n",
-                                     "iii", run, step, attempt),
-                        object, "notes", err);
-    if (!rc)
-        rc = rows_array(db,
-                        rows_prepare(db, err,
-                                     "SELECT a.name, a.mime, c.sha256, c.bytes FROM attachment a"
-                                     " JOIN content c ON c.id=a.content WHERE a.run=?1 AND"
-                                     " a.step=?2 AND a.attempt=?3 ORDER BY a.n",
-                                     "iii", run, step, attempt),
-                        object, "attachments", err);
+    int rc = 0;
+    for (int i = 0; i < PARTS && !rc; i++) {
+        if (!statements[i])
+            statements[i] = rows_prepare(db, err, parts[i].sql, "");
+        if (!statements[i])
+            return code_of(err);
+        sqlite3_bind_int64(statements[i], 1, run);
+        sqlite3_bind_int64(statements[i], 2, step);
+        sqlite3_bind_int64(statements[i], 3, attempt);
+        rc = rows_append(db, statements[i], object, parts[i].name, err);
+        sqlite3_reset(statements[i]);
+    }
     return rc;
 }
 
@@ -59,6 +63,7 @@ static int add_attempt(sqlite3 *db, int64_t run, int64_t step, int64_t attempt, 
 static int add_steps(sqlite3 *db, int64_t run, cJSON *object, struct error *err)
 {
     cJSON *steps = cJSON_AddArrayToObject(object, "steps"), *step = NULL, *attempts = NULL;
+    sqlite3_stmt *statements[PARTS] = {NULL};
     sqlite3_stmt *st = rows_prepare(
         db, err,
         "SELECT s.step, s.attempt, n.name, n.kind, s.attempt attempt, v.name verdict, s.message,"
@@ -95,8 +100,10 @@ static int add_steps(sqlite3 *db, int64_t run, cJSON *object, struct error *err)
                 step, "verdict", cJSON_CreateString((const char *)sqlite3_column_text(st, 5))))
             rc = out_of_memory(err);
         if (!rc)
-            rc = add_attempt(db, run, index, sqlite3_column_int64(st, 1), attempt, err);
+            rc = add_attempt(db, statements, run, index, sqlite3_column_int64(st, 1), attempt, err);
     }
+    for (int i = 0; i < PARTS; i++)
+        sqlite3_finalize(statements[i]);
     sqlite3_finalize(st);
     return rc;
 }

@@ -35,13 +35,19 @@ static int render(const cJSON *document, const struct render_options *options, s
         cairo_pdf_surface_create_for_stream(append, out, SHEET_WIDTH * 0.75, SHEET_HEIGHT * 0.75);
     s.cr = cairo_create(surface);
     cairo_scale(s.cr, 0.75, 0.75);
-    s.layout = pango_cairo_create_layout(s.cr);
+    /* Fonts of its own: the thread's default ones would be kept until the process ends. */
+    PangoFontMap *fonts = pango_cairo_font_map_new();
+    PangoContext *context = pango_font_map_create_context(fonts);
+    pango_cairo_update_context(s.cr, context);
+    s.layout = pango_layout_new(context);
     const char *when = member_text(document, "last");
     if (*when) /* the same records give the same file */
         cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, when);
     pages[page].write(&s, document);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, s.foot);
     g_object_unref(s.layout);
+    g_object_unref(context);
+    g_object_unref(fonts);
     cairo_status_t drawn = cairo_status(s.cr);
     cairo_destroy(s.cr);
     cairo_surface_finish(surface);

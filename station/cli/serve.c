@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ struct server {
     const char *language;
     bool loopback; /* then only this machine's names are answered */
     sqlite3 *db;
+    ino_t file; /* that db reads: a store that was recovered is another file */
     struct line_day *day;
     cJSON *document; /* of the last update */
     int64_t fresh_until_ms;
@@ -72,18 +74,38 @@ static cJSON *ask_slots(const struct server *s)
     return slots;
 }
 
+/* Opens the store, again when another file has taken its place. */
+static int open_store(struct server *s, struct error *err)
+{
+    struct stat st;
+    if (stat(s->place.store, &st))
+        return error_errno(err, errno == ENOENT ? ERROR_MISSING : ERROR_IO, "no store at %s",
+                           s->place.store);
+    if (s->db && st.st_ino == s->file)
+        return 0;
+    sqlite3_close(s->db);
+    s->db = NULL;
+    line_day_free(s->day);
+    s->day = NULL;
+    s->file = st.st_ino;
+    return query_open(s->place.store, &s->db, err);
+}
+
 /* However many screens ask: the store and taktd are asked once a second. */
 static int renew(struct server *s, struct error *err)
 {
     int64_t now_ms = clock_wall_ms(), mono_ms = clock_mono_ms(), day_ms, zone_ms;
     if (s->document && mono_ms < s->fresh_until_ms)
         return 0;
+    int rc = open_store(s, err);
+    if (rc)
+        return rc;
     local_day(now_ms, &day_ms, &zone_ms);
     if (!s->day || line_day_start(s->day) != day_ms) {
         line_day_free(s->day);
         s->day = line_day_new(day_ms, zone_ms);
     }
-    int rc = s->day ? line_day_update(s->day, s->db, err) : ERROR_MEMORY;
+    rc = s->day ? line_day_update(s->day, s->db, err) : ERROR_MEMORY;
     cJSON *document = rc ? NULL : line_day_document(s->day, now_ms);
     if (!document)
         return rc ? rc : error_set(err, ERROR_MEMORY, "no memory for the dashboard");
@@ -173,7 +195,8 @@ static int page_unit(struct server *s, const char *name, const char *language, s
                      struct error *err)
 {
     cJSON *document = NULL;
-    int rc = query_unit(s->db, name, &document, err);
+    int rc = open_store(s, err);
+    rc = rc ? rc : query_unit(s->db, name, &document, err);
     return rc ? rc : render(s, document, language, a, err);
 }
 
@@ -181,7 +204,8 @@ static int page_order(struct server *s, const char *name, const char *language, 
                       struct error *err)
 {
     cJSON *document = NULL;
-    int rc = query_order(s->db, name, &document, err);
+    int rc = open_store(s, err);
+    rc = rc ? rc : query_order(s->db, name, &document, err);
     return rc ? rc : render(s, document, language, a, err);
 }
 
@@ -194,7 +218,8 @@ static int page_run(struct server *s, const char *name, const char *language, st
     long long run = strtoll(name, &end, 10);
     if (end == name || *end || errno)
         return error_set(err, ERROR_MISSING, "a run is a number");
-    int rc = query_run(s->db, run, &document, err);
+    int rc = open_store(s, err);
+    rc = rc ? rc : query_run(s->db, run, &document, err);
     return rc ? rc : render(s, document, language, a, err);
 }
 
@@ -352,9 +377,7 @@ static int serve(struct server *s, const char *listen_at, struct error *err)
                          "--listen %s: expected an address like 127.0.0.1:8080 or [::1]:8080",
                          listen_at);
     s->loopback = is_loopback(&address);
-    int rc = query_open(s->place.store, &s->db, err);
-    if (!rc)
-        rc = renew(s, err); /* the day so far, before anyone waits for it */
+    int rc = renew(s, err); /* the day so far, before anyone waits for it */
     if (rc)
         return rc;
     sigemptyset(&ends);
