@@ -7,7 +7,7 @@
 
 enum { HEADER_BYTES = 5 };
 
-/* CRC-32 as U-Boot's crc32(): polynomial 0x04C11DB7 reflected (IEEE 802.3). A bit at a time: 16 KiB
+/* CRC-32 as U-Boot's crc32(): polynomial 0x04C11DB7 reflected (IEEE 802.3). A bit at a time: 4 KiB
  * are read a few times in a unit's life. */
 static uint32_t crc32_ieee(const uint8_t *p, size_t size)
 {

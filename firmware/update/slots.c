@@ -36,8 +36,8 @@ int slots_load(const struct hal *hal, const struct board *board, struct slots *o
     out->good = slot_of(env, "slot_good", 'a');
     out->active = slot_of(env, "slot_active", out->good);
     out->trial = number_of(env, "upgrade_available", 1) == 1 && out->active != out->good;
-    unsigned long limit = number_of(env, "bootlimit", 100),
-                  count = number_of(env, "bootcount", 100);
+    unsigned long limit = number_of(env, "bootlimit", SLOT_TRIES),
+                  count = number_of(env, "bootcount", SLOT_TRIES);
     out->tries_left = out->trial && limit > count ? (int)(limit - count) : 0;
     out->release_min = (uint32_t)number_of(env, "release_min", UINT32_MAX);
     for (int i = 0; i < 2; i++) {

@@ -151,7 +151,7 @@ static void test_u_boots_tool_makes_what_we_read(void **state)
     if (system("command -v mkenvimage >/dev/null") != 0)
         skip();
     FILE *made = popen("printf 'slot_active=b\\nslot_good=b\\nslot_b_version=9.1\\n' | "
-                       "mkenvimage -r -s 16384 -o - -",
+                       "mkenvimage -r -s 4096 -o - -",
                        "r");
     assert_non_null(made);
     assert_int_equal(fread(f->flash.bytes, 1, ENVIRONMENT_BYTES, made), ENVIRONMENT_BYTES);
