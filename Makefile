@@ -94,7 +94,7 @@ STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm $($(CROSS)_LIBS
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
-.PHONY: all demo test check bench fuzz install format arrows clean help FORCE
+.PHONY: all demo test check bench fuzz image install format arrows clean help FORCE
 # Objects of tests, which rules alone lead to, are kept. Not all: what is secondary is not made while
 # its library is newer, so that a new source would not get in.
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(shell find tests -name '*.c' 2>/dev/null))
@@ -205,6 +205,12 @@ demo: ## a line in a box: installs, builds, runs four virtual cameras through th
 	@.ci/install build run
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@docs/demo
+
+image: ## the firmware images and bundle of BOARD, in build/image/BOARD
+	@.ci/install build run cross
+	@[ -n "$(BOARD)" ] || { echo "make image: say BOARD=NAME, one of firmware/boards" >&2; exit 2; }
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/takt
+	@firmware/image/build "$(BOARD)"
 
 format: ## lay out every source as .clang-format says
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
