@@ -5,6 +5,7 @@
 #define TAKT_REPORTS_MAINTENANCE_H
 
 #include <cjson/cJSON.h>
+#include <sqlite3.h>
 #include <stdint.h>
 
 #include "protocol/base/error.h"
@@ -30,9 +31,12 @@ int maintenance_archive(const char *store_path, const char *attachments_dir, con
 
 /* Sets a damaged store aside (PATH.damaged-N, with what belongs to it) and puts in its place a new
  * one with every row that can still be read. {"aside": path, "tables": {name: rows...},
- * "dropped": n}: dropped are rows whose run or step is lost. ERROR_BUSY while taktd runs;
- * ERROR_STATE for a store that is whole; ERROR_INPUT when not even the list of tables can be
- * read: nothing is changed then. */
-int maintenance_recover(const char *store_path, cJSON **out, struct error *err);
+ * "dropped": n}: dropped are rows whose run or step is lost. `settle` (may be NULL) sees the new
+ * one before it takes the store's place: whoever else keeps tables there settles what the loss puts
+ * in doubt; its error ends the recovery. ERROR_BUSY while taktd runs; ERROR_STATE for a store that
+ * is whole; ERROR_INPUT when not even the list of tables can be read: nothing is changed then. */
+typedef int (*maintenance_settle)(void *context, sqlite3 *db, struct error *err);
+int maintenance_recover(const char *store_path, maintenance_settle settle, void *context,
+                        cJSON **out, struct error *err);
 
 #endif

@@ -266,8 +266,6 @@ static int mend_references(const struct copying *c, int64_t version, int64_t *dr
     return rc;
 }
 
-/* Identities: one whose handing out is not on record any more must not be handed out again. Free
- * ones stay free only while the audit chain, which says who got which, is whole; see pool.h. */
 static int save_rows(const char *path, const char *fresh, cJSON *tables, int64_t *dropped,
                      struct error *err)
 {
@@ -328,7 +326,8 @@ static int set_aside(const char *path, char aside[PATH_MAX], struct error *err)
     return 0;
 }
 
-int maintenance_recover(const char *store_path, cJSON **out, struct error *err)
+int maintenance_recover(const char *store_path, maintenance_settle settle, void *context,
+                        cJSON **out, struct error *err)
 {
     char fresh[PATH_MAX], aside[PATH_MAX] = "", wal[PATH_MAX + 8];
     struct store *s = NULL;
@@ -356,6 +355,8 @@ int maintenance_recover(const char *store_path, cJSON **out, struct error *err)
     /* Opened as a store: migrated, checked, and its log folded in. */
     if (!rc)
         rc = store_open(fresh, NULL, &s, err);
+    if (!rc && settle)
+        rc = settle(context, store_handle(s), err);
     store_close(s);
     if (!rc)
         rc = set_aside(store_path, aside, err);

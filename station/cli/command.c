@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/base/json.h"
@@ -67,4 +68,10 @@ int cli_bad_option(const char *command, int answer, char **argv, const struct op
         return cli_usage("takt %s: unknown option '--%s', did you mean '--%s'?", command, word,
                          nearest);
     return cli_usage("takt %s: unknown option '--%s', see takt %s --help", command, word, command);
+}
+
+const char *cli_operator_name(void)
+{
+    const char *name = getenv("USER");
+    return name && *name ? name : "takt";
 }

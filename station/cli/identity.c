@@ -29,12 +29,6 @@ struct request {
     struct state_place place;
 };
 
-static const char *operator_name(void)
-{
-    const char *name = getenv("USER");
-    return name && *name ? name : "takt";
-}
-
 /* taktd is the only writer: while it runs, it imports. */
 static int import_by_taktd(const struct request *r, struct client *taktd, int *count,
                            struct error *err)
@@ -45,7 +39,7 @@ static int import_by_taktd(const struct request *r, struct client *taktd, int *c
         return error_errno(err, ERROR_MISSING, "cannot open %s", r->file);
     cJSON *params = cJSON_CreateObject();
     cJSON_AddStringToObject(params, "path", path);
-    cJSON_AddStringToObject(params, "operator", operator_name());
+    cJSON_AddStringToObject(params, "operator", cli_operator_name());
     int rc = client_call(taktd, "pool.import", params, IMPORT_TIMEOUT_MS, &result, err);
     if (!rc)
         *count = (int)json_number(result, "imported", 0);
@@ -66,7 +60,7 @@ static int import_here(const struct request *r, int *count, struct error *err)
     if (!rc)
         rc = pool_open(store_handle(store), custody, &pool, err);
     if (!rc)
-        rc = pool_import_csv(pool, r->file, operator_name(), count, err);
+        rc = pool_import_csv(pool, r->file, cli_operator_name(), count, err);
     pool_close(pool);
     custody_close(custody);
     store_close(store);

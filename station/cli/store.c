@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/base/clock.h"
 #include "protocol/base/json.h"
+#include "provisioning/pool_doubt.h"
 #include "reports/maintenance.h"
 #include "station/cli/command.h"
 #include "station/cli/dates.h"
@@ -81,11 +83,33 @@ static int archive(const struct request *r, struct error *err)
     return rc;
 }
 
+static int settle_identities(void *context, sqlite3 *db, struct error *err)
+{
+    return pool_doubt_free(db, cli_operator_name(), clock_wall_ms(), context, err);
+}
+
+static void print_doubt(const struct pool_doubt *doubt)
+{
+    if (doubt->quarantined)
+        printf("%lld free identities quarantined: %s; import new ones\n",
+               (long long)doubt->quarantined,
+               doubt->chain_whole ? "the audit says they were reserved"
+                                  : "the audit is damaged and cannot say which were handed out");
+    if (doubt->lost)
+        printf("%lld identities are lost: never import the file they came from again\n",
+               (long long)doubt->lost);
+}
+
 static int recover(const struct request *r, struct error *err)
 {
+    struct pool_doubt doubt = {0};
     cJSON *saved = NULL;
     const cJSON *table;
-    int rc = maintenance_recover(r->place.store, &saved, err);
+    int rc = maintenance_recover(r->place.store, settle_identities, &doubt, &saved, err);
+    if (!rc) {
+        cJSON_AddNumberToObject(saved, "identities_quarantined", (double)doubt.quarantined);
+        cJSON_AddNumberToObject(saved, "identities_lost", (double)doubt.lost);
+    }
     if (!rc && r->json) {
         print_json(saved);
     } else if (!rc) {
@@ -93,6 +117,7 @@ static int recover(const struct request *r, struct error *err)
         cJSON_ArrayForEach(table, cJSON_GetObjectItemCaseSensitive(saved, "tables"))
             printf("  %-16s %.0f rows\n", table->string, table->valuedouble);
         printf("%.0f rows dropped: their run or step is lost\n", json_number(saved, "dropped", 0));
+        print_doubt(&doubt);
     }
     cJSON_Delete(saved);
     return rc;

@@ -47,7 +47,7 @@ static inline int postgres_stop(const struct postgres_fixture *p, const char *mo
 static inline struct postgres_fixture *postgres_new(void)
 {
     struct postgres_fixture *p = calloc(1, sizeof *p);
-    char command[256];
+    char command[512];
     strcpy(p->folder, "/tmp/takt-pg-XXXXXX");
     if (!mkdtemp(p->folder))
         return NULL;

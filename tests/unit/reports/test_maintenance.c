@@ -135,7 +135,7 @@ static void test_a_damaged_store_is_recovered_as_far_as_it_goes(void **state)
     char command[2048];
     cJSON *saved = NULL;
     fill(f, 60);
-    assert_int_equal(maintenance_recover(f->path, &saved, &err), ERROR_STATE);
+    assert_int_equal(maintenance_recover(f->path, NULL, NULL, &saved, &err), ERROR_STATE);
     store_close(f->store);
     snprintf(command, sizeof command, "cp %s %s.good", f->path, f->path);
     assert_int_equal(system(command), 0);
@@ -155,7 +155,7 @@ static void test_a_damaged_store_is_recovered_as_far_as_it_goes(void **state)
         }
         assert_int_equal(rc, ERROR_INPUT);
         saved = NULL;
-        rc = maintenance_recover(f->path, &saved, &err);
+        rc = maintenance_recover(f->path, NULL, NULL, &saved, &err);
         if (rc) { /* a page of the list of tables */
             assert_int_equal(rc, ERROR_INPUT);
             refused++;

@@ -10,7 +10,7 @@ static void fill(struct store_fixture *f)
 {
     struct error err = {0};
     for (int n = 1; n <= 9; n++) {
-        char serial[16], chip[16];
+        char serial[24], chip[24];
         const struct instrument_record set[] = {{"power_supply", "psu", n < 6 ? "PS-1" : "PS-2",
                                                  n < 6 ? "C-1" : "C-2", "2026-01-05", "2027-01-05"},
                                                 {"light", "box", "", "", "", ""}};
