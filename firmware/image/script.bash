@@ -26,7 +26,7 @@ loader_address() { # OFFSET
 }
 
 # Puts a value in place of @NAME@ in $text.
-put() { text=${text//@$1@/$2}; } # NAME VALUE
+put() { text=${text//@$1@/"$2"}; } # NAME VALUE
 
 script_fill() { # FILE
     local base start env erase copy memory slot at
@@ -72,7 +72,8 @@ script_fill() { # FILE
     # Where a board has no partition for it, the script comes behind U-Boot's environment by hand.
     partition_has script || put READ_SCRIPT true
     ! partition_has script || put READ_SCRIPT "$(loader_command read "$start" "$(partition_offset script)" $((0x4000)))"
-    [[ $text != *@[A-Z]*@* ]] || fail "$1 has a name the builder does not know: ${text#*@}"
+    [[ ! $text =~ @[A-Z][A-Z0-9_]*@ ]] ||
+        fail "$1 has a name the builder does not know: ${BASH_REMATCH[0]}"
     printf '%s\n' "$text"
 }
 

@@ -16,7 +16,8 @@ starts() {
         sed 's/^\(.\) .*takt\.fallback="\(.*\)".*$/\1 \2/; t; s/^\(.\) .*/\1 /'
 }
 
-never_prompted() { ! grep -aq '=> ' "$bare_log"; }
+# At a line's start: crc32 prints "==> " of its own.
+never_prompted() { ! grep -aq '^=> ' "$bare_log"; }
 resets() { [ "$(grep -ac '^U-Boot 2' "$bare_log")" -ge "$1" ]; }
 
 # N starts: each one's slot, reason and what is left in the flash, as the firmware would decide.
