@@ -108,6 +108,11 @@ static void take_interface(const uint8_t *attributes, size_t size, void *context
     nl80211_interface(attributes, size, context);
 }
 
+static void take_bss(const uint8_t *attributes, size_t size, void *context)
+{
+    nl80211_bss(attributes, size, context);
+}
+
 static void take_station(const uint8_t *attributes, size_t size, void *context)
 {
     nl80211_station(attributes, size, context);
@@ -119,7 +124,7 @@ int nl80211_link(const char *interface, struct radio_link *out, struct error *er
     uint16_t family = 0;
     const struct timeval patience = {.tv_sec = ANSWER_S};
     const struct answer families = {take_family, &family}, interfaces = {take_interface, out},
-                        stations = {take_station, out};
+                        stations = {take_station, out}, networks = {take_bss, out};
     memset(out, 0, sizeof *out);
     const uint32_t index = if_nametoindex(interface);
     if (!index)
@@ -140,6 +145,12 @@ int nl80211_link(const char *interface, struct radio_link *out, struct error *er
         request_make(&r, family, NL80211_CMD_GET_STATION, true);
         request_add(&r, NL80211_ATTR_IFINDEX, &index, sizeof index);
         rc = ask(fd, &r, "the interface does not tell its link", &stations, err);
+    }
+    /* Linux 6.1 does not tell the name with the interface when wpa_supplicant does the joining. */
+    if (!rc && out->associated && !out->ssid[0]) {
+        request_make(&r, family, NL80211_CMD_GET_SCAN, true);
+        request_add(&r, NL80211_ATTR_IFINDEX, &index, sizeof index);
+        rc = ask(fd, &r, "the interface does not tell what it heard", &networks, err);
     }
     close(fd);
     if (!rc && !out->associated)

@@ -66,6 +66,43 @@ void nl80211_interface(const uint8_t *attributes, size_t size, struct radio_link
     }
 }
 
+/* 802.11's elements: u8 id, u8 length, data; the network's name has id 0. */
+static void read_elements(const struct attribute *elements, struct radio_link *out)
+{
+    const uint8_t *at = elements->data;
+    size_t left = elements->size;
+    while (left >= 2 && left - 2 >= at[1]) {
+        const size_t length = at[1];
+        if (at[0] == 0 && length < sizeof out->ssid) {
+            memcpy(out->ssid, at + 2, length);
+            out->ssid[length] = '\0';
+            return;
+        }
+        at += 2 + length;
+        left -= 2 + length;
+    }
+}
+
+void nl80211_bss(const uint8_t *attributes, size_t size, struct radio_link *out)
+{
+    struct attributes in = within(attributes, size), inner;
+    struct attribute a, b, elements = {0};
+    while (attributes_next(&in, &a)) {
+        if (a.type != NL80211_ATTR_BSS)
+            continue;
+        bool ours = false;
+        inner = within(a.data, a.size);
+        while (attributes_next(&inner, &b)) {
+            if (b.type == NL80211_BSS_STATUS)
+                ours = number(&b, -1) == NL80211_BSS_STATUS_ASSOCIATED;
+            else if (b.type == NL80211_BSS_INFORMATION_ELEMENTS)
+                elements = b;
+        }
+        if (ours)
+            read_elements(&elements, out);
+    }
+}
+
 static void read_rate(const struct attribute *rate, struct radio_link *out)
 {
     struct attributes in = within(rate->data, rate->size);

@@ -24,8 +24,10 @@ bool attributes_next(struct attributes *in, struct attribute *out);
 
 /* u16 attribute CTRL_ATTR_FAMILY_ID of the controller's answer; 0 when it is not there. */
 uint16_t nl80211_family(const uint8_t *attributes, size_t size);
-/* NL80211_CMD_NEW_INTERFACE: name of the network, frequency. */
+/* NL80211_CMD_NEW_INTERFACE: frequency, and name of the network from kernels that have it here. */
 void nl80211_interface(const uint8_t *attributes, size_t size, struct radio_link *out);
+/* NL80211_CMD_NEW_SCAN_RESULTS, one heard network: the name, if it is the one associated with. */
+void nl80211_bss(const uint8_t *attributes, size_t size, struct radio_link *out);
 /* NL80211_CMD_NEW_STATION: the access point's address, level and rate. In station mode it is the
  * only station, and there is one exactly while the interface is associated. */
 void nl80211_station(const uint8_t *attributes, size_t size, struct radio_link *out);

@@ -195,6 +195,30 @@ static void test_a_link_out_of_nl80211s_attributes(void **state)
     assert_float_equal(link.tx_rate_mbps, 72.2, 1e-9);
 }
 
+/* BSS 47 with STATUS 9 (1 = associated) and INFORMATION_ELEMENTS 6: rates, then the name. */
+static const uint8_t heard[] = {
+    28, 0, 47, 0x80,                                                  /* BSS, nested */
+    8,  0, 9,  0,    1, 0, 0,    0,                                   /* associated */
+    14, 0, 6,  0,    1, 2, 0x82, 0x84, 0, 4, 'l', 'i', 'n', 'e', 0, 0 /* padded */
+};
+
+static void test_the_name_of_the_network_that_is_associated(void **state)
+{
+    uint8_t other[sizeof heard];
+    struct radio_link link = {0};
+    memcpy(other, heard, sizeof heard);
+    other[8] = 0; /* authenticated only */
+    nl80211_bss(other, sizeof other, &link);
+    assert_string_equal(link.ssid, "");
+    nl80211_bss(heard, sizeof heard, &link);
+    assert_string_equal(link.ssid, "line");
+    memset(&link, 0, sizeof link);
+    memcpy(other, heard, sizeof heard);
+    other[21] = 5; /* longer than the elements are */
+    nl80211_bss(other, sizeof other, &link);
+    assert_string_equal(link.ssid, "");
+}
+
 static void test_torn_and_random_attributes_are_only_read(void **state)
 {
     uint64_t seed = 2;
@@ -215,6 +239,10 @@ static void test_torn_and_random_attributes_are_only_read(void **state)
         nl80211_station(exact, size, &link);
         nl80211_interface(exact, size, &link);
         nl80211_family(exact, size);
+        uint8_t *last = exact + size - sizeof heard; /* up to the end of the allocation */
+        memcpy(last, heard, sizeof heard);
+        last[splitmix_next(&seed) % sizeof heard] = (uint8_t)splitmix_next(&seed);
+        nl80211_bss(last, sizeof heard, &link);
         assert_true(strlen(link.ssid) < sizeof link.ssid);
         free(exact);
     }
@@ -265,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_the_id_of_a_new_network),
         cmocka_unit_test(test_names_and_keys_cannot_be_commands),
         cmocka_unit_test(test_a_link_out_of_nl80211s_attributes),
+        cmocka_unit_test(test_the_name_of_the_network_that_is_associated),
         cmocka_unit_test(test_torn_and_random_attributes_are_only_read),
         cmocka_unit_test(test_a_programs_start_whatever_its_name),
         cmocka_unit_test(test_stages_are_told_in_order),
