@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The Linux HAL's radio on mac80211_hwsim: wlan0 with a real wpa_supplicant, wlan1 in a namespace of
+# its own with hostapd, a DHCP server and iperf3; checked against iw, ip and hostapd.
+. "$(dirname "$0")/guest.bash"
+guest_run "mac80211_hwsim radios=2" --seconds 600
+
+echo 5cc336000000000000000000000000a1 >/run/chip_id
+ln -s "$(command -v busybox)" /usr/local/bin/udhcpc
+mkdir -p /etc/udhcpc && cp "$repo/firmware/hal/linux/udhcpc.script" /etc/udhcpc/default.script
+in_air() { ip netns exec air "$@"; }
+
+supplicant_up() { wpa_supplicant -B -i wlan0 -D nl80211 -C /run/wpa_supplicant >"$work/wpa.log" 2>&1; }
+check "before wpa_supplicant runs the radio waits, then is missing" refused missing join line "a passphrase" 5000
+check "wpa_supplicant starts" supplicant_up
+air_up() {
+    ip netns add air && iw phy "$(iw dev wlan1 info | awk '/wiphy/ { print "phy" $2 }')" set netns name air &&
+        in_air ip link set lo up && in_air ip address add 10.9.0.1/24 dev wlan1 || return 1
+    printf '%s\n' interface=wlan1 driver=nl80211 hw_mode=g channel=6 ieee80211n=1 wmm_enabled=1 \
+        "$1" wpa=2 wpa_key_mgmt=WPA-PSK rsn_pairwise=CCMP "wpa_passphrase=a passphrase" >"$work/hostapd.conf"
+    in_air hostapd -B -P "$work/hostapd.pid" "$work/hostapd.conf" >"$work/hostapd.log" 2>&1 ||
+        { cat "$work/hostapd.log"; return 1; }
+    in_air iperf3 -s -D && until_true 20 eval 'in_air ss -Hltn | grep -q ":5201 "'
+}
+check "an access point comes up" air_up ssid=line
+server() {
+    printf '%s\n' "start 10.9.0.20" "end 10.9.0.40" "interface wlan1" "lease_file $work/leases" \
+        "pidfile $work/udhcpd.pid" "option subnet 255.255.255.0" >"$work/udhcpd.conf"
+    : >"$work/leases"
+    in_air busybox udhcpd -f "$work/udhcpd.conf" >"$work/udhcpd.log" 2>&1 &
+    until_true 20 eval 'in_air ss -Hlun | grep -q ":67 "' || { cat "$work/udhcpd.log"; return 1; }
+}
+check "a network that nobody sends is missing" refused missing join nowhere "a passphrase" 20000
+check "a wrong passphrase is refused" refused refused join line "another passphrase" 30000
+no_lease() { refused timeout join line "a passphrase" 15000 && grep -q "DHCP" "$work/call.log" && call link && holds '.[0].associated == false'; }
+check "without an address the radio has not joined" no_lease
+check "a DHCP server starts" server
+joined() { call join line "a passphrase" 40000 , link , route 10.9.0.1 5201; }
+check "with everything right it joins" joined
+facts_of_iw() {
+    local link
+    link=$(iw dev wlan0 link)
+    echo "$link"
+    equal "$(result '.[0] | [.associated, .ssid, .bssid, .frequency_mhz] | map(tostring) | join(" ")')" \
+        "true line $(awk '/Connected to/ { print $3 }' <<<"$link") $(awk '/freq:/ { print int($2) }' <<<"$link")" &&
+        between "$(result '.[0].rssi_dbm')" "$(awk '/signal:/ { print $2 - 5 }' <<<"$link")" "$(awk '/signal:/ { print $2 + 5 }' <<<"$link")" &&
+        holds '.[0].tx_rate_mbps >= 1'
+}
+check "the link is what iw says" facts_of_iw
+check "the address is the DHCP server's" eval 'ip -4 address show dev wlan0 | tee /dev/stderr | grep -q "10.9.0.[234]"'
+check "the route is the interface to bind to" eval 'equal "$(result ".[1] | [.host, .port, .interface] | map(tostring) | join(\" \")")" "10.9.0.1 5201 wlan0"'
+traffic() {
+    local before after
+    before=$(cat /sys/class/net/wlan0/statistics/tx_bytes)
+    iperf3 -J -t 2 --connect-timeout 10000 --bind-dev wlan0 -c 10.9.0.1 -p 5201 >"$work/iperf.json" || { cat "$work/iperf.json"; return 1; }
+    after=$(cat /sys/class/net/wlan0/statistics/tx_bytes)
+    jq -e '.end.sum_received.bits_per_second > 500000' "$work/iperf.json" && [ $((after - before)) -gt 100000 ]
+}
+check "iperf3's traffic crosses the radio" traffic
+left() { call leave , link && holds '.[0].associated == false' && ! ip -4 address show dev wlan0 | grep -q inet; }
+check "it leaves, and gives the address back" left
+check "no route after that" refused state route 10.9.0.1 5201
+standby() { call load standby && ! ip link show dev wlan0 | grep -q '[<,]UP[,>]' && call load idle && ip link show dev wlan0 | grep -q '[<,]UP[,>]'; }
+sed '/"camera": "/d' "$board" >"$work/deaf.json"
+check "standby takes the interface down, idle brings it back" eval 'call_board=$work/deaf.json standby'
+hostile() { # quotes, a backslash, bytes that are no letters
+    local old
+    old=$(cat "$work/hostapd.pid") && kill "$old" && until_true 10 eval "! kill -0 $old 2>/dev/null" || return 1
+    sed -i 's/^ssid=.*/ssid2=6122205c20780a79ff/' "$work/hostapd.conf"
+    in_air hostapd -B -P "$work/hostapd.pid" "$work/hostapd.conf" >"$work/hostapd.log" 2>&1 || { cat "$work/hostapd.log"; return 1; }
+    call join "$(printf 'a" \\ x\ny\377')" "a passphrase" 40000 && iw dev wlan0 link | grep SSID
+}
+check "a network with a hostile name is joined by its bytes" hostile
+suite_end
