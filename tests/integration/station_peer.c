@@ -26,7 +26,7 @@
 #include "protocol/world.h"
 #include "tests/integration/enter.h"
 
-enum { OPEN_MS = 5000, CALL_MS = 60000 };
+enum { OPEN_MS = 5000, CALL_MS = 300000 };
 
 static int make_world(const char *folder, struct error *err)
 {
