@@ -94,7 +94,7 @@ STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm $($(CROSS)_LIBS
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
-.PHONY: all demo test check bench fuzz image install format arrows clean help FORCE
+.PHONY: all demo test check bench fuzz soak image install format arrows clean help FORCE
 # Objects of tests, which rules alone lead to, are kept. Not all: what is secondary is not made while
 # its library is newer, so that a new source would not get in.
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(shell find tests -name '*.c' 2>/dev/null))
@@ -179,6 +179,12 @@ check: $(UNIT_TESTS) arrows ## unit tests, under a minute
 test: ## everything, from nothing; the last line counts
 	@.ci/install build run test cross
 	@tests/all
+
+soak: ## the long proofs: whole machines through the line, every way back into a locked one
+	@.ci/install build run test cross
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(MAKE) --no-print-directory image BOARD=qemu-virt
+	@for suite in tests/soak/*.sh; do $$suite || failed=1; done; [ -z "$$failed" ]
 
 arrows: ## who includes whom, held against docs/architecture.md
 	@tests/arrows
