@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <libserialport.h>
 #include <stdio.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "protocol/transport/kinds.h"
@@ -46,6 +47,20 @@ static int configure(struct sp_port *port, int baud, const char *name, struct er
     int rc = code == SP_OK ? 0 : explain(code, name, what, err);
     sp_free_config(config);
     return rc;
+}
+
+/* libserialport leaves a terminal with VMIN 0, where a read that finds nothing returns 0: what a
+ * terminal that hung up returns too. With VMIN 1 such a read fails with EAGAIN. */
+static int tell_idle_from_gone(int fd, const char *name, struct error *err)
+{
+    struct termios terminal;
+    if (tcgetattr(fd, &terminal))
+        return error_errno(err, ERROR_IO, "%s: cannot read its settings", name);
+    terminal.c_cc[VMIN] = 1;
+    terminal.c_cc[VTIME] = 0;
+    if (tcsetattr(fd, TCSANOW, &terminal))
+        return error_errno(err, ERROR_IO, "%s: cannot change its settings", name);
+    return 0;
 }
 
 /* libserialport says only "failed", so what is wrong with the path is looked at first. */
@@ -96,7 +111,9 @@ static int serial_open(const char *address, int timeout_ms, struct transport **o
         rc = error_errno(err, ERROR_IO, "%s: cannot get its descriptor", name);
         goto out;
     }
-    rc = transport_claim(fd, "serial", path, err);
+    rc = tell_idle_from_gone(fd, name, err);
+    if (!rc)
+        rc = transport_claim(fd, "serial", path, err);
     if (rc) {
         close(fd);
         goto out;
