@@ -14,17 +14,24 @@ bare_new() {
 }
 
 # Each bank a window of the one file: QEMU's locks would take the second for another writer.
-bare_bank() { # NUMBER [FILTER-BEFORE-FILE]
-    echo "driver=raw,node-name=bank$1,offset=$(($1 * 67108864)),size=67108864,file.driver=file,file.filename=$bare_flash,file.locking=off"
+bare_bank() { # NUMBER FILE-OR-NODE...
+    echo "driver=raw,node-name=bank$1,offset=$(($1 * 67108864)),size=67108864,$2"
 }
 
-# Power on; the UART goes to $bare_log (each start adds to it), what bare_send sends comes in.
+# Power on; the UART goes to $bare_log (each start adds to it), what bare_send sends comes in. With
+# $bare_record set to a file, QEMU's blklogwrites records each write to the flash there.
 bare_on() { # [qemu option...]
+    local under=file.driver=file,file.filename=$bare_flash,file.locking=off record=()
+    if [ -n "${bare_record:-}" ]; then
+        : >"$bare_record"
+        record=(-blockdev "driver=blklogwrites,node-name=recorded,log-super-update-interval=1,file.driver=file,file.filename=$bare_flash,file.locking=off,log.driver=file,log.filename=$bare_record")
+        under=file=recorded
+    fi
     [ -p "$work/uart.in" ] || mkfifo "$work/uart.in"
-    qemu-system-arm -machine virt,pflash0=bank0,pflash1=bank1 -cpu cortex-a7 -m 128 -display none \
-        -monitor none -serial stdio -blockdev "${bare_bank0:-$(bare_bank 0)}" \
-        -blockdev "${bare_bank1:-$(bare_bank 1)}" \
-        -fw_cfg name=opt/takt/chip_id,string=c0ffee0123456789 "$@" \
+    qemu-system-arm -machine virt -cpu cortex-a7 -m 128 -display none -monitor none -serial stdio \
+        "${record[@]}" -blockdev "$(bare_bank 0 "$under")" -blockdev "$(bare_bank 1 "$under")" \
+        -machine pflash0=bank0,pflash1=bank1 \
+        -fw_cfg name=opt/takt/chip_id,string=c0ffee0123456789c0ffee0123456789 "$@" \
         <"$work/uart.in" >>"$bare_log" 2>"$work/qemu.log" &
     bare_pid=$!
     exec 8>"$work/uart.in"

@@ -46,27 +46,22 @@ really_starts() { # OPERATION
 # Every write of U-Boot's script while it counts the trial down and gives it up, recorded by QEMU.
 trial_is_recorded() {
     local rc=0
-    bare_new "$work/updated.img" && rm -f "$work/writes.log" && : >"$work/writes.log" || return 1
-    bare_bank1=driver=blklogwrites,node-name=bank1,log-super-update-interval=1,file.driver=raw
-    bare_bank1+=,file.offset=67108864,file.size=67108864,file.file.driver=file
-    bare_bank1+=,file.file.filename=$bare_flash,file.file.locking=off
-    bare_bank1+=,log.driver=file,log.filename=$work/writes.log
-    bare_on
+    bare_new "$work/updated.img" || return 1
+    bare_record=$work/writes.log bare_on
     until_true 180 bare_said 'STUB 1 .*did not prove itself' || rc=1
     bare_off
-    bare_bank1=
     starts_of_trial=$(grep -ac '^STUB 2' "$bare_log")
     [ $rc = 0 ] && [ "$starts_of_trial" = 3 ]
 }
 
 trial_cut_everywhere() {
     bare_new "$work/updated.img" &&
-        writes=$(flash_peer cuts "$work/writes.log" 67108864 "${bundles[@]}") && [ "$writes" -ge 16 ]
+        writes=$(flash_peer cuts "$work/writes.log" 0 "${bundles[@]}") && [ "$writes" -ge 16 ]
 }
 
 trial_really_starts() { # WRITES
     local next
-    bare_new "$work/updated.img" && flash_peer replay "$work/writes.log" 67108864 "$1" &&
+    bare_new "$work/updated.img" && flash_peer replay "$work/writes.log" 0 "$1" &&
         next=$(flash_peer bootable "${bundles[@]}") && bare_on &&
         bare_says "STUB ${next:4:1} .*takt.slot=${next:0:1}" 120
     local rc=$?

@@ -304,7 +304,13 @@ static bool identity_is_whole(void)
     return false;
 }
 
-static bool starts_whole(char **bundles, bool say)
+/* What a verdict was formed from. */
+struct verdict {
+    bool holds;
+    char next, back; /* slots; back is 0 outside a trial */
+};
+
+static struct verdict judge(char **bundles, bool say)
 {
     struct error err = {0};
     struct slots s;
@@ -316,16 +322,36 @@ static bool starts_whole(char **bundles, bool say)
     check(slots_boot(&s, &err), &err);
     memcpy(flash.bytes + env->offset_bytes, before, env->size_bytes);
     free(before);
+    struct verdict v = {.next = s.active, .back = s.trial ? s.good : '\0'};
     if (s.environment.damaged) {
         fprintf(stderr, "slots_peer: both copies of the environment are damaged\n");
-        return false;
+        return v;
     }
-    if (!holds_one(bundles, s.active, next) || (s.trial && !holds_one(bundles, s.good, back)) ||
-        !identity_is_whole())
-        return false;
-    if (say)
-        printf("%c %s%s%s\n", s.active, next, s.trial ? " on trial, before it " : "", back);
-    return true;
+    v.holds = holds_one(bundles, v.next, next) && (!v.back || holds_one(bundles, v.back, back)) &&
+              identity_is_whole();
+    if (v.holds && say)
+        printf("%c %s%s%s\n", v.next, next, v.back ? " on trial, before it " : "", back);
+    return v;
+}
+
+static bool starts_whole(char **bundles, bool say)
+{
+    return judge(bundles, say).holds;
+}
+
+static bool touches(const char *partition, char slot, uint64_t at, uint64_t size)
+{
+    const struct board_partition *p = board_partition(&board, partition, slot);
+    return at < p->offset_bytes + p->size_bytes && p->offset_bytes < at + size;
+}
+
+/* Could a write there have changed the verdict? The slots it judged, environment and identity. */
+static bool concerns(const struct verdict *v, uint64_t at, uint64_t size)
+{
+    return touches("env", 0, at, size) || touches("identity", 0, at, size) ||
+           touches("kernel", v->next, at, size) || touches("rootfs", v->next, at, size) ||
+           (v->back &&
+            (touches("kernel", v->back, at, size) || touches("rootfs", v->back, at, size)));
 }
 
 /* ---- an update, and the power -----------------------------------------------------------------
@@ -453,6 +479,9 @@ static int replay(const char *log_path, uint64_t offset, uint64_t most, char **b
         exit(2);
     }
     uint64_t entries = number_at(sector + 16), writes = 0;
+    struct verdict verdict = {0};
+    if (bundles)
+        verdict = judge(bundles, false);
     for (uint64_t i = 0; i < entries && writes < most; i++) {
         if (fread(sector, SECTOR, 1, log) != 1)
             break;
@@ -465,7 +494,9 @@ static int replay(const char *log_path, uint64_t offset, uint64_t most, char **b
             exit(2);
         }
         writes++;
-        if (bundles && !starts_whole(bundles, false)) {
+        if (bundles && concerns(&verdict, offset + at, size))
+            verdict = judge(bundles, false);
+        if (bundles && !verdict.holds) {
             fprintf(stderr,
                     "slots_peer: after write %" PRIu64 " (%" PRIu64 " bytes at 0x%" PRIx64 ")\n",
                     writes, size, offset + at);
