@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "firmware/factory/agent_parts.h"
-#include "firmware/factory/finalize.h"
+#include "firmware/hal/log_line.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/digest.h"
 #include "protocol/wire/message.h"
@@ -150,16 +150,21 @@ static int read_slots(struct agent *a, char boot_slot, struct error *err)
     return rc;
 }
 
+struct finalize agent_finalize(struct agent *a)
+{
+    return (struct finalize){.hal = a->hal,
+                             .board = a->board,
+                             .slots = &a->slots,
+                             .store = &a->store,
+                             .running = a->running,
+                             .log = a->config.log,
+                             .log_context = a->config.log_context};
+}
+
 /* Whether factory mode is open in this life, and why not. */
 static void open_or_close(struct agent *a, enum identity_state state)
 {
-    const struct finalize f = {.hal = a->hal,
-                               .board = a->board,
-                               .slots = &a->slots,
-                               .store = &a->store,
-                               .running = a->running,
-                               .log = a->config.log,
-                               .log_context = a->config.log_context};
+    const struct finalize f = agent_finalize(a);
     struct error why = {0};
     if (finalize_at_start(&f, &state, &why))
         agent_log(a, "factory: %s", why.text);
@@ -350,14 +355,10 @@ void agent_leave(struct agent *a, enum agent_part part)
 
 void agent_log(const struct agent *a, const char *format, ...)
 {
-    char line[600];
     va_list args;
-    if (!a->config.log)
-        return;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    log_line_format(a->config.log, a->config.log_context, format, args);
     va_end(args);
-    a->config.log(a->config.log_context, line);
 }
 
 void answer_number(struct agent_call *call, cJSON *object, const char *name, double value)

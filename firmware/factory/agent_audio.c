@@ -6,8 +6,6 @@
 #include "firmware/factory/agent_parts.h"
 #include "firmware/factory/params.h"
 
-enum { SECONDS_MAX = 15 };
-
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "audio/l16 is sent as it lies in memory");
 
 static int rate_param(const cJSON *params, long long *rate_hz, struct error *err)
@@ -28,7 +26,7 @@ static int record(struct agent *a, struct agent_call *call, struct error *err)
     if (!rc)
         rc = rate_param(call->params, &rate_hz, err);
     if (!rc)
-        rc = params_number(call->params, "seconds", 0.01, SECONDS_MAX, &seconds, err);
+        rc = params_number(call->params, "seconds", 0.01, AUDIO_SECONDS_MAX, &seconds, err);
     if (rc)
         return rc;
     size_t count = (size_t)(seconds * (double)rate_hz + 0.5);
@@ -60,7 +58,7 @@ static int sound_begin(void *context, const char *name, const char *type, uint64
     if (!bytes || bytes % sizeof *s->samples || bytes > s->bytes_max)
         return error_set(err, ERROR_INPUT,
                          "attachment 'pcm' has %llu bytes, expected whole samples of at most %d s",
-                         (unsigned long long)bytes, SECONDS_MAX);
+                         (unsigned long long)bytes, AUDIO_SECONDS_MAX);
     s->bytes = (size_t)bytes;
     s->samples = malloc(s->bytes);
     return s->samples ? 0 : error_set(err, ERROR_MEMORY, "no memory for the sound");
@@ -90,7 +88,7 @@ static int play(struct agent *a, struct agent_call *call, struct error *err)
         rc = params_number(call->params, "volume", 0, 1, &volume, err);
     if (rc)
         return rc;
-    sound.bytes_max = (size_t)rate_hz * SECONDS_MAX * sizeof *sound.samples;
+    sound.bytes_max = (size_t)rate_hz * AUDIO_SECONDS_MAX * sizeof *sound.samples;
     rc = request_receive(call->request, &sink, err);
     if (!rc && !sound.samples)
         rc = error_set(err, ERROR_INPUT, "attachment 'pcm' is missing");

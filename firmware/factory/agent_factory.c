@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "firmware/factory/agent_parts.h"
-#include "firmware/factory/finalize.h"
 #include "firmware/factory/params.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/digest.h"
@@ -102,13 +101,7 @@ static int enter(struct agent *a, struct agent_call *call, struct error *err)
 static int lock(struct agent *a, struct agent_call *call, struct error *err)
 {
     static const char *const no_params[] = {NULL};
-    const struct finalize f = {.hal = a->hal,
-                               .board = a->board,
-                               .slots = &a->slots,
-                               .store = &a->store,
-                               .running = a->running,
-                               .log = a->config.log,
-                               .log_context = a->config.log_context};
+    const struct finalize f = agent_finalize(a);
     struct identity_record record;
     enum identity_state state;
     int rc = params_only(call->params, no_params, err);

@@ -7,6 +7,7 @@
 
 #include "firmware/factory/agent.h"
 #include "firmware/factory/factory_partition.h"
+#include "firmware/factory/finalize.h"
 #include "firmware/factory/identity_store.h"
 #include "firmware/update/slots.h"
 #include "firmware/update/writer.h"
@@ -87,6 +88,8 @@ int agent_take_place(struct agent_call *call, struct error *err);
 int agent_need_place(const struct agent_call *call, struct error *err);
 /* Why factory mode is closed; NULL while it is open. */
 const char *agent_closed(const struct agent *a);
+/* What leaving factory mode works on; borrows from the agent. */
+struct finalize agent_finalize(struct agent *a);
 void agent_log(const struct agent *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "firmware/factory/factory_partition.h"
+#include "firmware/hal/log_line.h"
 
 static const char loader[] = "loader";
 
@@ -13,14 +14,10 @@ static void say(const struct finalize *f, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void say(const struct finalize *f, const char *format, ...)
 {
-    char line[600];
     va_list args;
-    if (!f->log)
-        return;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    log_line_format(f->log, f->log_context, format, args);
     va_end(args);
-    f->log(f->log_context, line);
 }
 
 static bool loader_is(const struct slots *slots, const char *value)

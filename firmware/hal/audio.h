@@ -9,6 +9,8 @@
 
 struct audio;
 
+enum { AUDIO_SECONDS_MAX = 15 };
+
 struct audio_ops {
     /* Blocks in real time until `count` samples were recorded at rate_hz (8000, 16000 or 48000). */
     int (*record)(struct audio *a, int rate_hz, int16_t *samples, size_t count, struct error *err);
@@ -17,5 +19,9 @@ struct audio_ops {
     int (*play)(struct audio *a, int rate_hz, double volume, const int16_t *samples, size_t count,
                 struct error *err);
 };
+
+/* For backends: ERROR_INPUT unless the rate is one of the three and the sound is no longer than
+ * AUDIO_SECONDS_MAX. */
+int audio_check(int rate_hz, size_t count, struct error *err);
 
 #endif

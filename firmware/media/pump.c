@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firmware/hal/log_line.h"
 #include "protocol/base/clock.h"
 
 enum {
@@ -23,14 +24,10 @@ struct pump {
 
 __attribute__((format(printf, 2, 3))) static void say(const struct pump *p, const char *format, ...)
 {
-    char line[560];
     va_list args;
-    if (!p->config.log)
-        return;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    log_line_format(p->config.log, p->config.log_context, format, args);
     va_end(args);
-    p->config.log(p->config.log_context, line);
 }
 
 static bool stopping(struct pump *p)

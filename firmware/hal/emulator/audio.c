@@ -14,7 +14,7 @@
 #include "firmware/hal/emulator/resample.h"
 #include "protocol/base/clock.h"
 
-enum { AIR = WORLD_AIR_RATE_HZ, BLOCK = AIR / 50, SETTLE = AIR / 20, SECONDS_MAX = 15 };
+enum { AIR = WORLD_AIR_RATE_HZ, BLOCK = AIR / 50, SETTLE = AIR / 20 };
 /* The converters start this long after the call, as a DMA ring being filled. */
 static const int64_t start_ns = 40000000;
 static const double reference_pa = 20e-6;
@@ -47,17 +47,6 @@ void emulated_audio_close(struct audio *a)
 static double pascal_rms(double db_spl)
 {
     return reference_pa * pow(10, db_spl / 20);
-}
-
-static int check(int rate_hz, size_t count, struct error *err)
-{
-    if (rate_hz != 8000 && rate_hz != 16000 && rate_hz != 48000)
-        return error_set(err, ERROR_INPUT, "a rate of %d Hz, expected 8000, 16000 or 48000",
-                         rate_hz);
-    if (count > (size_t)rate_hz * SECONDS_MAX)
-        return error_set(err, ERROR_INPUT, "%zu samples at %d Hz, expected at most %d s", count,
-                         rate_hz, SECONDS_MAX);
-    return 0;
 }
 
 /* ---- microphone ----------------------------------------------------------------------------- */
@@ -128,7 +117,7 @@ static int audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t c
     struct microphone mic;
     struct resample *kernel = NULL;
     float *heard = NULL;
-    int rc = check(rate_hz, count, err);
+    int rc = audio_check(rate_hz, count, err);
     if (!rc)
         rc = resample_create(AIR, rate_hz, &kernel, err);
     if (rc)
@@ -225,14 +214,14 @@ static int audio_play(struct audio *a, int rate_hz, double volume, const int16_t
 {
     struct resample *kernel = NULL;
     float *drive = NULL, *pressure = NULL;
-    int rc = check(rate_hz, count, err);
+    int rc = audio_check(rate_hz, count, err);
     if (!rc && !(volume >= 0 && volume <= 1))
         rc = error_set(err, ERROR_INPUT, "a volume of %g, expected 0 to 1", volume);
     if (rc || !count)
         return rc;
     double step = (double)rate_hz / AIR * (1 + a->unit->physics.audio_clock_ppm * 1e-6);
     size_t air = (size_t)((double)count / step);
-    size_t longest = (size_t)AIR * SECONDS_MAX;
+    size_t longest = (size_t)AIR * AUDIO_SECONDS_MAX;
     air = air < longest ? air : longest;
     drive = malloc(count * sizeof *drive);
     pressure = malloc(air * sizeof *pressure);

@@ -15,7 +15,6 @@
 #include "protocol/base/clock.h"
 
 enum {
-    SECONDS_MAX = 15,
     LATENCY_US = 200000,
     BLOCK = 1024,
     PATIENCE_MS = 1000, /* beyond the sound's own length: then the stream stands still */
@@ -49,17 +48,6 @@ void linux_audio_close(struct audio *a)
         return;
     pthread_mutex_destroy(&a->opening);
     free(a);
-}
-
-static int check(int rate_hz, size_t count, struct error *err)
-{
-    if (rate_hz != 8000 && rate_hz != 16000 && rate_hz != 48000)
-        return error_set(err, ERROR_INPUT, "a rate of %d Hz, expected 8000, 16000 or 48000",
-                         rate_hz);
-    if (count > (size_t)rate_hz * SECONDS_MAX)
-        return error_set(err, ERROR_INPUT, "%zu samples at %d Hz, expected at most %d s", count,
-                         rate_hz, SECONDS_MAX);
-    return 0;
 }
 
 /* "hw:0,1" as plug over that hardware. */
@@ -139,7 +127,7 @@ static int audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t c
 {
     const char *device = a->unit->board->linux.microphone;
     snd_pcm_t *pcm;
-    int rc = check(rate_hz, count, err);
+    int rc = audio_check(rate_hz, count, err);
     if (!rc)
         rc = open_pcm(a, device, SND_PCM_STREAM_CAPTURE, rate_hz, &pcm, err);
     if (rc)
@@ -167,7 +155,7 @@ static int audio_play(struct audio *a, int rate_hz, double volume, const int16_t
     const char *device = a->unit->board->linux.speaker;
     int16_t block[BLOCK];
     snd_pcm_t *pcm;
-    int rc = check(rate_hz, count, err);
+    int rc = audio_check(rate_hz, count, err);
     if (!rc && !(volume >= 0 && volume <= 1))
         rc = error_set(err, ERROR_INPUT, "a volume of %g, expected 0 to 1", volume);
     if (!rc)

@@ -10,20 +10,17 @@
 
 #include "firmware/hal/linux/parts.h"
 #include "firmware/hal/linux/pins.h"
+#include "firmware/hal/log_line.h"
 #include "protocol/base/clock.h"
 
 enum { LOOK_MS = 20 };
 
 void linux_log(const struct linux_unit *u, const char *format, ...)
 {
-    char line[560];
     va_list args;
-    if (!u->config.log)
-        return;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    log_line_format(u->config.log, u->config.log_context, format, args);
     va_end(args);
-    u->config.log(u->config.log_context, line);
 }
 
 bool linux_wait(const struct linux_unit *u)
