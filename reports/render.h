@@ -30,5 +30,7 @@ const struct renderer *renderer_find(const char *name); /* NULL when there is no
 const struct renderer *const *renderers(void);          /* ends with NULL */
 /* "en", "zh", ..., ends with NULL. */
 const char *const *render_languages(void);
+/* The language as render_languages() has it; NULL for one that is not there, and for NULL. */
+const char *render_language(const char *name);
 
 #endif

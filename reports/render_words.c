@@ -100,6 +100,14 @@ const char *const *render_languages(void)
     return languages;
 }
 
+const char *render_language(const char *name)
+{
+    for (const char *const *l = render_languages(); name && *l; l++)
+        if (strcmp(*l, name) == 0)
+            return *l;
+    return NULL;
+}
+
 int word_language(const char *language)
 {
     for (int i = 0; language && i < LANGUAGES; i++)

@@ -137,14 +137,6 @@ static int shift_times(struct report *r, bool is_shift, const char *from, const 
     return 0;
 }
 
-static bool known_language(const char *language)
-{
-    for (const char *const *l = render_languages(); *l; l++)
-        if (!strcmp(*l, language))
-            return true;
-    return false;
-}
-
 int cli_report(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -210,7 +202,7 @@ int cli_report(int argc, char **argv)
     r.renderer = renderer_find(format);
     if (!r.renderer)
         return cli_usage("takt report: no format '%s': html, pdf, xlsx, csv or json", format);
-    if (!known_language(language))
+    if (!render_language(language))
         return cli_usage("takt report: no language '%s': en or zh", language);
     if (!station == !store)
         return cli_usage("takt report: %s, see takt report --help",
@@ -218,8 +210,7 @@ int cli_report(int argc, char **argv)
                                  : "--station or --store is needed");
     r.options =
         (struct render_options){.language = language, .attachment = read_attachment, .context = &r};
-    int rc = station ? state_place_of_station(station, &r.place, &err)
-                     : state_place_of_store(store, &r.place, &err);
+    int rc = state_place_of(station, store, &r.place, &err);
     if (!rc)
         rc = produce(&r, subject, argv[optind + 1], &err);
     return rc ? cli_fail("report", &err) : CLI_OK;

@@ -300,10 +300,8 @@ static bool is_this_machine(const char *host)
 static const char *language_of(const struct server *s, struct MHD_Connection *c)
 {
     const char *asked = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "lang");
-    for (const char *const *l = render_languages(); asked && *l; l++)
-        if (!strcmp(*l, asked))
-            return *l;
-    return s->language;
+    const char *known = render_language(asked);
+    return known ? known : s->language;
 }
 
 static enum MHD_Result answer(void *context, struct MHD_Connection *c, const char *url,
@@ -417,7 +415,6 @@ int cli_serve(int argc, char **argv)
     struct server s = {.language = "en"};
     struct error err = {0};
     const char *station = NULL, *store = NULL, *listen_at = "127.0.0.1:8080";
-    bool known = false;
     int option;
     optind = 1;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -447,12 +444,9 @@ int cli_serve(int argc, char **argv)
         return cli_usage("takt serve: %s, see takt serve --help",
                          station ? "--station and --store say the same, give one"
                                  : "--station or --store is needed");
-    for (const char *const *l = render_languages(); *l; l++)
-        known |= !strcmp(*l, s.language);
-    if (!known)
+    if (!render_language(s.language))
         return cli_usage("takt serve: no language '%s': en or zh", s.language);
-    int rc = station ? state_place_of_station(station, &s.place, &err)
-                     : state_place_of_store(store, &s.place, &err);
+    int rc = state_place_of(station, store, &s.place, &err);
     if (!rc)
         rc = serve(&s, listen_at, &err);
     cJSON_Delete(s.document);

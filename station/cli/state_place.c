@@ -68,3 +68,10 @@ int state_place_of_store(const char *store_path, struct state_place *out, struct
         rc = file_join(out->attachments, sizeof out->attachments, folder, STORE_ATTACHMENTS, err);
     return rc;
 }
+
+int state_place_of(const char *station_path, const char *store_path, struct state_place *out,
+                   struct error *err)
+{
+    return station_path ? state_place_of_station(station_path, out, err)
+                        : state_place_of_store(store_path, out, err);
+}

@@ -18,4 +18,8 @@ int state_place_of_station(const char *station_path, struct state_place *out, st
 /* From a store's own path: attachments lie beside it. */
 int state_place_of_store(const char *store_path, struct state_place *out, struct error *err);
 
+/* From whichever of the two was given; the other is NULL. */
+int state_place_of(const char *station_path, const char *store_path, struct state_place *out,
+                   struct error *err);
+
 #endif

@@ -179,8 +179,7 @@ int cli_store(int argc, char **argv)
                          "--help");
     if (!station == !store)
         return cli_usage("takt store: expected --station or --store, see takt store --help");
-    int rc = station ? state_place_of_station(station, &r.place, &err)
-                     : state_place_of_store(store, &r.place, &err);
+    int rc = state_place_of(station, store, &r.place, &err);
     if (!rc)
         rc = actions[action].run(&r, &err);
     return rc ? cli_fail("store", &err) : CLI_OK;

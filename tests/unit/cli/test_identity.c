@@ -5,10 +5,11 @@
 
 #include "provisioning/pool.h"
 #include "station/cli/command.h"
+#include "tests/unit/cli/printed.h"
 
 struct desk {
     struct store_fixture *f;
-    char station[128], csv[128], printed[128], text[4096];
+    char station[128], csv[128], text[4096];
 };
 
 static void desk_open(struct desk *d)
@@ -20,7 +21,6 @@ static void desk_open(struct desk *d)
     d->f->store = NULL;
     snprintf(d->station, sizeof d->station, "%s/station.json", d->f->folder);
     snprintf(d->csv, sizeof d->csv, "%s/pool.csv", d->f->folder);
-    snprintf(d->printed, sizeof d->printed, "%s/printed", d->f->folder);
     assert_done(file_write(d->station, json, strlen(json), 0644, &err), err);
 }
 
@@ -43,24 +43,7 @@ static int identity(struct desk *d, const char *action, const char *argument, co
     argv[argc++] = d->station;
     if (option)
         argv[argc++] = option;
-    fflush(stdout);
-    fflush(stderr);
-    int saved_out = dup(1), saved_err = dup(2);
-    FILE *file = fopen(d->printed, "w+");
-    assert_non_null(file);
-    dup2(fileno(file), 1);
-    dup2(fileno(file), 2);
-    int status = cli_identity(argc, (char **)argv);
-    fflush(stdout);
-    fflush(stderr);
-    dup2(saved_out, 1);
-    dup2(saved_err, 2);
-    close(saved_out);
-    close(saved_err);
-    rewind(file);
-    d->text[fread(d->text, 1, sizeof d->text - 1, file)] = '\0';
-    fclose(file);
-    return status;
+    return printed(cli_identity, d->text, sizeof d->text, argc, argv);
 }
 
 #define ONE "1,50:ec:50:00:00:01,00112233445566778899aabbccddeeff\n"
