@@ -33,7 +33,9 @@ static int describe_image(const struct bundle_recipe *recipe, size_t index, cJSO
 {
     const char *name = recipe->images[index].image, *path = recipe->images[index].path;
     uint32_t chunk_bytes = chunk_bytes_for(recipe->board);
-    const struct board_partition *slot = board_partition(recipe->board, name, 'a');
+    const struct board_partition *place = board_partition(recipe->board, name, 'a');
+    if (!place)
+        place = board_partition(recipe->board, name, 0);
     uint8_t hash[DIGEST_BYTES];
     char hex[DIGEST_TEXT];
     struct stat st;
@@ -45,14 +47,14 @@ static int describe_image(const struct bundle_recipe *recipe, size_t index, cJSO
         rc = error_errno(err, errno == ENOENT ? ERROR_MISSING : ERROR_IO, "cannot open %s", path);
         goto out;
     }
-    if (!slot || !bundle_name_is_plain(name)) {
-        rc = error_set(err, ERROR_INPUT, "image '%s': board %s has no partition %s_a", name,
-                       recipe->board->name, name);
+    if (!place || !bundle_name_is_plain(name)) {
+        rc = error_set(err, ERROR_INPUT, "image '%s': board %s has no partition %s_a, nor %s", name,
+                       recipe->board->name, name, name);
         goto out;
     }
-    if (!S_ISREG(st.st_mode) || st.st_size < 1 || (uint64_t)st.st_size > slot->size_bytes) {
+    if (!S_ISREG(st.st_mode) || st.st_size < 1 || (uint64_t)st.st_size > place->size_bytes) {
         rc = error_set(err, ERROR_INPUT, "%s has %lld bytes, expected 1 to the %llu of %s", path,
-                       (long long)st.st_size, (unsigned long long)slot->size_bytes, slot->name);
+                       (long long)st.st_size, (unsigned long long)place->size_bytes, place->name);
         goto out;
     }
     *bytes = (uint64_t)st.st_size;

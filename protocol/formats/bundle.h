@@ -33,7 +33,8 @@ enum {
 };
 
 struct bundle_image {
-    char name[BOARD_NAME_MAX]; /* "kernel", "rootfs": goes to NAME_a or NAME_b */
+    char name[BOARD_NAME_MAX]; /* "kernel": goes to NAME_a or NAME_b; "boot": to NAME, by the
+                                  whole unit's flashing alone, never by an update */
     uint64_t bytes;            /* at least 1 */
     uint8_t sha256[DIGEST_BYTES];
     uint32_t chunk_bytes;                  /* a power of two; the last chunk may be shorter */
@@ -73,8 +74,8 @@ struct bundle_recipe {
     } images[BUNDLE_IMAGES_MAX];
 };
 
-/* Writes the bundle whole or not at all. ERROR_INPUT when an image has no slot partition on the
- * board, does not fit into it or is empty; ERROR_MISMATCH when a file changes meanwhile. */
+/* Writes the bundle whole or not at all. ERROR_INPUT when an image has no partition on the board,
+ * does not fit into it or is empty; ERROR_MISMATCH when a file changes meanwhile. */
 int bundle_make(const struct bundle_recipe *recipe, const char *path, struct error *err);
 
 struct bundle; /* an open file */

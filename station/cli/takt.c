@@ -15,6 +15,7 @@ static const struct {
     {"board", cli_board, "check a board file, draw its flash, say what it says"},
     {"bundle", cli_bundle, "make, show and verify signed bundles of firmware"},
     {"console", cli_console, "the operators' screen"},
+    {"flash", cli_flash, "one unit by USB, UART, SD card or network"},
     {"identity", cli_identity, "import identities, see the pool, re-walk the audit chain"},
     {"measure", cli_measure, "the measuring functions, on files"},
     {"outbox", cli_outbox, "what waits to be sent, and what was refused"},

@@ -264,9 +264,9 @@ static void test_images_without_a_place_are_refused_before_anything_is_written(v
     char path[128];
     snprintf(path, sizeof path, "%s/none.takt", f->folder);
     struct bundle_recipe r = f->recipe;
-    r.images[0].image = "boot";
+    r.images[0].image = "firmware";
     assert_int_equal(bundle_make(&r, path, &err), ERROR_INPUT);
-    assert_non_null(strstr(err.text, "has no partition boot_a"));
+    assert_non_null(strstr(err.text, "has no partition firmware_a, nor firmware"));
     r = f->recipe;
     r.images[1].image = "kernel";
     assert_int_equal(bundle_make(&r, path, &err), ERROR_INPUT);
