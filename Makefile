@@ -61,7 +61,7 @@ measure_DIRS      := station/measure
 fixtures_DIRS     := fixtures fixtures/virtual
 provisioning_DIRS := provisioning
 reports_DIRS      := reports reports/statistics reports/store reports/outbox
-flash_DIRS        := station/flash
+flash_DIRS        := station/flash station/flash/network
 plan_DIRS         := station/plan
 steps_DIRS        := station/steps
 engine_DIRS       := station/engine
@@ -191,7 +191,7 @@ arrows: ## who includes whom, held against docs/architecture.md
 
 # Fuzz targets are built apart, by clang with libFuzzer and sanitizers.
 FUZZ_SECONDS ?= 60
-FUZZ_SRCS = $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS)
+FUZZ_SRCS = $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS) station/flash/network/tftp_transfer.c
 build/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*/*.c protocol/*/*.h station/plan/* provisioning/*)
 	@mkdir -p $(@D)
 	@echo "  fuzz  $@"
