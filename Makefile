@@ -75,8 +75,8 @@ LIBRARIES := protocol firmware $(STATION)
 
 # Libraries of the machine each program links (docs/dependencies.md says why each is there).
 FIRMWARE_PKGS := libcjson libcrypto libssl libserialport alsa
-STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl ncursesw \
-                 libavformat libavcodec libswscale libavutil libpng libqrencode \
+STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl libqpid-proton \
+                 ncursesw libavformat libavcodec libswscale libavutil libpng libqrencode \
                  cairo pangocairo xlsxwriter libmicrohttpd
 
 CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \

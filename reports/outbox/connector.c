@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-static const struct connector *const connectors[] = {&connector_http, &connector_wats,
-                                                     &connector_folder, &connector_postgresql};
+static const struct connector *const connectors[] = {
+    &connector_http, &connector_wats, &connector_folder, &connector_postgresql, &connector_cfx};
 static const struct outbox_format *const formats[] = {&outbox_format_json, &outbox_format_csv,
                                                       &outbox_format_wsjf};
 

@@ -15,6 +15,10 @@ struct outbox_message {
     const cJSON *run; /* the run's document (docs/records.md) with "message" and "instruments" */
 };
 
+/* A UUID (RFC 9562, version 8) of a text's SHA-256: the same text has the same one. */
+enum { OUTBOX_UUID_TEXT = 37 };
+int outbox_uuid(const char *text, char out[OUTBOX_UUID_TEXT], struct error *err);
+
 /* How a message is written. */
 struct outbox_format {
     const char *name, *extension, *mime;
@@ -31,10 +35,13 @@ struct connector {
     int (*open)(const cJSON *destination, const char *folder, void **out, struct error *err);
     /* 0 once the receiver has it; ERROR_REFUSED to park it; anything else: later. */
     int (*send)(void *connection, const struct outbox_message *m, struct error *err);
+    /* Keeps the connection alive while nothing is to be sent: called about once a second. On an
+     * error it is closed and opened again. NULL: there is nothing to keep. */
+    int (*idle)(void *connection, struct error *err);
     void (*close)(void *connection); /* NULL is fine */
 };
 extern const struct connector connector_http, connector_wats, connector_folder,
-    connector_postgresql;
+    connector_postgresql, connector_cfx;
 const struct connector *connector_find(const char *name, const char **nearest);
 
 #endif

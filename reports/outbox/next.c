@@ -2,17 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "protocol/base/digest.h"
 #include "reports/outbox.h"
+#include "reports/outbox/connector.h"
 #include "reports/query.h"
 #include "reports/query_rows.h"
 
-/* The key: a UUID (RFC 9562, version 8) of the store's name, the run, and when it began. A store
+/* The key: a UUID of the store's name, the run, and when it began. A store
  * that was put back from a copy uses run numbers again, but not at the same times. */
-static int key_of(sqlite3 *db, int64_t run, char key[37], struct error *err)
+static int key_of(sqlite3 *db, int64_t run, char key[OUTBOX_UUID_TEXT], struct error *err)
 {
-    char text[120], hex[DIGEST_TEXT];
-    uint8_t hash[DIGEST_BYTES];
+    char text[120];
     sqlite3_stmt *st = rows_prepare(db, err,
                                     "SELECT i.name, r.started_ms FROM store_identity i, run r"
                                     " WHERE r.id=?1",
@@ -21,13 +20,7 @@ static int key_of(sqlite3 *db, int64_t run, char key[37], struct error *err)
     if (rc == 1) {
         snprintf(text, sizeof text, "%.32s %lld %lld", (const char *)sqlite3_column_text(st, 0),
                  (long long)run, (long long)sqlite3_column_int64(st, 1));
-        rc = digest_bytes(text, strlen(text), hash)
-                 ? error_set(err, ERROR_MEMORY, "a message's key: out of memory")
-                 : 0;
-        hash[6] = (uint8_t)((hash[6] & 0x0f) | 0x80);
-        hash[8] = (uint8_t)((hash[8] & 0x3f) | 0x80);
-        hex_encode(hash, 16, hex);
-        snprintf(key, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+        rc = outbox_uuid(text, key, err);
     } else if (rc == 0) {
         rc = error_set(err, ERROR_MISSING, "the store has no run %lld", (long long)run);
     }
@@ -35,7 +28,8 @@ static int key_of(sqlite3 *db, int64_t run, char key[37], struct error *err)
     return rc;
 }
 
-static int compose(sqlite3 *db, int64_t run, char key[37], cJSON **out, struct error *err)
+static int compose(sqlite3 *db, int64_t run, char key[OUTBOX_UUID_TEXT], cJSON **out,
+                   struct error *err)
 {
     int rc = key_of(db, run, key, err);
     if (!rc)
@@ -57,7 +51,7 @@ static int compose(sqlite3 *db, int64_t run, char key[37], cJSON **out, struct e
 
 int outbox_next(sqlite3 *db, const char *destination, cJSON **out, struct error *err)
 {
-    char key[37];
+    char key[OUTBOX_UUID_TEXT];
     cJSON *run = NULL;
     int64_t id = 0, number = 0;
     sqlite3_stmt *st = rows_prepare(db, err,

@@ -15,7 +15,8 @@
 #include "reports/outbox.h"
 #include "reports/outbox/connector.h"
 
-enum { FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 300000, MESSAGE_BYTES_MAX = 4 << 20 };
+enum { FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 300000, IDLE_MS = 1000 };
+enum { MESSAGE_BYTES_MAX = 4 << 20 };
 
 struct office {
     char folder[PATH_MAX]; /* the station file's */
@@ -33,7 +34,8 @@ struct destination {
     pthread_cond_t came;
     cJSON *message; /* handed over, NULL while none is */
     uint64_t random;
-    int attempt;
+    int attempt, idle_failures;
+    int64_t idle_ms; /* when the connection is looked after next */
 };
 
 /* The form of station/engine/channel.h: a length of 4 bytes, big-endian, and a JSON text. */
@@ -67,14 +69,48 @@ static void report(struct office *o, int64_t id, const char *outcome, const char
     cJSON_Delete(what);
 }
 
-static cJSON *take_message(struct destination *d)
+static int open_connection(struct destination *d, struct error *err)
 {
-    pthread_mutex_lock(&d->lock);
-    while (!d->message)
-        pthread_cond_wait(&d->came, &d->lock);
-    cJSON *message = d->message;
-    d->message = NULL;
-    pthread_mutex_unlock(&d->lock);
+    if (d->connection)
+        return 0;
+    return d->connector->open(d->settings, d->office->folder, &d->connection, err);
+}
+
+/* While nothing is to be sent. A connection that cannot be kept is tried again after a growing
+ * pause; nobody waits for it, so nobody is told. */
+static void stay_alive(struct destination *d, int64_t first_ms, int64_t longest_ms)
+{
+    struct error ignored;
+    if (clock_mono_ms() < d->idle_ms)
+        return;
+    d->idle_ms = clock_mono_ms() + IDLE_MS;
+    if (open_connection(d, &ignored) == 0 && d->connector->idle(d->connection, &ignored) == 0)
+        d->idle_failures = 0;
+    else
+        d->idle_ms = clock_mono_ms() + outbox_pause_ms(++d->idle_failures, first_ms, longest_ms,
+                                                       splitmix_next(&d->random));
+}
+
+/* Waits for the next message. */
+static cJSON *take_message(struct destination *d, int64_t first_ms, int64_t longest_ms)
+{
+    cJSON *message = NULL;
+    while (!message) {
+        if (d->connector->idle)
+            stay_alive(d, first_ms, longest_ms);
+        pthread_mutex_lock(&d->lock);
+        if (!d->message && d->connector->idle) {
+            struct timespec until;
+            clock_gettime(CLOCK_MONOTONIC, &until);
+            until.tv_sec++;
+            pthread_cond_timedwait(&d->came, &d->lock, &until);
+        } else if (!d->message) {
+            pthread_cond_wait(&d->came, &d->lock);
+        }
+        message = d->message;
+        d->message = NULL;
+        pthread_mutex_unlock(&d->lock);
+    }
     return message;
 }
 
@@ -82,8 +118,7 @@ static int send_one(struct destination *d, const cJSON *message, struct error *e
 {
     const struct outbox_message m = {json_string(message, "key", ""),
                                      cJSON_GetObjectItemCaseSensitive(message, "run")};
-    int rc =
-        d->connection ? 0 : d->connector->open(d->settings, d->office->folder, &d->connection, err);
+    int rc = open_connection(d, err);
     return rc ? rc : d->connector->send(d->connection, &m, err);
 }
 
@@ -96,7 +131,7 @@ static void *serve_destination(void *context)
     for (;;) {
         struct error err = {0};
         want(d);
-        cJSON *message = take_message(d);
+        cJSON *message = take_message(d, first, longest);
         int64_t id = (int64_t)json_number(message, "id", 0);
         int rc;
         d->attempt = 0;
@@ -155,7 +190,10 @@ int outbox_serve(const struct json_document *station, int fd, struct error *err)
     static struct destination all[OUTBOX_DESTINATIONS_MAX];
     static struct office o = {.writing = PTHREAD_MUTEX_INITIALIZER};
     const cJSON *settings;
+    pthread_condattr_t monotonic;
     size_t count = 0;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     o.fd = fd;
     snprintf(o.folder, sizeof o.folder, "%s", json_name(station));
     char *slash = strrchr(o.folder, '/');
@@ -174,7 +212,7 @@ int outbox_serve(const struct json_document *station, int fd, struct error *err)
         d->connector = connector_find(json_string(settings, "connector", ""), &nearest);
         d->random = (uint64_t)clock_mono_ns() + count; /* stations must not knock in step */
         pthread_mutex_init(&d->lock, NULL);
-        pthread_cond_init(&d->came, NULL);
+        pthread_cond_init(&d->came, &monotonic);
         count++;
     }
     for (size_t i = 0; i < count; i++)
