@@ -13,7 +13,25 @@
 struct outbox_message {
     const char *key;  /* a UUID: the same whenever this run is sent anywhere */
     const cJSON *run; /* the run's document (docs/records.md) with "message" and "instruments" */
+    const char *attachments_dir; /* the store's; NULL: their bytes are not at hand */
 };
+
+/* Which attachments go with a record, for connectors that can take bytes: members "attachments",
+ * the beginnings of their mime types (none unless given), and "attachment_bytes_max" (16 MiB). */
+struct outbox_attachments {
+    const cJSON *mimes; /* of the destination; NULL: none */
+    size_t bytes_max;
+};
+int outbox_attachments_check(const struct json_document *doc, const cJSON *destination,
+                             struct error *err);
+struct outbox_attachments outbox_attachments_of(const cJSON *destination);
+/* Each content of the run that was chosen, once: its bytes checked against its hash. One that is
+ * too large, not on disk any more or damaged is left out: the record still names it. Stops at the
+ * first error of `each`. */
+int outbox_attachments_each(const struct outbox_attachments *choice, const struct outbox_message *m,
+                            int (*each)(void *context, const char *sha256, const char *mime,
+                                        const struct buffer *bytes, struct error *err),
+                            void *context, struct error *err);
 
 /* A UUID (RFC 9562, version 8) of a text's SHA-256: the same text has the same one. */
 enum { OUTBOX_UUID_TEXT = 37 };

@@ -1,5 +1,6 @@
 /* Files into a folder that another program watches. A message's file is named by its key, so that
- * the same message again is the same file; it appears whole, by a rename. */
+ * the same message again is the same file; it appears whole, by a rename. Attachments lie below
+ * attachments/ by their hash, as in the store, before the file that names them is there. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +9,16 @@
 
 #include "protocol/base/file.h"
 #include "reports/outbox/connector.h"
+#include "reports/store.h"
 
 struct folder {
     char path[PATH_MAX];
     const struct outbox_format *format;
+    struct outbox_attachments attachments;
 };
 
-static const char *const members[] = {"folder", "format", NULL};
+static const char *const members[] = {"folder", "format", "attachments", "attachment_bytes_max",
+                                      NULL};
 
 static int check(const struct json_document *doc, const cJSON *destination, struct error *err)
 {
@@ -25,7 +29,7 @@ static int check(const struct json_document *doc, const cJSON *destination, stru
     if (!rc && !outbox_format_find(format))
         rc = json_complain(doc, cJSON_GetObjectItemCaseSensitive(destination, "format"), err,
                            "'%s' is no format, expected json, csv or wsjf", format);
-    return rc;
+    return rc ? rc : outbox_attachments_check(doc, destination, err);
 }
 
 static int open_folder(const cJSON *destination, const char *base, void **out, struct error *err)
@@ -33,6 +37,7 @@ static int open_folder(const cJSON *destination, const char *base, void **out, s
     struct folder *f = calloc(1, sizeof *f);
     if (!f)
         return error_set(err, ERROR_MEMORY, "a folder to drop into: out of memory");
+    f->attachments = outbox_attachments_of(destination);
     f->format = outbox_format_find(json_string(destination, "format", ""));
     int rc = file_join(f->path, sizeof f->path, base, json_string(destination, "folder", ""), err);
     if (rc)
@@ -40,6 +45,19 @@ static int open_folder(const cJSON *destination, const char *base, void **out, s
     else
         *out = f;
     return rc;
+}
+
+static int drop_attachment(void *context, const char *sha256, const char *mime,
+                           const struct buffer *bytes, struct error *err)
+{
+    struct folder *f = context;
+    char path[PATH_MAX], name[65];
+    (void)mime;
+    (void)sha256; /* of its bytes, which gives the file its name */
+    int rc = file_join(path, sizeof path, f->path, STORE_ATTACHMENTS, err);
+    if (!rc)
+        rc = file_make_folders(path, 0755, err);
+    return rc ? rc : store_attachment_write(path, bytes->data, bytes->size, name, err);
 }
 
 static int send_message(void *connection, const struct outbox_message *m, struct error *err)
@@ -51,6 +69,8 @@ static int send_message(void *connection, const struct outbox_message *m, struct
     int rc = file_join(path, sizeof path, f->path, name, err);
     if (!rc && access(f->path, W_OK)) /* a share that is not mounted: not ours to make */
         rc = error_errno(err, ERROR_CLOSED, "cannot write into %s", f->path);
+    if (!rc)
+        rc = outbox_attachments_each(&f->attachments, m, drop_attachment, f, err);
     if (!rc)
         rc = f->format->write(m, &text, err);
     if (!rc)

@@ -118,7 +118,7 @@ static int write_wsjf(const struct outbox_message *m, struct buffer *out, struct
         cJSON_ArrayForEach(attempt, cJSON_GetObjectItemCaseSensitive(step, "attempts"))
             add_attempt(steps, step, attempt, !attempt->next);
     }
-    const struct outbox_message as_json = {m->key, r};
+    const struct outbox_message as_json = {m->key, r, NULL};
     int rc = outbox_format_json.write(&as_json, out, err);
     cJSON_Delete(r);
     return rc;

@@ -20,6 +20,7 @@ enum { MESSAGE_BYTES_MAX = 4 << 20 };
 
 struct office {
     char folder[PATH_MAX]; /* the station file's */
+    char attachments[PATH_MAX];
     int fd;
     pthread_mutex_t writing;
 };
@@ -117,7 +118,8 @@ static cJSON *take_message(struct destination *d, int64_t first_ms, int64_t long
 static int send_one(struct destination *d, const cJSON *message, struct error *err)
 {
     const struct outbox_message m = {json_string(message, "key", ""),
-                                     cJSON_GetObjectItemCaseSensitive(message, "run")};
+                                     cJSON_GetObjectItemCaseSensitive(message, "run"),
+                                     d->office->attachments};
     int rc = open_connection(d, err);
     return rc ? rc : d->connector->send(d->connection, &m, err);
 }
@@ -201,6 +203,13 @@ int outbox_serve(const struct json_document *station, int fd, struct error *err)
         *slash = '\0';
     else
         strcpy(o.folder, ".");
+    char state[PATH_MAX];
+    int rc = file_join(state, sizeof state, o.folder,
+                       json_string(json_root(station), "state_dir", "state"), err);
+    if (!rc)
+        rc = file_join(o.attachments, sizeof o.attachments, state, STORE_ATTACHMENTS, err);
+    if (rc)
+        return rc;
     cJSON_ArrayForEach(settings, cJSON_GetObjectItemCaseSensitive(json_root(station), "outbox"))
     {
         struct destination *d = &all[count];
@@ -221,6 +230,6 @@ int outbox_serve(const struct json_document *station, int fd, struct error *err)
                              all[i].settings->string);
     /* A thread in the middle of a call to a server that hangs is not waited for: the process ends
      * with this call. */
-    int rc = listen_to_taktd(all, count, fd, err);
+    rc = listen_to_taktd(all, count, fd, err);
     return rc == ERROR_CLOSED ? 0 : rc;
 }

@@ -11,29 +11,12 @@ trap '[ -n "$receiver_pid" ] && kill $receiver_pid; [ -n "$network_pid" ] && kil
 rabbitmq_start || exit 1
 bench_start 1 || exit 1
 cp "$rabbitmq"/{ca,station-1}.pem "$rabbitmq/station-1.key" "$bench_dir/"
-products=$station.as-made
-cp "$station" "$products"
+source "$(dirname "$0")/waiting_station.bash"
 
-up() { "$takt" station status --station "$station" --json >/dev/null 2>&1; }
-# A station whose outbox is this, with runs of so many units that wait in a store of its own.
-outbox() { # JSON UNITS
-    station_stop
-    rm -rf "$bench_dir/state/store.db"*
-    jq --argjson outbox "$1" '. + {outbox: $outbox}' "$products" >"$station" &&
-        "$build/tests/integration/queue_runs" "$station" "$2" || return 1
-    runs=$(store "select count(*) from outbox")
-    serials=$(store "select serial from run order by id")
-    "$build/taktd" --station "$station" >>"$bench_dir/taktd.out" 2>&1 &
-    until_true 15 up
-}
 destination() { # url address [more members]
     printf '{"mes": {"connector": "cfx", "url": "%s", "address": "%s", "handle": "Takt.Final.bench",
         "first_pause_ms": 20, "longest_pause_ms": 200, "timeout_ms": 5000, "heartbeat_s": 1 %s}}' "$1" "$2" "${3:+, $3}"
 }
-waiting() { "$takt" outbox status --station "$station" --json | jq -r ".destinations[0].$1"; }
-comes_to() { until_true "${3:-30}" is_count "$1" "$2" || { "$takt" outbox status --station "$station"; return 1; }; }
-says() { "$takt" outbox status --station "$station" | grep -qE "$1"; }
-is_count() { [ "$(waiting "$1")" = "$2" ]; }
 receive() { # queue [quiet_s]: what is in it, into $work/received
     "$receiver" "127.0.0.1:$rabbitmq_port" "$1" "${2:-0.7}" >"$work/received"
 }
@@ -155,7 +138,7 @@ check "nor one whose certificate is another's" kept_out 'certificate|hostname' "
 clear_password() {
     station_stop
     jq --argjson outbox "$(destination "$broker" /queue/x '"user": "line", "password": "secret"')" '. + {outbox: $outbox}' \
-        "$products" >"$station"
+        "$as_made" >"$station"
     "$build/taktd" --station "$station" >"$work/out" 2>&1
     [ $? = 2 ] && grep -q 'station.json:[0-9]*: over amqp:// anyone on the line can read' "$work/out"
 }

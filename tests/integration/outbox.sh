@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Records to a factory's system over HTTPS that asks for the station's certificate, and what goes
+# with them; the same into a folder.
+source "$(dirname "$0")/suite.bash"
+make -C "$repo" --no-print-directory -s build/tests/integration/queue_runs || exit 1
+receiver_pid=
+trap '[ -n "$receiver_pid" ] && kill $receiver_pid; suite_clean' EXIT
+bench_start 1 || exit 1
+source "$(dirname "$0")/waiting_station.bash"
+
+authority() { # name
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+        -keyout "$bench_dir/$1.key" -out "$bench_dir/$1.pem"
+}
+signed() { # authority name
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" \
+        -keyout "$bench_dir/$2.key" -out "$bench_dir/$2.csr" &&
+        openssl x509 -req -in "$bench_dir/$2.csr" -CA "$bench_dir/$1.pem" -CAkey "$bench_dir/$1.key" \
+            -CAcreateserial -days 2 -extfile <(echo "subjectAltName=DNS:$2") -out "$bench_dir/$2.pem"
+}
+{ authority factory && authority elsewhere && signed factory localhost && signed factory station-1 &&
+    signed elsewhere stranger; } >"$work/keys.log" 2>&1 || { cat "$work/keys.log"; exit 1; }
+received=$work/received
+mkdir "$received" "$bench_dir/drop"
+coproc "$repo/tests/integration/https_receiver.py" "$bench_dir/factory.pem" "$bench_dir/localhost.pem" \
+    "$bench_dir/localhost.key" "$received"
+receiver_pid=$COPROC_PID
+read -ru "${COPROC[0]}" port
+mes() { # more members
+    printf '{"mes": {"connector": "http", "url": "https://localhost:%s/units", "first_pause_ms": 20,
+        "longest_pause_ms": 100, "timeout_ms": 5000, "ca": "factory.pem" %s}}' "$port" "${1:+, $1}"
+}
+ours='"certificate": "station-1.pem", "key": "station-1.key"'
+
+let_in() { outbox "$(mes "$ours")" 3 && comes_to sent "$runs" && [ "$(sort -u "$received/clients")" = station-1 ]; }
+check "a station is known by its certificate" let_in
+kept_out() { # pattern members
+    local before
+    before=$(ls "$received" | wc -l)
+    outbox "$(mes "$2")" 1 && until_true 15 says "$1" && is_count waiting 1 && is_count parked 0 &&
+        [ "$(ls "$received" | wc -l)" = "$before" ]
+}
+check "without one nothing is taken, and nothing lost" kept_out 'tried [1-9].*(SSL|TLS|certificate|[Rr]eceiv)' ''
+check "nor with one of another authority" kept_out 'tried [1-9].*(SSL|TLS|certificate|[Rr]eceiv)' \
+    '"certificate": "stranger.pem", "key": "stranger.key"'
+check "nor with a key that is not there" kept_out 'tried [1-9]' \
+    '"certificate": "station-1.pem", "key": "gone.key"'
+mes_of_elsewhere() { mes "$@" | sed 's/"ca": "factory.pem"/"ca": "elsewhere.pem"/'; }
+not_to_a_stranger() {
+    outbox "$(mes_of_elsewhere "$ours")" 1 && until_true 15 says 'certificate' && is_count waiting 1
+}
+check "a server of another authority gets nothing" not_to_a_stranger
+
+pictures=', "attachments_url": "https://localhost:%s/content/", "attachments": ["image/"], "attachment_bytes_max": 2000000'
+pictures=$(printf "$pictures" "$port")
+pictures_go() { # once, whole, before the record that names them
+    outbox "$(mes "$ours$pictures")" 0 pictures && comes_to sent 1 || return 1
+    local small
+    small=$(store "select sha256 from content where bytes = 1000")
+    [ "$(cat "$received/puts")" = "/content/$small *" ] &&
+        [ "$(sha256sum <"$received/content-$small")" = "$small  -" ]
+}
+check "pictures go by their hash, each once; no text, nothing too large" pictures_go
+known_already() { outbox "$(mes "$ours$pictures")" 0 pictures && comes_to sent 1 && [ "$(wc -l <"$received/puts")" = 2 ]; }
+check "a picture that is there already is no trouble" known_already
+a_picture_is_lost() {
+    local small path
+    station_stop
+    small=$(store "select sha256 from content where bytes = 1000")
+    path=$bench_dir/state/attachments/${small:0:2}/${small:2}
+    outbox "$(mes "$ours$pictures")" 0 pictures && comes_to sent 1 || return 1
+    # Its bytes go bad on the station's disk: the next record goes all the same, without it.
+    rm "$received"/content-* "$received/puts"
+    jq '.outbox.mes.url |= "https://localhost:1/"' "$station" >"$station.new" # the line is away
+    station_stop
+    cp "$station" "$station.here" && cp "$station.new" "$station"
+    rm -rf "$bench_dir/state/store.db"*
+    "$build/tests/integration/queue_runs" "$station" 0 pictures || return 1
+    printf x | dd of="$path" conv=notrunc bs=1 seek=10 status=none
+    cp "$station.here" "$station"
+    "$build/taktd" --station "$station" >>"$bench_dir/taktd.out" 2>&1 &
+    until_true 15 up && comes_to sent 1 && ! ls "$received"/content-* 2>/dev/null
+}
+check "a picture gone bad is not sent on, the record is" a_picture_is_lost
+
+into_a_folder() {
+    rm -rf "$bench_dir/state/attachments"
+    outbox '{"files": {"connector": "folder", "folder": "drop", "format": "json", "attachments": ["image/", "text/"]}}' \
+        0 pictures && comes_to sent 1 && [ "$(ls "$bench_dir"/drop/*.json | wc -l)" = 1 ] || return 1
+    [ "$(cd "$bench_dir/drop/attachments" && find . -type f | wc -l)" = 3 ] &&
+        (cd "$bench_dir/drop/attachments" && for f in */*; do
+            [ "$(sha256sum <"$f")" = "${f/\//}  -" ] || exit 1
+        done)
+}
+check "into a folder attachments lie by their hash" into_a_folder
+wrong() { # members line pattern
+    station_stop
+    jq --argjson outbox "$(mes "$1")" '. + {outbox: $outbox}' "$as_made" >"$station"
+    "$build/taktd" --station "$station" >"$work/out" 2>&1
+    [ $? = 2 ] && grep -qE "station.json:[0-9]+: $2" "$work/out" || { cat "$work/out"; return 1; }
+}
+check "pictures need an address" wrong '"attachments": ["image/"]' ".*attachments_url"
+check "mime types are a list" wrong '"attachments": "image/"' "'attachments' must be an array"
+
+suite_end
