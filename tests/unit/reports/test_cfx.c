@@ -54,7 +54,8 @@ static void test_a_failed_value_stands_with_its_symptom(void **state)
     struct cfx_message m[CFX_RUN_MESSAGES], again[CFX_RUN_MESSAGES];
     struct error err = {0};
     cJSON *run = cJSON_Parse(run_text);
-    const struct outbox_message message = {"573436d8-97fd-8357-94eb-8f7e1a488b9a", run};
+    const struct outbox_message message = {.key = "573436d8-97fd-8357-94eb-8f7e1a488b9a",
+                                           .run = run};
     assert_int_equal(cfx_run(&message, "A.B.1", m, &err), 0);
     const cJSON *started = m[0].envelope, *tested = m[1].envelope, *completed = m[2].envelope;
     is_text(started, "MessageName", "CFX.Production.WorkStarted");

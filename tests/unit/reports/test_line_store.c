@@ -41,7 +41,7 @@ static void be_station(const char *address, int station)
     for (int run = 1; run <= RUNS; run++) {
         char key[37];
         cJSON *document = message(station, run, NULL, key);
-        const struct outbox_message m = {key, document};
+        const struct outbox_message m = {.key = key, .run = document};
         struct error err = {0};
         int64_t until = clock_mono_ms() + 60000;
         int again = run % 7 == 0;
@@ -106,7 +106,7 @@ static void test_a_role_that_may_only_read_cannot_write(void **state)
     postgres_database(postgres, address);
     struct store_fixture *f = store_fixture_at(address);
     cJSON *document = message(1, 1, "'; DROP TABLE run; --", key);
-    const struct outbox_message m = {key, document};
+    const struct outbox_message m = {.key = key, .run = document};
     assert_done(line_store_write(f->store, &m, &err), err);
     snprintf(reading, sizeof reading, "postgresql:///t%d?host=%s&user=takt_reader",
              postgres->databases, postgres->folder);
