@@ -61,7 +61,7 @@ measure_DIRS      := station/measure
 fixtures_DIRS     := fixtures fixtures/virtual
 provisioning_DIRS := provisioning
 reports_DIRS      := reports reports/statistics reports/store reports/outbox
-flash_DIRS        := station/flash station/flash/network
+flash_DIRS        := station/flash station/flash/network station/flash/usb
 plan_DIRS         := station/plan
 steps_DIRS        := station/steps
 engine_DIRS       := station/engine
@@ -77,7 +77,7 @@ LIBRARIES := protocol firmware $(STATION)
 FIRMWARE_PKGS := libcjson libcrypto libssl libserialport alsa
 STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl libqpid-proton \
                  ncursesw libavformat libavcodec libswscale libavutil libpng libqrencode \
-                 cairo pangocairo xlsxwriter libmicrohttpd
+                 cairo pangocairo xlsxwriter libmicrohttpd libusb-1.0
 
 CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \
                 $(wildcard station/console/po/*.po))
@@ -170,7 +170,11 @@ PEERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c tests/m
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS) -pthread -o $@ $^ $(STATION_LDLIBS) $(FIRMWARE_LDLIBS) -lcmocka
+	@$(CC) $(LDFLAGS) -pthread -o $@ $(filter %.o,$^) $(filter %.a,$^) $(STATION_LDLIBS) \
+	    $(FIRMWARE_LDLIBS) -lcmocka
+
+# A program of several files: the units that tests/machine/usb_*.sh plays on USB.
+$(BUILD)/tests/machine/usb_gadget: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/machine/usb/*.c))
 
 check: $(UNIT_TESTS) arrows ## unit tests, under a minute
 	@for t in $(LEFT_OUT); do echo "  left out: $$t ($(LEFT_OUT_WHY))"; done

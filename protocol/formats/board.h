@@ -83,6 +83,8 @@ struct board_boot {
 
     char strap[BOARD_TEXT_MAX]; /* how a person gets to the boot ROM */
     struct board_usb usb_rom, usb_gadget;
+    char usb_product[BOARD_NAME_MAX]; /* the loader's answer to fastboot's getvar:product; "" = it is
+                                         not asked */
 };
 
 /* ---- network: what a session and network flashing meet -------------------------------------- */

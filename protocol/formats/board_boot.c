@@ -235,7 +235,7 @@ static int usb_id(const struct json_document *doc, const cJSON *usb, const char 
 static int read_usb(const struct json_document *doc, const cJSON *boot, struct board_boot *out,
                     struct error *err)
 {
-    static const char *const members[] = {"rom", "gadget", NULL};
+    static const char *const members[] = {"rom", "gadget", "product", NULL};
     const cJSON *usb;
     if (!board_member(boot, "usb"))
         return 0;
@@ -246,6 +246,9 @@ static int read_usb(const struct json_document *doc, const cJSON *boot, struct b
         rc = usb_id(doc, usb, "rom", &out->usb_rom, err);
     if (!rc)
         rc = usb_id(doc, usb, "gadget", &out->usb_gadget, err);
+    if (!rc)
+        rc = board_may_text(doc, usb, "product", BOARD_PROSE, out->usb_product,
+                            sizeof out->usb_product, err);
     return rc;
 }
 

@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "station/flash/usb/usb_flash.h"
+
 const struct flash_method *const flash_methods[] = {
+    &usb_flash_method,
     NULL,
 };
 
