@@ -20,6 +20,7 @@ static const char *const removals[] = {
     "DELETE FROM step WHERE run" GOING,
     "DELETE FROM received WHERE run" GOING,
     "DELETE FROM outbox WHERE run" GOING " AND state=1",
+    "DELETE FROM run_again WHERE ?1 = ?1", /* filled again below */
     "DELETE FROM run WHERE id" GOING,
     /* What only they named. */
     "DELETE FROM content WHERE ?1 = ?1 AND id NOT IN (SELECT content FROM attachment)",
@@ -77,6 +78,9 @@ int maintenance_archive(const char *store_path, const char *attachments_dir, con
             if (!strncmp(removals[i], "DELETE FROM run ", 16))
                 *runs = changed;
         }
+        if (!rc && sqlite3_exec(store_handle(s), STORE_TALLIES_EMPTY STORE_TALLIES_FILL, NULL, NULL,
+                                NULL) != SQLITE_OK)
+            rc = store_fail(store_handle(s), err, "cannot archive");
         if (!rc)
             rc = lift_rules(store_handle(s), false, err);
         if (!rc)

@@ -14,8 +14,8 @@
 #include "reports/query.h"
 #include "reports/query_rows.h"
 #include "reports/store.h"
+#include "reports/store/schema.h"
 #include "reports/store/strays.h"
-#include "reports/store_schema.h"
 
 enum { PROBLEMS_MAX = 100 };
 
@@ -85,6 +85,33 @@ static int check_contents(sqlite3 *db, const char *dir, cJSON *problems, int64_t
     sqlite3_finalize(st);
     if (rc == ERROR_INPUT)
         rc = 0; /* said by check_pages() already */
+    return rc;
+}
+
+/* What was added up run by run against the runs. */
+static int check_tallies(sqlite3 *db, cJSON *problems, struct error *err)
+{
+    static const struct {
+        const char *table, *sql;
+    } tallies[] = {{"tally", STORE_TALLY},
+                   {"tally_failure", STORE_TALLY_FAILURE},
+                   {"run_again", STORE_RUN_AGAIN}};
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof tallies / sizeof tallies[0]; i++) {
+        char sql[2000], text[100];
+        snprintf(sql, sizeof sql,
+                 "SELECT EXISTS (SELECT * FROM (%s) EXCEPT SELECT * FROM %s) OR EXISTS"
+                 " (SELECT * FROM %s EXCEPT SELECT * FROM (%s))",
+                 tallies[i].sql, tallies[i].table, tallies[i].table, tallies[i].sql);
+        sqlite3_stmt *st = rows_prepare(db, err, sql, "");
+        rc = st ? rows_next(db, st, err) : err->code;
+        if (rc == 1 && sqlite3_column_int(st, 0)) {
+            snprintf(text, sizeof text, "%s is not what the runs add up to", tallies[i].table);
+            problem(problems, text);
+        }
+        sqlite3_finalize(st);
+        rc = rc == 1 ? 0 : rc;
+    }
     return rc;
 }
 
@@ -164,6 +191,8 @@ int maintenance_check(const char *store_path, const char *attachments_dir, cJSON
         rc = 0;
     } else if (!rc) {
         rc = check_pages(db, problems, &local);
+        if (!rc && !cJSON_GetArraySize(problems))
+            rc = check_tallies(db, problems, &local);
         if (!rc)
             rc = check_contents(db, attachments_dir, problems, &contents, &local);
         if (!rc && !cJSON_GetArraySize(problems))

@@ -145,6 +145,21 @@ int store_run_open(struct store *s, struct run_record *run, struct error *err)
     return store_keep(s, write_run(s, run, err), err);
 }
 
+/* Runs change their unit, and so which of them came after which. */
+static int move_runs(struct store *s, int64_t from, int64_t to, const char *serial,
+                     struct error *err)
+{
+    const int64_t both[] = {from, to};
+    int rc = 0;
+    for (int i = 0; !rc && i < 2; i++)
+        rc = store_run(s, ST_AGAIN_FORGET, err, "i", both[i]);
+    if (!rc)
+        rc = store_run(s, ST_UNIT_MOVE_RUNS, err, "iit", from, to, serial);
+    for (int i = 0; !rc && i < 2; i++)
+        rc = store_run(s, ST_AGAIN_UNIT, err, "i", both[i]);
+    return rc;
+}
+
 /* Which unit is run R's, now that its chip has spoken? The unit of that chip; else the run's own
  * unit, known until now by its label alone; else a new one. */
 static int write_run_unit(struct store *s, int64_t run, const char *chip_id, const char *given,
@@ -193,7 +208,7 @@ static int write_run_unit(struct store *s, int64_t run, const char *chip_id, con
     if (!rc && unit && *serial)
         rc = store_run(s, ST_UNIT_SET_SERIAL, err, "it", unit, serial);
     if (!rc && unit && label_only && label_only != unit && *serial)
-        rc = store_run(s, ST_UNIT_MOVE_RUNS, err, "iit", label_only, unit, serial);
+        rc = move_runs(s, label_only, unit, serial, err);
     if (!rc && unit)
         rc = store_run(s, ST_RUN_SET_UNIT, err, "iit", run, unit, serial);
     if (!rc && label_only && label_only != unit)
@@ -295,6 +310,17 @@ int store_step(struct store *s, const struct step_record *step, struct error *er
     return store_keep(s, write_step(s, step, err), err);
 }
 
+/* What a day's screen adds up, in the transaction of the run itself. */
+static int tally_run(struct store *s, int64_t run, struct error *err)
+{
+    static const enum store_statement_id parts[] = {ST_TALLY_RUN, ST_TALLY_FAILURES, ST_AGAIN_AFTER,
+                                                    ST_AGAIN_BEFORE};
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof parts / sizeof parts[0]; i++)
+        rc = store_run(s, parts[i], err, "i", run);
+    return rc;
+}
+
 int store_run_close(struct store *s, int64_t run, enum verdict verdict, const char *message,
                     int64_t ended_wall_ms, struct error *err)
 {
@@ -307,6 +333,8 @@ int store_run_close(struct store *s, int64_t run, enum verdict verdict, const ch
     rc = open_run_needed(s, run, err);
     if (!rc)
         rc = store_run(s, ST_RUN_CLOSE, err, "iini", run, (int64_t)verdict, message, ended_wall_ms);
+    if (!rc)
+        rc = tally_run(s, run, err);
     if (!rc)
         rc = store_run(s, ST_OUTBOX_QUEUE, err, "ii", run, ended_wall_ms);
     return store_keep(s, rc, err);

@@ -14,7 +14,7 @@
 #include "reports/maintenance.h"
 #include "reports/query_rows.h"
 #include "reports/store.h"
-#include "reports/store_schema.h"
+#include "reports/store/schema.h"
 
 enum {
     COLUMNS_MAX = 64,
@@ -263,6 +263,9 @@ static int mend_references(const struct copying *c, int64_t version, int64_t *dr
     int rc = drop_all(c, drops, sizeof drops / sizeof drops[0], dropped, err);
     if (!rc && version >= 2)
         rc = drop_all(c, drops_2, sizeof drops_2 / sizeof drops_2[0], dropped, err);
+    if (!rc && version >= 3 &&
+        sqlite3_exec(c->to, STORE_TALLIES_EMPTY STORE_TALLIES_FILL, NULL, NULL, NULL) != SQLITE_OK)
+        rc = fail_new(c, err);
     return rc;
 }
 

@@ -150,7 +150,28 @@ static const struct store_rule rules_2[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+/* Tallies: what a wall screen shows of a day, added up as each run is closed, in its transaction,
+ * so that asking costs the same in a store of any size. A day begins at some quarter of an hour, in
+ * whatever zone, so runs are counted by the quarter they began in and the minute they ended in.
+ *
+ * Units need no tally: of a day they are its judged runs without those whose unit had one before,
+ * and `run_again` names that one. */
+static const char schema_3[] =
+    "CREATE TABLE tally(started INTEGER NOT NULL, ended INTEGER NOT NULL,"
+    "  runs INTEGER NOT NULL, passed INTEGER NOT NULL, first_run INTEGER NOT NULL,"
+    "  PRIMARY KEY(started, ended))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE tally_failure(started INTEGER NOT NULL,"
+    "  name INTEGER NOT NULL REFERENCES step_name, figure INTEGER NOT NULL,"
+    "  failures INTEGER NOT NULL, PRIMARY KEY(started, name, figure)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE run_again(run INTEGER NOT NULL REFERENCES run,"
+    "  previous INTEGER NOT NULL REFERENCES run, PRIMARY KEY(run)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX run_failed ON run(id) WHERE verdict IN (2, 3, 4);" STORE_TALLIES_FILL;
+
+static const struct store_rule rules_3[] = {{NULL, NULL, NULL, NULL, NULL}};
+
 const struct store_migration store_migrations[STORE_VERSION] = {
     {schema_1, rules_1},
     {schema_2, rules_2},
+    {schema_3, rules_3},
 };

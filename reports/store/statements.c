@@ -42,6 +42,39 @@ static const char *const sql[ST_COUNT] = {
     [ST_RUN_STATE] = "SELECT verdict FROM run WHERE id=?1",
     [ST_RUN_SET_UNIT] = "UPDATE run SET unit=?2, serial=?3 WHERE id=?1",
     [ST_RUN_CLOSE] = "UPDATE run SET verdict=?2, message=?3, ended_ms=?4 WHERE id=?1",
+    /* Of run ?1, just closed: what schema.h's STORE_TALLY and its like say of all. */
+    [ST_TALLY_RUN] =
+        "INSERT INTO tally(started, ended, runs, passed, first_run) SELECT started_ms / 900000,"
+        " ended_ms / 60000, 1, CASE WHEN verdict = 1 THEN 1 ELSE 0 END, id FROM run"
+        " WHERE id=?1 AND verdict BETWEEN 1 AND 4 ON CONFLICT(started, ended) DO UPDATE SET"
+        " runs=tally.runs + 1, passed=tally.passed + excluded.passed, first_run=CASE WHEN"
+        " excluded.first_run < tally.first_run THEN excluded.first_run ELSE tally.first_run END",
+    [ST_TALLY_FAILURES] =
+        "INSERT INTO tally_failure(started, name, figure, failures)"
+        " SELECT r.started_ms / 900000, s.name, coalesce(m.figure, 0), count(*)"
+        " FROM run r JOIN step s ON s.run = r.id LEFT JOIN measurement m ON m.run = s.run AND"
+        " m.step = s.step AND m.attempt = s.attempt AND m.verdict = 2 WHERE r.id=?1 AND"
+        " s.run=?1 AND r.verdict IN (2, 3, 4) AND s.verdict IN (2, 3, 4) AND s.attempt = (SELECT"
+        " max(l.attempt) FROM step l WHERE l.run=?1 AND l.step = s.step) GROUP BY 1, 2, 3"
+        " ORDER BY 1, 2, 3" /* two writers of one store take rows in one order */
+        " ON CONFLICT(started, name, figure) DO UPDATE SET"
+        " failures=tally_failure.failures + excluded.failures",
+    [ST_AGAIN_AFTER] =
+        "INSERT INTO run_again(run, previous) SELECT r.id, p.id FROM run r JOIN run p"
+        " ON p.id=(SELECT max(b.id) FROM run b WHERE b.unit=r.unit AND b.id < r.id"
+        " AND b.verdict BETWEEN 1 AND 4)"
+        " WHERE r.id=?1 AND r.verdict BETWEEN 1 AND 4",
+    [ST_AGAIN_BEFORE] =
+        "INSERT INTO run_again(run, previous) SELECT n.id, r.id FROM run r JOIN run n"
+        " ON n.id=(SELECT min(a.id) FROM run a WHERE a.unit=r.unit AND a.id > r.id"
+        " AND a.verdict BETWEEN 1 AND 4) WHERE r.id=?1 AND r.verdict BETWEEN 1 AND 4"
+        " ON CONFLICT(run) DO UPDATE SET previous=excluded.previous",
+    /* Of unit ?1, whose runs became others. */
+    [ST_AGAIN_FORGET] = "DELETE FROM run_again WHERE run IN (SELECT id FROM run WHERE unit=?1)",
+    [ST_AGAIN_UNIT] =
+        "INSERT INTO run_again(run, previous) SELECT id, previous FROM (SELECT id, lag(id) OVER"
+        " (ORDER BY id) AS previous FROM run WHERE unit=?1 AND verdict BETWEEN 1 AND 4) q"
+        " WHERE previous IS NOT NULL",
     [ST_RUN_OPEN_IDS] = "SELECT id FROM run WHERE verdict=0 AND id > ?1 ORDER BY id LIMIT 1",
     [ST_RUN_OPEN_ONE] =
         "SELECT r.id, o.name, p.name, fp.name, fp.sha256, fl.sha256, fr.sha256, fb.sha256,"

@@ -40,8 +40,7 @@ struct server {
     const char *language;
     bool loopback; /* then only this machine's names are answered */
     sqlite3 *db;
-    ino_t file; /* that db reads: a store that was recovered is another file */
-    struct line_day *day;
+    ino_t file;      /* that db reads: a store that was recovered is another file */
     cJSON *document; /* of the last update */
     int64_t fresh_until_ms;
 };
@@ -85,8 +84,6 @@ static int open_store(struct server *s, struct error *err)
         return 0;
     sqlite3_close(s->db);
     s->db = NULL;
-    line_day_free(s->day);
-    s->day = NULL;
     s->file = st.st_ino;
     return query_open(s->place.store, &s->db, err);
 }
@@ -101,14 +98,10 @@ static int renew(struct server *s, struct error *err)
     if (rc)
         return rc;
     local_day(now_ms, &day_ms, &zone_ms);
-    if (!s->day || line_day_start(s->day) != day_ms) {
-        line_day_free(s->day);
-        s->day = line_day_new(day_ms, zone_ms);
-    }
-    rc = s->day ? line_day_update(s->day, s->db, err) : ERROR_MEMORY;
-    cJSON *document = rc ? NULL : line_day_document(s->day, now_ms);
-    if (!document)
-        return rc ? rc : error_set(err, ERROR_MEMORY, "no memory for the dashboard");
+    cJSON *document = NULL;
+    rc = line_day_document(s->db, day_ms, zone_ms, now_ms, &document, err);
+    if (rc)
+        return rc;
     if (*s->place.socket) {
         cJSON *slots = ask_slots(s);
         cJSON_AddItemToObject(document, "slots", slots ? slots : cJSON_CreateNull());
@@ -450,7 +443,6 @@ int cli_serve(int argc, char **argv)
     if (!rc)
         rc = serve(&s, listen_at, &err);
     cJSON_Delete(s.document);
-    line_day_free(s.day);
     sqlite3_close(s.db);
     return rc ? cli_fail("serve", &err) : CLI_OK;
 }

@@ -3,13 +3,13 @@
 
 #include "reports/dashboard.h"
 #include "reports/line_day.h"
+#include "reports/maintenance.h"
 
 static const int64_t day_ms = 1790035200000, hour_ms = 3600000; /* 2026-09-22 00:00 UTC */
 
 struct fixture {
     struct store_fixture *f;
     sqlite3 *db;
-    struct line_day *day;
 };
 
 static struct fixture fixture_new(void)
@@ -17,14 +17,11 @@ static struct fixture fixture_new(void)
     struct error err = {0};
     struct fixture x = {.f = store_fixture_new()};
     assert_done(query_open(x.f->path, &x.db, &err), err);
-    x.day = line_day_new(day_ms, 0);
-    assert_non_null(x.day);
     return x;
 }
 
 static void fixture_free(struct fixture *x)
 {
-    line_day_free(x->day);
     sqlite3_close(x->db);
     store_fixture_free(x->f);
 }
@@ -46,12 +43,29 @@ static void run_of(struct fixture *x, const char *serial, enum verdict verdict, 
 static double figure(struct fixture *x, const char *name)
 {
     struct error err = {0};
-    assert_done(line_day_update(x->day, x->db, &err), err);
-    cJSON *d = line_day_document(x->day, day_ms + 10 * hour_ms);
+    cJSON *d = NULL;
+    assert_done(line_day_document(x->db, day_ms, 0, day_ms + 10 * hour_ms, &d, &err), err);
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(d, name);
     double number = cJSON_IsArray(value) ? cJSON_GetArraySize(value) : cJSON_GetNumberValue(value);
     cJSON_Delete(d);
     return number;
+}
+
+static void assert_whole(struct fixture *x)
+{
+    struct error err = {0};
+    cJSON *found = NULL;
+    assert_done(maintenance_check(x->f->path, x->f->attachments, &found, &err), err);
+    cJSON_Delete(found);
+}
+
+static int steps_taken;
+
+static int count_step(void *context)
+{
+    (void)context;
+    steps_taken++;
+    return 0;
 }
 
 static void test_units_are_counted_once_and_yields_follow_their_runs(void **state)
@@ -73,7 +87,7 @@ static void test_units_are_counted_once_and_yields_follow_their_runs(void **stat
     assert_true(figure(&x, "last_pass_yield") == 1);
     assert_true(figure(&x, "last_failures") == 1);
     assert_true(figure(&x, "last_hour") == 3);
-    assert_true(figure(&x, "last_hour") == 3); /* an update that brings nothing counts nothing */
+    assert_true(figure(&x, "last_hour") == 3); /* asking again counts nothing again */
     fixture_free(&x);
 }
 
@@ -95,8 +109,8 @@ static void test_a_run_under_way_counts_when_it_ends(void **state)
     fixture_free(&x);
 }
 
-/* Many units, in many updates, against the store's own count. */
-static void test_a_thousand_updates_are_one_count(void **state)
+/* Many units, tested again and again, against the store's own count. */
+static void test_what_is_added_up_is_what_the_runs_say(void **state)
 {
     (void)state;
     struct fixture x = fixture_new();
@@ -122,6 +136,59 @@ static void test_a_thousand_updates_are_one_count(void **state)
     assert_true(figure(&x, "unit_count") == units && units == 1999);
     assert_true(figure(&x, "first_pass_yield") == first / units);
     assert_true(figure(&x, "last_pass_yield") == last / units);
+    assert_true(figure(&x, "failures") == 1);
+    assert_whole(&x);
+    fixture_free(&x);
+}
+
+/* A run that only knew its label becomes another unit's: so does what came before and after it. */
+static void test_runs_that_change_their_unit_are_counted_with_it(void **state)
+{
+    (void)state;
+    struct fixture x = fixture_new();
+    struct error err = {0};
+    int64_t at_ms = day_ms + 1000;
+    for (int i = 0; i < 3; i++)
+        run_of(&x, "LABEL", i ? VERDICT_PASS : VERDICT_FAIL, at_ms + i * 1000);
+    assert_true(figure(&x, "unit_count") == 1);
+    int64_t other = run_new(x.f, "O-1", "", at_ms + 5000);
+    assert_done(store_run_unit(x.f->store, other, "chip-9", "", &err), err);
+    close_run(&x, other, VERDICT_PASS, at_ms + 6000);
+    assert_true(figure(&x, "unit_count") == 2);
+    assert_true(figure(&x, "first_pass_yield") == 0.5);
+    other = run_new(x.f, "O-1", "LABEL", at_ms + 7000);
+    assert_done(store_run_unit(x.f->store, other, "chip-9", "LABEL", &err), err);
+    close_run(&x, other, VERDICT_FAIL, at_ms + 8000);
+    double units = (double)number_of(x.db, "SELECT count(DISTINCT unit) FROM run");
+    assert_true(figure(&x, "unit_count") == units && units == 1);
+    assert_true(figure(&x, "first_pass_yield") == 0);
+    assert_true(figure(&x, "last_pass_yield") == 0);
+    assert_whole(&x);
+    fixture_free(&x);
+}
+
+/* Asked of a day, the store reads the day's tallies and not its runs. */
+static void test_a_day_is_not_read_run_by_run(void **state)
+{
+    (void)state;
+    struct fixture x = fixture_new();
+    struct error err = {0};
+    int steps[2];
+    for (int round = 0; round < 2; round++) {
+        assert_done(store_begin(x.f->store, &err), err);
+        for (int i = 0; i < 2000; i++) {
+            char serial[16];
+            snprintf(serial, sizeof serial, "S%d-%d", round, i);
+            run_of(&x, serial, VERDICT_PASS, day_ms + 5000);
+        }
+        assert_done(store_commit(x.f->store, &err), err);
+        steps_taken = 0;
+        sqlite3_progress_handler(x.db, 1, count_step, NULL);
+        assert_true(figure(&x, "unit_count") == 2000 * (round + 1));
+        sqlite3_progress_handler(x.db, 0, NULL, NULL);
+        steps[round] = steps_taken;
+    }
+    assert_in_range(steps[1], 1, steps[0] + 200);
     fixture_free(&x);
 }
 
@@ -136,8 +203,8 @@ static void test_hostile_names_stay_text_on_the_screen(void **state)
     int64_t run = run_new(x.f, hostile, hostile, day_ms + 1000);
     assert_done(step_new(x.f, run, 0, 1, hostile, 0.1, &err), err);
     close_run(&x, run, VERDICT_FAIL, day_ms + 2000);
-    assert_done(line_day_update(x.day, x.db, &err), err);
-    cJSON *d = line_day_document(x.day, day_ms + 3000);
+    cJSON *d = NULL;
+    assert_done(line_day_document(x.db, day_ms, 0, day_ms + 3000, &d, &err), err);
     cJSON *slots = cJSON_AddArrayToObject(d, "slots"), *slot = cJSON_CreateObject();
     cJSON_AddItemToArray(slots, slot);
     cJSON_AddStringToObject(slot, "state", "running");
@@ -159,7 +226,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_units_are_counted_once_and_yields_follow_their_runs),
         cmocka_unit_test(test_a_run_under_way_counts_when_it_ends),
-        cmocka_unit_test(test_a_thousand_updates_are_one_count),
+        cmocka_unit_test(test_what_is_added_up_is_what_the_runs_say),
+        cmocka_unit_test(test_runs_that_change_their_unit_are_counted_with_it),
+        cmocka_unit_test(test_a_day_is_not_read_run_by_run),
         cmocka_unit_test(test_hostile_names_stay_text_on_the_screen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
