@@ -1,9 +1,7 @@
 /* hello, unit.info, unit.restart, system.load. */
-#include <stdio.h>
-#include <unistd.h>
-
 #include "firmware/factory/agent_parts.h"
 #include "firmware/factory/params.h"
+#include "firmware/factory/process_figures.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/version.h"
 
@@ -68,16 +66,16 @@ static int hello(struct agent *a, struct agent_call *call, struct error *err)
     return 0;
 }
 
-/* Pages resident, from /proc/self/statm: its second number. */
-static double rss_bytes(void)
+static void answer_figures(struct agent_call *call)
 {
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%*s %ld", &pages) != 1)
-        pages = 0;
-    if (f)
-        fclose(f);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    struct process_figures f;
+    process_figures_read(&f);
+    answer_number(call, call->result, "rss_bytes", (double)f.rss_bytes);
+    answer_number(call, call->result, "rss_peak_bytes", (double)f.rss_peak_bytes);
+    answer_number(call, call->result, "threads", f.threads);
+    answer_number(call, call->result, "descriptors", f.descriptors);
+    answer_number(call, call->result, "memory_total_bytes", (double)f.memory_total_bytes);
+    answer_number(call, call->result, "memory_available_bytes", (double)f.memory_available_bytes);
 }
 
 static void answer_boot_stages(struct agent *a, struct agent_call *call)
@@ -124,7 +122,7 @@ static int info(struct agent *a, struct agent_call *call, struct error *err)
     answer_text(call, call->result, "boot_reason", facts.boot_reason);
     answer_number(call, call->result, "uptime_ms", (double)(clock_mono_ms() - a->started_ms));
     answer_number(call, call->result, "temperature_c", facts.temperature_c);
-    answer_number(call, call->result, "rss_bytes", rss_bytes());
+    answer_figures(call);
     answer_number(call, call->result, "reserved_bytes", (double)facts.reserved_bytes);
     answer_boot_stages(a, call);
     return 0;

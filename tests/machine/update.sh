@@ -33,6 +33,12 @@ restart() {
 runs_from() { # SLOT: the agent answers, from that slot
     up 1 240 && [ "$(call 1 hello | field boot_slot)" = "$1" ]
 }
+# All that runs beside picture, recognition and transport has 30 MB of the 128 (docs/firmware.md).
+within_memory() {
+    call 1 camera.capture '{"frames":2}' >/dev/null && call 1 unit.info >"$work/info" || return 1
+    jq -r '"camd \(.rss_bytes / 1e6 * 10 | round / 10) MB (peak \(.rss_peak_bytes / 1e6 * 10 | round / 10)), \(.threads) threads, \(.descriptors) descriptors; the system in all \((134217728 - .memory_available_bytes) / 1e6 * 10 | round / 10) MB of 134.2"' "$work/info" | tee "$work/memory"
+    jq -e '.rss_peak_bytes < 12e6 and 134217728 - .memory_available_bytes < 62e6' "$work/info"
+}
 on_trial() { [ "$(info on_trial)" = true ]; }
 fell_back() { # TEXT: it runs slot a and says why, on its UART and to a station
     runs_from a && slot_has_said 1 "boot: slot a" && info fallback | grep -F -- "$1"
@@ -45,6 +51,8 @@ check "slot b is written, verified, activated" write_update "$work/good.takt" "$
 check "it restarts" restart
 check "slot b runs" runs_from b
 check "on trial" on_trial
+check "camd is within its memory" within_memory
+echo "        $(cat "$work/memory")"
 check "under its own version" eval '[ "$(info firmware)" = update-$((release + 1)) ]'
 
 # ---- its root file system is damaged while it is on trial ----

@@ -2,7 +2,7 @@
 # A unit that left the line, and everything that could bring its factory agent back: keys on its UART
 # from power-on, agent frames, the network, a TF card, USB. Each is shown to be a real way first, on
 # a boot loader or a unit that is open.
-source "$(dirname "$0")/../machine/unit.bash"
+source "$(dirname "$0")/unit.bash"
 make -C "$repo" --no-print-directory -s build/tests/machine/port_scan || exit 1
 scan=$build/tests/machine/port_scan
 

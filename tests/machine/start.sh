@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole way of a machine from power-on: U-Boot, script, kernel, init, camd, first frame, the
 # agent's hello on UART and network; the data partition made at the first start and kept.
-. "$(dirname "$0")/../machine/unit.bash"
+. "$(dirname "$0")/unit.bash"
 peer=$build/tests/integration/station_peer
 make -s -C "$repo" "${peer#"$repo"/}" || exit 2
 "$peer" keys "$work/keys" || exit 2

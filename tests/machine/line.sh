@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The line with real boots: two machines powered, flashed into slot b, restarted by U-Boot, given an
 # identity, tested, locked and labelled; then a power cut, and what they are afterwards.
-source "$(dirname "$0")/../machine/unit.bash"
+source "$(dirname "$0")/unit.bash"
 
 line_start 2 || exit 1
 identities_import 3 >/dev/null || exit 1
