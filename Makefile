@@ -94,7 +94,7 @@ STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm $($(CROSS)_LIBS
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
-.PHONY: all demo test check bench fuzz soak image install format arrows clean help FORCE
+.PHONY: all demo test check suites bench fuzz soak image install format arrows clean help FORCE
 # Objects of tests, which rules alone lead to, are kept. Not all: what is secondary is not made while
 # its library is newer, so that a new source would not get in.
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(shell find tests -name '*.c' 2>/dev/null))
@@ -160,13 +160,14 @@ UNIT_TESTS := $(filter $(addprefix $(BUILD)/tests/unit/,$(THREADED)),$(UNIT_TEST
 endif
 # `make check CROSS=mipsel LEFT_OUT=` runs them all the same.
 ifdef CROSS
-LEFT_OUT     := $(addprefix firmware/hal/emulator/,test_audio test_camera test_picture)
-LEFT_OUT_WHY := emulated floating point is too slow for its pictures and real-time sound
+LEFT_OUT     := $(addprefix firmware/hal/emulator/test_,audio camera picture radio)
+LEFT_OUT_WHY := emulated floating point is too slow for its pictures, sound and air in real time
 UNIT_TESTS   := $(filter-out $(addprefix $(BUILD)/tests/unit/,$(LEFT_OUT)),$(UNIT_TESTS))
 endif
 FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
-PEERS      := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c tests/machine/*.c))
+# stub_kernel.c is for the machine: stub.bash compiles it.
+PEERS      := $(filter-out %/stub_kernel,$(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c tests/machine/*.c)))
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
 	@mkdir -p $(@D)
@@ -176,6 +177,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
 # A program of several files: the units that tests/machine/usb_*.sh plays on USB.
 $(BUILD)/tests/machine/usb_gadget: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/machine/usb/*.c))
 
+# What the suites of tests/integration and tests/machine start.
+suites: all $(PEERS)
+
 check: $(UNIT_TESTS) arrows ## unit tests, under a minute
 	@for t in $(LEFT_OUT); do echo "  left out: $$t ($(LEFT_OUT_WHY))"; done
 	@tests/run $(UNIT_TESTS)
@@ -184,7 +188,7 @@ test: ## everything, from nothing; the last line counts
 	@.ci/install build run test cross
 	@tests/all
 
-soak: ## the long proofs: whole machines through the line, every way back into a locked one
+soak: ## the long proofs, each with its seed; their summaries are in docs/evidence
 	@.ci/install build run test cross
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@$(MAKE) --no-print-directory image BOARD=qemu-virt

@@ -18,7 +18,7 @@ static const char usage[] =
     "       [--seed N] [--pty [--baud N]] [--board NAME] [--bundle FILE]\n"
     "       [--machine [--flash FILE]]\n"
     "       takt bench machine --dir D [--flash FILE] [--chip-id HEX] [--port N] [--tftp DIR]\n"
-    "       [-- ARGUMENT...]\n"
+    "       [--record NAME] [-- ARGUMENT...]\n"
     "       takt bench defects";
 
 static void help(void)
@@ -41,7 +41,8 @@ static void help(void)
         "                       beside its flash image, with bundle.pem, its key)\n\n"
         "takt bench machine is one such machine alone, with power, until it or what started it is\n"
         "killed: flash.img, card.img, uart.log, uart.sock and qmp.sock are in D, what its\n"
-        "network offers by TFTP in --tftp, and what follows -- goes to QEMU.\n",
+        "network offers by TFTP in --tftp, every write to its flash in D's file --record (as\n"
+        "dm-log-writes), and what follows -- goes to QEMU.\n",
         usage, BENCH_UNITS_MAX);
 }
 
@@ -131,6 +132,9 @@ static int take_option(int option, char *value, struct options *o)
         return 0;
     case 't':
         o->machine.tftp = value;
+        return 0;
+    case 'R':
+        o->machine.record = value;
         return 0;
     case 'P':
         if (take_number(value, 65535, &n) < 0 || n < 1)
@@ -230,15 +234,23 @@ static int up(struct options *o)
 
 int cli_bench(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"units", required_argument, NULL, 'u'},  {"dir", required_argument, NULL, 'd'},
-        {"defect", required_argument, NULL, 'x'}, {"random-defects", required_argument, NULL, 'r'},
-        {"seed", required_argument, NULL, 's'},   {"pty", no_argument, NULL, 'p'},
-        {"baud", required_argument, NULL, 'b'},   {"board", required_argument, NULL, 'o'},
-        {"bundle", required_argument, NULL, 'f'}, {"machine", no_argument, NULL, 'm'},
-        {"flash", required_argument, NULL, 'F'},  {"chip-id", required_argument, NULL, 'c'},
-        {"port", required_argument, NULL, 'P'},   {"tftp", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"units", required_argument, NULL, 'u'},
+                                            {"dir", required_argument, NULL, 'd'},
+                                            {"defect", required_argument, NULL, 'x'},
+                                            {"random-defects", required_argument, NULL, 'r'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"pty", no_argument, NULL, 'p'},
+                                            {"baud", required_argument, NULL, 'b'},
+                                            {"board", required_argument, NULL, 'o'},
+                                            {"bundle", required_argument, NULL, 'f'},
+                                            {"machine", no_argument, NULL, 'm'},
+                                            {"flash", required_argument, NULL, 'F'},
+                                            {"chip-id", required_argument, NULL, 'c'},
+                                            {"port", required_argument, NULL, 'P'},
+                                            {"tftp", required_argument, NULL, 't'},
+                                            {"record", required_argument, NULL, 'R'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct options o = {.config = {.seed = 1, .stop_fd = -1}, .machine = {.chip_id = "1"}};
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {

@@ -5,45 +5,37 @@ source "$(dirname "${BASH_SOURCE[0]}")/../integration/suite.bash"
 image=${IMAGE:-$build/image/qemu-virt}
 board_file=$repo/firmware/boards/qemu-virt.json
 slots_peer=$build/tests/machine/slots_peer
-bare_pid= bare_flash=
+bare_pid= bare_typist= bare_flash=
 
 # A flash as the programmer leaves it.
 bare_new() {
-    bare_flash=$work/flash.img bare_log=$work/uart.log
-    cp "${1:-$image/flash.img}" "$bare_flash" && : >"$bare_log"
+    bare_dir=$work/bare bare_flash=$work/bare/flash.img bare_log=$work/bare/uart.log
+    mkdir -p "$bare_dir" && cp --reflink=auto --sparse=always "${1:-$image/flash.img}" "$bare_flash" &&
+        : >"$bare_log"
 }
 
-# Each bank a window of the one file: QEMU's locks would take the second for another writer.
-bare_bank() { # NUMBER FILE-OR-NODE...
-    echo "driver=raw,node-name=bank$1,offset=$(($1 * 67108864)),size=67108864,$2"
-}
-
-# Power on; the UART goes to $bare_log (each start adds to it), what bare_send sends comes in. With
-# $bare_record set to a file, QEMU's blklogwrites records each write to the flash there.
-bare_on() { # [qemu option...]
-    local under=file.driver=file,file.filename=$bare_flash,file.locking=off record=()
-    if [ -n "${bare_record:-}" ]; then
-        : >"$bare_record"
-        record=(-blockdev "driver=blklogwrites,node-name=recorded,log-super-update-interval=1,file.driver=file,file.filename=$bare_flash,file.locking=off,log.driver=file,log.filename=$bare_record")
-        under=file=recorded
-    fi
+# Power on; the UART goes to $bare_log (each start adds to it), what bare_send sends comes in.
+# --record NAME: each write to the flash, in $bare_dir; --port N: the agent's.
+bare_on() { # [option of takt bench machine...]
+    rm -f "$bare_dir/uart.sock"
     [ -p "$work/uart.in" ] || mkfifo "$work/uart.in"
-    qemu-system-arm -machine virt -cpu cortex-a7 -m 128 -display none -monitor none -serial stdio \
-        "${record[@]}" -blockdev "$(bare_bank 0 "$under")" -blockdev "$(bare_bank 1 "$under")" \
-        -machine pflash0=bank0,pflash1=bank1 \
-        -fw_cfg name=opt/takt/chip_id,string=c0ffee0123456789c0ffee0123456789 "$@" \
-        <"$work/uart.in" >>"$bare_log" 2>"$work/qemu.log" &
+    "$takt" bench machine --dir "$bare_dir" --chip-id c0ffee0123456789c0ffee0123456789 "$@" \
+        2>"$work/qemu.log" &
     bare_pid=$!
+    until_true 10 test -S "$bare_dir/uart.sock" || { cat "$work/qemu.log"; return 1; }
+    # It reads as well: QEMU holds the unit up when nobody takes what a connected line prints.
+    socat - "UNIX-CONNECT:$bare_dir/uart.sock" <"$work/uart.in" >/dev/null 2>>"$work/qemu.log" &
+    bare_typist=$!
     exec 8>"$work/uart.in"
 }
 
 # Power off, from one moment to the next.
 bare_off() {
     [ -n "$bare_pid" ] || return 0
-    kill -KILL "$bare_pid" 2>/dev/null
-    wait "$bare_pid" 2>/dev/null
+    kill -KILL "$bare_pid" "$bare_typist" 2>/dev/null
+    wait "$bare_pid" "$bare_typist" 2>/dev/null
     exec 8>&-
-    bare_pid=
+    bare_pid= bare_typist=
 }
 
 bare_send() { printf '%b' "$1" >&8; }

@@ -47,7 +47,7 @@ really_starts() { # OPERATION
 trial_is_recorded() {
     local rc=0
     bare_new "$work/updated.img" || return 1
-    bare_record=$work/writes.log bare_on
+    bare_on --record writes.log
     until_true 180 bare_said 'STUB 1 .*did not prove itself' || rc=1
     bare_off
     starts_of_trial=$(grep -ac '^STUB 2' "$bare_log")
@@ -56,12 +56,12 @@ trial_is_recorded() {
 
 trial_cut_everywhere() {
     bare_new "$work/updated.img" &&
-        writes=$(flash_peer cuts "$work/writes.log" 0 "${bundles[@]}") && [ "$writes" -ge 16 ]
+        writes=$(flash_peer cuts "$bare_dir/writes.log" 0 "${bundles[@]}") && [ "$writes" -ge 16 ]
 }
 
 trial_really_starts() { # WRITES
     local next
-    bare_new "$work/updated.img" && flash_peer replay "$work/writes.log" 0 "$1" &&
+    bare_new "$work/updated.img" && flash_peer replay "$bare_dir/writes.log" 0 "$1" &&
         next=$(flash_peer bootable "${bundles[@]}") && bare_on &&
         bare_says "STUB ${next:4:1} .*takt.slot=${next:0:1}" 120
     local rc=$?

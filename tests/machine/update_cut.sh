@@ -13,7 +13,7 @@ make -s -C "$repo" "${peer#"$repo"/}" && "$peer" keys "$keys" || exit 2
 port=$((20000 + RANDOM % 12000))
 call() { timeout 300 "$peer" call "tcp://127.0.0.1:$port" "$keys" "$@"; }
 answers() { call hello >/dev/null 2>&1; }
-power_on() { bare_on -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$port-:7100" -device virtio-net-pci,netdev=net,romfile=; }
+power_on() { bare_on --port "$port" "$@"; }
 
 # The line's unit: credentials, identity, 0.1 in slot a, something else in b; and a newer bundle.
 prepare() {
@@ -47,7 +47,7 @@ head_of() { # the signed manifest: header, manifest, signature
 }
 
 updated() {
-    bare_record=$work/writes.log power_on && until_true 120 answers &&
+    power_on --record writes.log && until_true 120 answers &&
         head_of "$work/next.takt" >"$work/manifest" && call flash.begin manifest="$work/manifest" &&
         call flash.write '{"image":"kernel"}' data="$image/kernel" &&
         call flash.write '{"image":"rootfs"}' data="$image/rootfs" &&
@@ -60,11 +60,11 @@ on_trial_and_committed() {
 }
 cut_everywhere() {
     cp "$work/before.img" "$bare_flash" &&
-        writes=$(flash_peer cuts "$work/writes.log" 0 "${bundles[@]}") && [ "$writes" -ge 1000 ]
+        writes=$(flash_peer cuts "$bare_dir/writes.log" 0 "${bundles[@]}") && [ "$writes" -ge 1000 ]
 }
 really_starts() { # WRITES
     local next rc
-    bare_new "$work/before.img" && flash_peer replay "$work/writes.log" 0 "$1" &&
+    bare_new "$work/before.img" && flash_peer replay "$bare_dir/writes.log" 0 "$1" &&
         next=$(flash_peer bootable "${bundles[@]}") && power_on &&
         bare_says "boot: slot ${next:0:1}" 120 && until_true 120 answers
     rc=$?
