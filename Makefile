@@ -67,7 +67,7 @@ steps_DIRS        := station/steps
 engine_DIRS       := station/engine
 console_DIRS      := station/console
 cli_DIRS          := station/cli
-firmware_DIRS     := firmware/camd firmware/factory firmware/media firmware/update firmware/hal \
+firmware_DIRS     := firmware/camd firmware/cast firmware/factory firmware/media firmware/update firmware/hal \
                      firmware/hal/emulator firmware/hal/linux
 
 STATION   := $(if $(CROSS),,cli console engine steps plan flash measure fixtures provisioning reports)
@@ -81,8 +81,8 @@ STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl l
 
 CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \
                 $(wildcard station/console/po/*.po))
-PROGRAMS := $(if $(CROSS),,$(BUILD)/takt $(BUILD)/taktd) $(BUILD)/camd
-MAINS    := station/cli/takt.c station/engine/taktd.c firmware/camd/camd.c
+PROGRAMS := $(if $(CROSS),,$(BUILD)/takt $(BUILD)/taktd) $(BUILD)/camd $(BUILD)/castflash
+MAINS    := station/cli/takt.c station/engine/taktd.c firmware/camd/camd.c firmware/cast/castflash.c
 
 ifdef CROSS
 STATION_PKGS := $(FIRMWARE_PKGS)
@@ -142,6 +142,10 @@ $(BUILD)/taktd: $(BUILD)/station/engine/taktd.o $(STATION_LIBS) $(BUILD)/version
 	@echo "  link  $@"
 	@$(CC) $(LDFLAGS) -pthread -o $@ $^ $(STATION_LDLIBS)
 $(BUILD)/camd: $(BUILD)/firmware/camd/camd.o $(FIRMWARE_LIBS) $(BUILD)/version.o
+	@echo "  link  $@"
+	@$(CC) $(LDFLAGS) -pthread -Wl,--gc-sections -o $@ $^ $(FIRMWARE_LDLIBS)
+
+$(BUILD)/castflash: $(BUILD)/firmware/cast/castflash.o $(FIRMWARE_LIBS) $(BUILD)/version.o
 	@echo "  link  $@"
 	@$(CC) $(LDFLAGS) -pthread -Wl,--gc-sections -o $@ $^ $(FIRMWARE_LDLIBS)
 

@@ -8,8 +8,8 @@
 
 #include "firmware/hal/hal.h"
 
-/* What U-Boot calls CONFIG_ENV_SIZE. No more than QEMU's flash takes from U-Boot's driver behind the
- * start of one of its sectors; ours are some 400 bytes. */
+/* What U-Boot calls CONFIG_ENV_SIZE. No more than QEMU's flash takes from U-Boot's driver behind
+ * the start of one of its sectors; ours are some 400 bytes. */
 enum { ENVIRONMENT_BYTES = 0x1000 };
 
 struct environment {

@@ -3,11 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/base/digest.h"
-
-/* What the flash holds is looked at in pieces of this: a second chunk in memory would be dear.
- * Whole pages of every part, so that no page is read twice. */
-enum { PIECE_BYTES = 16384 };
+#include "firmware/update/chunk.h"
 
 struct writer {
     struct writer_config config;
@@ -23,13 +19,8 @@ struct writer {
     struct writer_counts counts;
 
     uint8_t *incoming; /* a chunk that came */
-    uint8_t present[PIECE_BYTES];
+    uint8_t present[CHUNK_PIECE];
 };
-
-static bool is_blank(const uint8_t *data, size_t size)
-{
-    return size == 0 || (data[0] == 0xff && memcmp(data, data + 1, size - 1) == 0);
-}
 
 /* Everything about the manifest that this unit must agree with. */
 static int check_manifest(const struct writer *w, struct error *err)
@@ -142,64 +133,25 @@ int writer_image_begin(struct writer *w, const char *image, uint64_t bytes, stru
     return 0;
 }
 
-/* Programs what is not erased flash anyway, in runs of whole pages; the last page is filled up. */
-static int program(struct writer *w, uint64_t offset, size_t size, struct error *err)
+static struct chunk_place place_of(const struct writer *w, const char *partition, uint64_t offset,
+                                   size_t bytes)
 {
-    const struct hal *h = w->config.hal;
-    const size_t page = w->config.board->page_bytes;
-    const size_t padded = (size + page - 1) / page * page;
-    memset(w->incoming + size, 0xff, padded - size);
-    int rc = 0;
-    for (size_t at = 0; at < padded && !rc;) {
-        size_t run = 0;
-        while (at + run < padded && !is_blank(w->incoming + at + run, page))
-            run += page;
-        if (run)
-            rc = h->flash->program(h->flash_state, w->partition->name, offset + at,
-                                   w->incoming + at, run, err);
-        at += run ? run : page;
-        w->counts.written_bytes += run;
-    }
-    return rc;
-}
-
-/* Holds what lies in the flash at `offset` against the chunk that came: are its bytes there
- * already? Are the `span` bytes that would be erased for it blank? */
-static int look_at_flash(struct writer *w, uint64_t offset, size_t span, bool *is_there,
-                         bool *is_erased, struct error *err)
-{
-    const struct hal *h = w->config.hal;
-    const size_t size = w->filled;
-    *is_there = *is_erased = true;
-    for (size_t at = 0; at < span && (*is_there || *is_erased); at += PIECE_BYTES) {
-        size_t n = span - at < PIECE_BYTES ? span - at : PIECE_BYTES;
-        size_t mine = at >= size ? 0 : size - at < n ? size - at : n;
-        int rc =
-            h->flash->read(h->flash_state, w->partition->name, offset + at, w->present, n, err);
-        if (rc)
-            return rc;
-        *is_there = *is_there && memcmp(w->present, w->incoming + at, mine) == 0;
-        *is_erased = *is_erased && is_blank(w->present, n);
-    }
-    return 0;
+    return (struct chunk_place){w->config.hal, w->config.board, partition, offset, bytes};
 }
 
 static int write_chunk(struct writer *w, struct error *err)
 {
-    const struct hal *h = w->config.hal;
-    const uint32_t erase_bytes = w->config.board->erase_bytes;
-    const uint64_t offset = (uint64_t)w->chunk * w->image->chunk_bytes;
-    const size_t size = w->filled;
-    const size_t span = (size + erase_bytes - 1) / erase_bytes * erase_bytes;
+    const struct chunk_place place =
+        place_of(w, w->partition->name, (uint64_t)w->chunk * w->image->chunk_bytes, w->filled);
     uint8_t hash[DIGEST_BYTES];
     bool is_there = false, is_erased = false;
-    int rc = digest_bytes(w->incoming, size, hash);
+    int rc = digest_bytes(w->incoming, w->filled, hash);
     if (!rc && memcmp(hash, w->image->chunk_sha256[w->chunk], sizeof hash) != 0)
         return error_set(err, ERROR_MISMATCH,
                          "image '%s': chunk %zu is not the one the manifest was signed for",
                          w->image->name, w->chunk);
     if (!rc)
-        rc = look_at_flash(w, offset, span, &is_there, &is_erased, err);
+        rc = chunk_look(&place, w->incoming, w->present, &is_there, &is_erased, err);
     if (!rc && is_there) {
         w->counts.skipped_chunks++;
         return 0;
@@ -208,9 +160,9 @@ static int write_chunk(struct writer *w, struct error *err)
         rc = slots_overwrite(w->config.slots, w->slot, err);
     /* Parts ship blank, and erasing takes longer than reading: most of a first flashing's time. */
     if (!rc && !is_erased)
-        rc = h->flash->erase(h->flash_state, w->partition->name, offset, span, err);
+        rc = chunk_erase(&place, err);
     if (!rc)
-        rc = program(w, offset, size, err);
+        rc = chunk_program(&place, w->incoming, &w->counts.written_bytes, err);
     return rc;
 }
 
@@ -258,7 +210,6 @@ int writer_image_end(struct writer *w, struct writer_counts *out, struct error *
 int writer_verify(struct writer *w, const char *image, bool (*stop)(void *context), void *context,
                   uint8_t sha256[DIGEST_BYTES], struct error *err)
 {
-    const struct hal *h = w->config.hal;
     const struct bundle_image *found;
     int rc = find_image(w, image, &found, err);
     if (rc)
@@ -267,14 +218,14 @@ int writer_verify(struct writer *w, const char *image, bool (*stop)(void *contex
     struct digest *d = digest_start();
     if (!d)
         return error_set(err, ERROR_MEMORY, "image '%s': out of memory", image);
-    for (uint64_t at = 0; at < found->bytes && !rc; at += PIECE_BYTES) {
-        size_t size = found->bytes - at < PIECE_BYTES ? (size_t)(found->bytes - at) : PIECE_BYTES;
+    for (uint64_t at = 0; at < found->bytes && !rc; at += CHUNK_PIECE) {
+        const uint64_t left = found->bytes - at;
+        const struct chunk_place piece =
+            place_of(w, p->name, at, left < CHUNK_PIECE ? (size_t)left : CHUNK_PIECE);
         if (stop && stop(context))
             rc = error_set(err, ERROR_CANCELLED, "image '%s': verifying was taken back", image);
         if (!rc)
-            rc = h->flash->read(h->flash_state, p->name, at, w->present, size, err);
-        if (!rc)
-            rc = digest_update(d, w->present, size);
+            rc = chunk_digest(&piece, w->present, d, err);
     }
     digest_finish(d, rc ? NULL : sha256);
     if (!rc && memcmp(sha256, found->sha256, DIGEST_BYTES) != 0)

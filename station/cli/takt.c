@@ -26,6 +26,7 @@ static const struct {
     {"station", cli_station, "what taktd is doing; stopping it"},
     {"stats", cli_stats, "statistics of a table: capability, control charts, gage R&R"},
     {"store", cli_store, "check, back up, archive and recover a station's store"},
+    {"tftp", cli_tftp, "files for boot loaders, to a rack of units at once"},
     {"trace", cli_trace, "what touched a unit; which units a bad batch touched"},
     {NULL, NULL, NULL},
 };

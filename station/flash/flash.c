@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/formats/chunk_order.h"
 
 enum { SHOW_EVERY_MS = 100 };
 
@@ -44,49 +45,19 @@ int flash_fail(struct error *err, enum flash_trouble trouble, const char *format
 
 /* ---- pieces ------------------------------------------------------------------------------- */
 
-static bool is_boot(const char *partition)
-{
-    return strcmp(partition, "boot") == 0 || strcmp(partition, "loader") == 0 ||
-           strcmp(partition, "script") == 0;
-}
-
-static int find_piece(const struct board *board, const struct bundle_image *image, char slot,
-                      struct flash_piece *out, struct error *err)
-{
-    const struct board_partition *p = board_partition(board, image->name, slot);
-    if (!p)
-        p = board_partition(board, image->name, 0);
-    if (!p)
-        return error_set(err, ERROR_INPUT, "image '%s': board %s has no partition for it",
-                         image->name, board->name);
-    if (image->bytes > p->size_bytes)
-        return error_set(err, ERROR_INPUT, "image '%s' has %llu bytes, partition %s %llu",
-                         image->name, (unsigned long long)image->bytes, p->name,
-                         (unsigned long long)p->size_bytes);
-    *out = (struct flash_piece){.image = image, .partition = p, .boot = is_boot(p->name)};
-    return 0;
-}
-
 int flash_pieces(const struct board *board, const struct bundle_manifest *manifest, char slot,
                  struct flash_piece out[BUNDLE_IMAGES_MAX], size_t *count, struct error *err)
 {
-    struct flash_piece piece;
     *count = 0;
-    for (int boot = 0; boot < 2; boot++)
+    /* The very first bytes the unit starts with come behind all else of the boot area. */
+    for (int rank = 0; rank <= 2; rank++)
         for (size_t i = 0; i < manifest->image_count; i++) {
-            const int rc = find_piece(board, &manifest->images[i], slot, &piece, err);
+            struct flash_piece piece = {.image = &manifest->images[i], .boot = rank > 0};
+            const int rc = chunk_order_place(board, piece.image, slot, &piece.partition, err);
             if (rc)
                 return rc;
-            if (piece.boot == (boot != 0))
+            if (chunk_order_rank(piece.partition->name) == rank)
                 out[(*count)++] = piece;
-        }
-    /* The very first bytes the unit starts with come behind all else of the boot area. */
-    for (size_t i = 0; i + 1 < *count; i++)
-        if (strcmp(out[i].partition->name, "boot") == 0) {
-            piece = out[i];
-            memmove(&out[i], &out[i + 1], (*count - i - 1) * sizeof out[0]);
-            out[*count - 1] = piece;
-            break;
         }
     return 0;
 }

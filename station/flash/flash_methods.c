@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "station/flash/network/network.h"
 #include "station/flash/usb/usb_flash.h"
 
 const struct flash_method *const flash_methods[] = {
+    &network_method,
     &usb_flash_method,
     NULL,
 };

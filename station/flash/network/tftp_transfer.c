@@ -183,6 +183,7 @@ static void moved(struct tftp_transfer *t, int64_t now_us)
 {
     t->moved_us = now_us;
     t->doublings = 0;
+    t->alone = false;
     t->deadline_us = now_us + again_us(t);
 }
 
@@ -311,6 +312,7 @@ static void timed_out(struct tftp_transfer *t)
         t->timed_block = NONE;
     } else {
         go_back(t);
+        t->alone = !t->alone;
     }
 }
 
@@ -339,7 +341,7 @@ bool tftp_transfer_next(struct tftp_transfer *t, int64_t now_us, struct tftp_pac
         t->deadline_us = now_us + again_us(t);
         return true;
     }
-    if (t->next > t->blocks || t->next > t->acked + window(t))
+    if (t->next > t->blocks || t->next > t->acked + (t->alone ? 1 : window(t)))
         return false;
     data_packet(t, t->next, out);
     if (t->next <= t->sent) {

@@ -7,7 +7,9 @@
  * What is not acknowledged is sent again after a time learnt from this client's own answers (RFC
  * 6298's estimate, 20 ms to 1 s), far below the 5 s after which U-Boot would ask. A duplicate
  * acknowledgement alone never sends a block again (RFC 1123, 4.2.3.1: the Sorcerer's Apprentice);
- * within a window it does so once for each place a client is stuck at. */
+ * within a window it does so once for each place a client is stuck at. When nothing comes back, one
+ * block goes out alone first: a client that was only slow has the window in its ring still, and one
+ * that is ahead says so. */
 #ifndef TAKT_STATION_FLASH_NETWORK_TFTP_TRANSFER_H
 #define TAKT_STATION_FLASH_NETWORK_TFTP_TRANSFER_H
 
@@ -20,7 +22,7 @@
 enum {
     TFTP_NAME_MAX = 128,
     TFTP_BLOCK_MAX = 65464, /* RFC 2348 */
-    TFTP_WINDOW_MAX = 64,   /* of the 65535 that RFC 7440 allows: what a client's rings can take */
+    TFTP_WINDOW_MAX = 16,   /* of the 65535 that RFC 7440 allows: boot loaders' rings are small */
     TFTP_HEAD_MAX = 160,    /* of a packet that is not file data */
     TFTP_GIVE_UP_US = 30 * 1000 * 1000, /* without anything new: the client is gone */
 };
@@ -71,6 +73,7 @@ struct tftp_transfer {
     int64_t timed_us, deadline_us, moved_us;
     int64_t round_trip_us, deviation_us; /* 0 = not known yet */
     unsigned doublings;
+    bool alone; /* one block is tried before the window */
 };
 
 /* One packet: `head`, and behind it the file's bytes from `offset`. */
