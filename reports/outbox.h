@@ -41,6 +41,11 @@ int outbox_retry(struct store *s, int64_t id, struct error *err);
  *  "parked": [{"message","destination","run","serial","reason"}]} */
 int outbox_list(struct store *reader, cJSON **out, struct error *err);
 
+/* What is not settled, of the station file's destinations: [{"name","waiting","parked","reason"}],
+ * reason "" unless the first one that waits met trouble. Costs by what waits, not by what was sent.
+ */
+int outbox_unsettled(struct store *s, cJSON **out, struct error *err);
+
 /* The pause before attempt n+1 (n from 1): doubling from `first_ms` to `longest_ms`, and of that
  * between one half and all, as `random` (0 to 2^64-1) says. */
 int64_t outbox_pause_ms(int attempt, int64_t first_ms, int64_t longest_ms, uint64_t random);

@@ -136,35 +136,21 @@ static void add_text(cJSON *object, const char *name, const char *text)
     buffer_free(&b);
 }
 
-static int list_destinations(struct store *s, cJSON *out, struct error *err)
+/* Each row as an object made by `add`, at the end of `out`. */
+static int list_rows(struct store *s, const char *sql,
+                     void (*add)(const struct store_engine *e, struct store_statement *st,
+                                 cJSON *row),
+                     cJSON *out, struct error *err)
 {
     const struct store_engine *e = s->engine;
     struct store_statement *st = NULL;
-    int rc = e->prepare(s->connection,
-                        "SELECT d.name, d.connector, d.active,"
-                        " (SELECT count(*) FROM outbox WHERE destination=d.id AND state=0),"
-                        " (SELECT count(*) FROM outbox WHERE destination=d.id AND state=1),"
-                        " (SELECT count(*) FROM outbox WHERE destination=d.id AND state=2),"
-                        " o.queued_ms, o.attempts, o.reason FROM destination d LEFT JOIN outbox o"
-                        " ON o.id=(SELECT min(id) FROM outbox WHERE destination=d.id AND state=0)"
-                        " ORDER BY d.id",
-                        &st, err);
+    int rc = e->prepare(s->connection, sql, &st, err);
     if (!rc)
         rc = e->start(st, NULL, 0, err);
     while (!rc && (rc = e->next(st, err)) == 1) {
         cJSON *row = cJSON_CreateObject();
         rc = 0;
-        add_text(row, "name", e->text(st, 0));
-        add_text(row, "connector", e->text(st, 1));
-        cJSON_AddBoolToObject(row, "active", e->integer(st, 2) != 0);
-        cJSON_AddNumberToObject(row, "waiting", (double)e->integer(st, 3));
-        cJSON_AddNumberToObject(row, "sent", (double)e->integer(st, 4));
-        cJSON_AddNumberToObject(row, "parked", (double)e->integer(st, 5));
-        if (!e->null(st, 6)) {
-            cJSON_AddNumberToObject(row, "oldest_ms", (double)e->integer(st, 6));
-            cJSON_AddNumberToObject(row, "attempts", (double)e->integer(st, 7));
-            add_text(row, "reason", e->text(st, 8));
-        }
+        add(e, st, row);
         cJSON_AddItemToArray(out, row);
     }
     if (st)
@@ -172,29 +158,56 @@ static int list_destinations(struct store *s, cJSON *out, struct error *err)
     return rc;
 }
 
-static int list_parked(struct store *s, cJSON *out, struct error *err)
+static void add_destination(const struct store_engine *e, struct store_statement *st, cJSON *row)
 {
-    const struct store_engine *e = s->engine;
-    struct store_statement *st = NULL;
-    int rc = e->prepare(s->connection,
-                        "SELECT o.id, d.name, o.run, r.serial, o.reason FROM outbox o JOIN"
-                        " destination d ON d.id=o.destination JOIN run r ON r.id=o.run"
-                        " WHERE o.state=2 ORDER BY o.id LIMIT 1000",
-                        &st, err);
-    if (!rc)
-        rc = e->start(st, NULL, 0, err);
-    while (!rc && (rc = e->next(st, err)) == 1) {
-        cJSON *row = cJSON_CreateObject();
-        rc = 0;
-        cJSON_AddNumberToObject(row, "message", (double)e->integer(st, 0));
-        add_text(row, "destination", e->text(st, 1));
-        cJSON_AddNumberToObject(row, "run", (double)e->integer(st, 2));
-        add_text(row, "serial", e->text(st, 3));
-        add_text(row, "reason", e->text(st, 4));
-        cJSON_AddItemToArray(out, row);
+    add_text(row, "name", e->text(st, 0));
+    add_text(row, "connector", e->text(st, 1));
+    cJSON_AddBoolToObject(row, "active", e->integer(st, 2) != 0);
+    cJSON_AddNumberToObject(row, "waiting", (double)e->integer(st, 3));
+    cJSON_AddNumberToObject(row, "sent", (double)e->integer(st, 4));
+    cJSON_AddNumberToObject(row, "parked", (double)e->integer(st, 5));
+    if (!e->null(st, 6)) {
+        cJSON_AddNumberToObject(row, "oldest_ms", (double)e->integer(st, 6));
+        cJSON_AddNumberToObject(row, "attempts", (double)e->integer(st, 7));
+        add_text(row, "reason", e->text(st, 8));
     }
-    if (st)
-        e->release(st);
+}
+
+static void add_parked(const struct store_engine *e, struct store_statement *st, cJSON *row)
+{
+    cJSON_AddNumberToObject(row, "message", (double)e->integer(st, 0));
+    add_text(row, "destination", e->text(st, 1));
+    cJSON_AddNumberToObject(row, "run", (double)e->integer(st, 2));
+    add_text(row, "serial", e->text(st, 3));
+    add_text(row, "reason", e->text(st, 4));
+}
+
+static void add_unsettled(const struct store_engine *e, struct store_statement *st, cJSON *row)
+{
+    add_text(row, "name", e->text(st, 0));
+    cJSON_AddNumberToObject(row, "waiting", (double)e->integer(st, 1));
+    cJSON_AddNumberToObject(row, "parked", (double)e->integer(st, 2));
+    add_text(row, "reason", e->text(st, 3));
+}
+
+#define OF_STATE(n) "(SELECT count(*) FROM outbox WHERE destination=d.id AND state=" #n ")"
+#define FIRST_WAITING                                                                              \
+    "LEFT JOIN outbox o ON o.id=(SELECT min(id) FROM outbox WHERE destination=d.id AND state=0)"
+
+int outbox_unsettled(struct store *s, cJSON **out, struct error *err)
+{
+    cJSON *list = cJSON_CreateArray();
+    int rc =
+        list ? list_rows(s,
+                         "SELECT d.name, " OF_STATE(0) ", " OF_STATE(
+                             2) ", o.reason FROM"
+                                " destination d " FIRST_WAITING " WHERE d.active=1 ORDER BY d.id",
+                         add_unsettled, list, err)
+             : error_set(err, ERROR_MEMORY, "listing the outbox: out of memory");
+    if (rc)
+        cJSON_Delete(list);
+    else
+        *out = list;
     return rc;
 }
 
@@ -203,10 +216,20 @@ int outbox_list(struct store *reader, cJSON **out, struct error *err)
     cJSON *object = cJSON_CreateObject();
     cJSON *all = cJSON_AddArrayToObject(object, "destinations");
     cJSON *parked = cJSON_AddArrayToObject(object, "parked");
-    int rc = all && parked ? list_destinations(reader, all, err)
-                           : error_set(err, ERROR_MEMORY, "listing the outbox: out of memory");
+    int rc =
+        all && parked
+            ? list_rows(reader,
+                        "SELECT d.name, d.connector, d.active, " OF_STATE(0) ", " OF_STATE(
+                            1) ", " OF_STATE(2) ", o.queued_ms, o.attempts, o.reason FROM"
+                                                " destination d " FIRST_WAITING " ORDER BY d.id",
+                        add_destination, all, err)
+            : error_set(err, ERROR_MEMORY, "listing the outbox: out of memory");
     if (!rc)
-        rc = list_parked(reader, parked, err);
+        rc = list_rows(reader,
+                       "SELECT o.id, d.name, o.run, r.serial, o.reason FROM outbox o JOIN"
+                       " destination d ON d.id=o.destination JOIN run r ON r.id=o.run"
+                       " WHERE o.state=2 ORDER BY o.id LIMIT 1000",
+                       add_parked, parked, err);
     if (rc)
         cJSON_Delete(object);
     else

@@ -70,6 +70,12 @@ int cli_bad_option(const char *command, int answer, char **argv, const struct op
     return cli_usage("takt %s: unknown option '--%s', see takt %s --help", command, word, command);
 }
 
+void cli_print_words(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
 const char *cli_operator_name(void)
 {
     const char *name = getenv("USER");

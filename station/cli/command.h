@@ -29,6 +29,9 @@ int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * value, ':'. Needs an option string that begins with ':'. */
 int cli_bad_option(const char *command, int answer, char **argv, const struct option *options);
 
+/* Words of a unit, a server or a person, on stdout: they must not steer the terminal. */
+void cli_print_words(const char *text);
+
 /* Who sits there, for records: the account of this machine. */
 const char *cli_operator_name(void);
 

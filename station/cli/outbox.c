@@ -19,13 +19,6 @@ static const char usage[] =
 
 enum { CALL_MS = 5000 };
 
-/* A server's own words must not steer the terminal. */
-static void print_words(const char *text)
-{
-    for (; *text; text++)
-        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
-}
-
 static void print_list(const cJSON *list)
 {
     const cJSON *row;
@@ -42,7 +35,7 @@ static void print_list(const cJSON *list)
             printf("; the first since %s, tried %.0f times", when, json_number(row, "attempts", 0));
             if (*json_string(row, "reason", "")) {
                 printf(": ");
-                print_words(json_string(row, "reason", ""));
+                cli_print_words(json_string(row, "reason", ""));
             }
         }
         printf("\n");
@@ -51,9 +44,9 @@ static void print_list(const cJSON *list)
     {
         printf("  parked %.0f, for %s, run %.0f, serial ", json_number(row, "message", 0),
                json_string(row, "destination", ""), json_number(row, "run", 0));
-        print_words(json_string(row, "serial", ""));
+        cli_print_words(json_string(row, "serial", ""));
         printf(": ");
-        print_words(json_string(row, "reason", ""));
+        cli_print_words(json_string(row, "reason", ""));
         printf("\n");
     }
 }

@@ -20,7 +20,7 @@ static void print_status(const cJSON *status)
     printf("station %s, taktd %s, pid %d%s%s\n", json_string(status, "station", "?"),
            json_string(status, "version", "?"), (int)json_number(status, "pid", 0),
            paused[0] ? "; paused: " : "", paused);
-    const cJSON *slot;
+    const cJSON *slot, *destination;
     cJSON_ArrayForEach(slot, cJSON_GetObjectItemCaseSensitive(status, "slots"))
     {
         printf("  slot %-2d %-9s %s", (int)json_number(slot, "slot", 0),
@@ -28,6 +28,15 @@ static void print_status(const cJSON *status)
         if (cJSON_GetObjectItemCaseSensitive(slot, "step"))
             printf("%s %s %d/%d", json_string(slot, "serial", ""), json_string(slot, "step", ""),
                    (int)json_number(slot, "index", 0) + 1, (int)json_number(slot, "count", 0));
+        printf("\n");
+    }
+    cJSON_ArrayForEach(destination, cJSON_GetObjectItemCaseSensitive(status, "destinations"))
+    {
+        printf("  outbox %s: %.0f waiting, %.0f parked", json_string(destination, "name", ""),
+               json_number(destination, "waiting", 0), json_number(destination, "parked", 0));
+        if (*json_string(destination, "reason", ""))
+            printf("; the first: ");
+        cli_print_words(json_string(destination, "reason", ""));
         printf("\n");
     }
 }

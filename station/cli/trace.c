@@ -37,9 +37,8 @@ static void print_row(const cJSON *row)
             (cJSON_IsString(item) && !*item->valuestring))
             continue;
         printf("%s%s ", first ? "  " : ", ", item->string);
-        if (cJSON_IsString(item)) /* a unit's own words must not steer the terminal */
-            for (const char *p = item->valuestring; *p; p++)
-                putchar((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
+        if (cJSON_IsString(item))
+            cli_print_words(item->valuestring);
         else
             printf("%.0f", item->valuedouble);
         first = false;

@@ -327,6 +327,12 @@ static void draw_head(const struct tiles *t, const struct screen_view *v)
     if (used < COLS - 2)
         put(0, COLS - 1 - used, used, counts);
     const char *notice = v->connected ? t->notice : _("taktd does not answer; waiting for it");
+    char unsent[160];
+    if (!notice[0] && (t->unsent || t->refused)) {
+        snprintf(unsent, sizeof unsent, _("not sent on: %d records wait, %d were refused"),
+                 t->unsent, t->refused);
+        notice = unsent;
+    }
     if (notice[0]) {
         attron(COLOR_PAIR(COLOUR_TROUBLE) | A_BOLD);
         put(1, 1, COLS - 2, notice);

@@ -60,10 +60,24 @@ static void tile_update(struct tiles *t, struct tile *tile, const cJSON *slot)
     }
 }
 
+/* What waits for its turn is as it should be. */
+static void outbox_update(struct tiles *t, const cJSON *destinations)
+{
+    const cJSON *d;
+    t->unsent = t->refused = 0;
+    cJSON_ArrayForEach(d, destinations)
+    {
+        if (*json_string(d, "reason", ""))
+            t->unsent += (int)json_number(d, "waiting", 0);
+        t->refused += (int)json_number(d, "parked", 0);
+    }
+}
+
 void tiles_update(struct tiles *t, const cJSON *status)
 {
     copy(t->station, sizeof t->station, status, "station");
     copy(t->notice, sizeof t->notice, status, "paused");
+    outbox_update(t, cJSON_GetObjectItemCaseSensitive(status, "destinations"));
     const cJSON *slots = cJSON_GetObjectItemCaseSensitive(status, "slots");
     const cJSON *slot;
     size_t i = 0;

@@ -32,6 +32,9 @@ struct tile {
 struct tiles {
     char station[64];
     char notice[160]; /* what stops the whole station: a full disk, a dead instrument; or "" */
+    /* Records that are not sent on as they should be: those that wait where the first one met
+     * trouble, and those that were refused. */
+    int unsent, refused;
     struct tile slots[TILES_MAX];
     size_t count;
     int passed, failed; /* runs ended, not aborted, while this screen watched */

@@ -94,6 +94,7 @@ static void describe_instruments(const struct engine *e, cJSON *into)
     }
     cJSON_AddBoolToObject(into, "fixture", fixture_process_alive(e));
     cJSON_AddBoolToObject(into, "outbox", outbox_process_alive(e));
+    cJSON_AddItemToObject(into, "destinations", outbox_process_describe(e));
 }
 
 static cJSON *describe(const struct engine *e)

@@ -15,7 +15,7 @@
 #include "station/engine/channel.h"
 #include "station/engine/child.h"
 
-enum { AGAIN_MS = 500 };
+enum { AGAIN_MS = 500, DESCRIBED_MS = 1000 };
 
 /* What came of one message, on its way into the store. */
 struct outcome {
@@ -32,6 +32,8 @@ struct outbox_process {
     struct watch watch;
     bool wanted[OUTBOX_DESTINATIONS_MAX]; /* destinations, in the station file's order, that wait */
     int64_t again_ns;                     /* 0 = it runs */
+    cJSON *unsettled;                     /* as last described, and when */
+    int64_t described_ms;
 };
 
 static int write_outcome(struct op *op, struct error *err)
@@ -43,6 +45,7 @@ static int write_outcome(struct op *op, struct error *err)
 static void outcome_written(struct op *op, int rc, const struct error *why)
 {
     struct outcome *o = op->context;
+    o->engine->changed = true;
     if (rc)
         fprintf(stderr, "outbox, message %lld: %s\n", (long long)o->id, why->text);
     free(o);
@@ -200,6 +203,20 @@ bool outbox_process_alive(const struct engine *e)
     return e->outbox && e->outbox->pid;
 }
 
+cJSON *outbox_process_describe(const struct engine *e)
+{
+    struct outbox_process *o = e->outbox;
+    struct error ignored; /* the store's trouble is told in `paused` */
+    cJSON *list = NULL;
+    if (o && (!o->unsettled || clock_mono_ms() - o->described_ms >= DESCRIBED_MS) &&
+        outbox_unsettled(e->store, &list, &ignored) == 0) {
+        cJSON_Delete(o->unsettled);
+        o->unsettled = list;
+        o->described_ms = clock_mono_ms();
+    }
+    return o && o->unsettled ? cJSON_Duplicate(o->unsettled, true) : cJSON_CreateArray();
+}
+
 /* Larger than the channel takes: that does not mend. */
 static void park_too_large(struct engine *e, cJSON *message)
 {
@@ -247,6 +264,7 @@ void outbox_process_stop(struct engine *e)
         return;
     if (e->outbox->pid)
         forget(e);
+    cJSON_Delete(e->outbox->unsettled);
     free(e->outbox);
     e->outbox = NULL;
 }

@@ -10,6 +10,9 @@ int outbox_process_start(struct engine *e, struct error *err);
 int64_t outbox_process_tick(struct engine *e, int64_t now_ns);
 /* False also for a station without destinations. */
 bool outbox_process_alive(const struct engine *e);
+/* outbox_unsettled(), at most a second old; an empty list for a station without destinations. The
+ * caller's. */
+cJSON *outbox_process_describe(const struct engine *e);
 /* Hands out messages that are waited for; called after each round of the loop. */
 void outbox_process_serve(struct engine *e);
 void outbox_process_stop(struct engine *e);

@@ -31,6 +31,23 @@ static double median_ms(double *ms, int count)
     return ms[count / 2];
 }
 
+/* A name of some run's. */
+static void pick(sqlite3 *db, const char *column, uint64_t *random, char name[64])
+{
+    char sql[200];
+    sqlite3_stmt *st = NULL;
+    snprintf(sql, sizeof sql,
+             "SELECT %s FROM run r JOIN work_order o ON o.id=r.work_order WHERE r.id >= 1 + ?1 %%"
+             " (SELECT max(id) FROM run) AND r.serial LIKE 'SN%%' LIMIT 1",
+             column);
+    sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    sqlite3_bind_int64(st, 1, (int64_t)(splitmix_next(random) >> 1));
+    if (sqlite3_step(st) != SQLITE_ROW)
+        exit(3);
+    snprintf(name, 64, "%s", (const char *)sqlite3_column_text(st, 0));
+    sqlite3_finalize(st);
+}
+
 /* What a screen's request costs: the day's document and the page. The first with a handle that has
  * read nothing yet, then again and again. */
 static void dashboard(const char *path, const char *method)
@@ -89,7 +106,7 @@ int main(void)
     line_need(query_open(path, &db, &err), &err);
     for (int i = 0; i < 25; i++) {
         cJSON *d = NULL;
-        snprintf(name, sizeof name, "SN%09ld", (long)(splitmix_next(&line.random) % units));
+        pick(db, "r.serial", &line.random, name);
         int64_t from = clock_mono_ns();
         line_need(query_unit(db, name, &d, &err), &err);
         ms[i] = (clock_mono_ns() - from) / 1e6;
@@ -98,8 +115,7 @@ int main(void)
     say("a unit's record", median_ms(ms, 25), "ms", method);
     for (int i = 0; i < 3; i++) {
         cJSON *d = NULL;
-        snprintf(name, sizeof name, "WO-%04ld",
-                 1 + (long)(splitmix_next(&line.random) % units) / LINE_ORDER_UNITS);
+        pick(db, "o.name", &line.random, name);
         int64_t from = clock_mono_ns();
         line_need(query_order(db, name, &d, &err), &err);
         ms[i] = (clock_mono_ns() - from) / 1e6;
@@ -110,8 +126,7 @@ int main(void)
     line_need(store_open_reader(path, &reader, &err), &err);
     for (int i = 0; i < 3; i++) {
         cJSON *d = NULL;
-        snprintf(name, sizeof name, "WO-%04ld",
-                 1 + (long)(splitmix_next(&line.random) % units) / LINE_ORDER_UNITS);
+        pick(db, "o.name", &line.random, name);
         int64_t from = clock_mono_ns();
         line_need(trace_batch(reader, "order", name, INT64_MIN, INT64_MAX, &d, &err), &err);
         ms[i] = (clock_mono_ns() - from) / 1e6;

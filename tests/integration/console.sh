@@ -37,10 +37,19 @@ cat >"$bench_dir/products/console/quick.json" <<'P'
   "teardown": [ { "id": "power_off", "step": "power_off", "deadline_s": 10 } ] }
 P
 
+# The factory's system is away.
+jq '. + {outbox: {mes: {connector: "http", url: "http://127.0.0.1:1/", first_pause_ms: 50, longest_pause_ms: 200}}}' \
+    "$station" >"$station.new" && mv "$station.new" "$station"
+
 tiles_at_80x24() { console_open 80 24 && until_true 15 shows "slot 1" && shows "slot 2" && shows "q quit"; }
 both_verdicts() { press S && until_true 60 shows PASS && until_true 60 shows FAIL; }
 failure_in_words() { press Right && press f && until_true 5 shows "last failure" && shows "card" && press f &&
     until_true 5 shows "to the rejects"; }
+unsent_in_words() {
+    until_true 10 shows "not sent on: 2 records wait, 0 were refused" &&
+        "$takt" station status --station "$station" | grep -q 'outbox mes: 2 waiting, 0 parked; the first: http://127.0.0.1:1/: ' &&
+        press l && until_true 5 shows "记录未上传：2 条等待，0 条被拒" && press l
+}
 chinese() { press l && until_true 5 shows "工位 1" && shows "合格" && shows "不合格" && press l && until_true 5 shows "slot 1"; }
 resized() { tmux -L "$session-$opened" resize-window -x 160 -y 40 && until_true 5 shows "slot 2" && tmux -L "$session-$opened" resize-window -x 40 -y 12 && until_true 5 shows "slot"; }
 starts_in_chinese() { console_open 100 30 --language zh && until_true 10 shows "工位 2"; }
@@ -71,6 +80,7 @@ no_session() { ! tmux -L "$session-$opened" has-session 2>/dev/null; }
 check "two tiles stand in 80 by 24" tiles_at_80x24
 check "a start shows a pass and a fail" both_verdicts
 check "the last failure is told in words" failure_in_words
+check "what is not sent on is told, in both languages" unsent_in_words
 check "one key turns the screen Chinese and back" chinese
 check "it follows the terminal's size" resized
 check "it starts in Chinese" starts_in_chinese

@@ -47,11 +47,37 @@ static void test_what_ended_before_the_screen_watched_is_not_counted(void **stat
     assert_string_equal(t.slots[0].verdict, "fail");
 }
 
+static void test_what_waits_for_its_turn_is_no_trouble(void **state)
+{
+    static const struct {
+        const char *destinations;
+        int unsent, refused;
+    } cases[] = {
+        {"[]", 0, 0},
+        {"[{\"name\":\"a\",\"waiting\":3,\"parked\":0,\"reason\":\"\"}]", 0, 0},
+        {"[{\"name\":\"a\",\"waiting\":3,\"parked\":0,\"reason\":\"no route\"},"
+         "{\"name\":\"b\",\"waiting\":9,\"parked\":2,\"reason\":\"\"}]",
+         3, 2},
+    };
+    struct tiles t = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[300];
+        snprintf(text, sizeof text, "{\"slots\":[],\"destinations\":%s}", cases[i].destinations);
+        cJSON *status = cJSON_Parse(text);
+        assert_non_null(status);
+        tiles_update(&t, status);
+        cJSON_Delete(status);
+        assert_int_equal(t.unsent, cases[i].unsent);
+        assert_int_equal(t.refused, cases[i].refused);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_run_counts_once_and_an_aborted_one_not_at_all),
         cmocka_unit_test(test_what_ended_before_the_screen_watched_is_not_counted),
+        cmocka_unit_test(test_what_waits_for_its_turn_is_no_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
