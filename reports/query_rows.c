@@ -68,7 +68,7 @@ static cJSON *column_value(sqlite3_stmt *st, int column)
 static int is_wall_time(const char *name)
 {
     return !strcmp(name, "started_ms") || !strcmp(name, "ended_ms") || !strcmp(name, "first_ms") ||
-           !strcmp(name, "last_ms");
+           !strcmp(name, "last_ms") || !strcmp(name, "found_ms") || !strcmp(name, "done_ms");
 }
 
 int rows_columns(sqlite3_stmt *st, int first, cJSON *object, struct error *err)

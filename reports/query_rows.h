@@ -13,8 +13,8 @@ sqlite3_stmt *rows_prepare(sqlite3 *db, struct error *err, const char *sql, cons
 /* 1 a row, 0 the end, negative a failure. */
 int rows_next(sqlite3 *db, sqlite3_stmt *st, struct error *err);
 /* Adds each column of the present row to `object` under the column's name: texts, numbers, NULL.
- * A column "x_ms" that holds a wall time (started_ms, ended_ms, first_ms) is followed by "x" as
- * text. A byte that is no UTF-8 becomes U+FFFD. */
+ * A column "x_ms" that holds a wall time (started_ms, ended_ms, first_ms, found_ms, ...) is
+ * followed by "x" as text. A byte that is no UTF-8 becomes U+FFFD. */
 int rows_columns(sqlite3_stmt *st, int first, cJSON *object, struct error *err);
 /* A text column as a JSON string, in the same way; NULL out of memory. */
 cJSON *rows_text(sqlite3_stmt *st, int column);

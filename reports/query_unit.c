@@ -79,6 +79,30 @@ static int add_runs(sqlite3 *db, int64_t unit, cJSON *object, struct error *err)
     return rc;
 }
 
+/* What people found and did. */
+static int add_defects(sqlite3 *db, int64_t unit, cJSON *object, struct error *err)
+{
+    cJSON *defect;
+    int rc = rows_array(db,
+                        rows_prepare(db, err,
+                                     "SELECT id defect, run, code, place, text, operator, found_ms"
+                                     " FROM defect WHERE unit=?1 ORDER BY id",
+                                     "i", unit),
+                        object, "defects", err);
+    cJSON_ArrayForEach(defect, cJSON_GetObjectItemCaseSensitive(object, "defects"))
+    {
+        int64_t id = (int64_t)cJSON_GetNumberValue(cJSON_GetObjectItem(defect, "defect"));
+        if (!rc)
+            rc = rows_array(db,
+                            rows_prepare(db, err,
+                                         "SELECT id repair, action, part, text, operator, done_ms"
+                                         " FROM repair WHERE defect=?1 ORDER BY id",
+                                         "i", id),
+                            defect, "repairs", err);
+    }
+    return rc;
+}
+
 int query_unit(sqlite3 *db, const char *name, cJSON **out, struct error *err)
 {
     int64_t units[NAMED_UNITS_MAX];
@@ -98,6 +122,8 @@ int query_unit(sqlite3 *db, const char *name, cJSON **out, struct error *err)
         rc = add_facts(db, units[0], identities, object, err);
     if (!rc)
         rc = add_runs(db, units[0], object, err);
+    if (!rc)
+        rc = add_defects(db, units[0], object, err);
     cJSON *others = cJSON_AddArrayToObject(object, "other_chips");
     for (int i = 1; !rc && i < count; i++) {
         sqlite3_stmt *st = rows_prepare(

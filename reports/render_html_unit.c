@@ -358,6 +358,55 @@ static void earlier(struct page *p, const cJSON *run)
     html_raw(p, "</details>\n");
 }
 
+/* Texts that are there, between dots. */
+static void said(struct page *p, const cJSON *row, const char *const *names)
+{
+    for (bool any = false; *names; names++) {
+        if (!*member_text(row, *names))
+            continue;
+        html_raw(p, any ? " · " : "");
+        html_text(p, member_text(row, *names));
+        any = true;
+    }
+}
+
+static void defects(struct page *p, const cJSON *list)
+{
+    static const char *const found[] = {"code", "place", "text", "operator", NULL},
+                             *const done[] = {"action", "part", "text", "operator", NULL};
+    const cJSON *defect, *repair;
+    if (!cJSON_GetArraySize(list))
+        return;
+    html_raw(p, "<h2>");
+    html_word(p, WORD_DEFECTS);
+    html_raw(p, "</h2>\n<section class=\"card\"><table>");
+    cJSON_ArrayForEach(defect, list)
+    {
+        html_rawf(p, "<tr><td class=\"num soft\">%.0f</td><td>",
+                  cJSON_GetNumberValue(member(defect, "defect")));
+        html_time(p, member_text(defect, "found"));
+        html_raw(p, "</td><td>");
+        said(p, defect, found);
+        if (!cJSON_GetArraySize(member(defect, "repairs"))) {
+            html_raw(p, " <span class=\"soft\">(");
+            html_word(p, WORD_NOT_REPAIRED);
+            html_raw(p, ")</span>");
+        }
+        html_raw(p, "</td></tr>\n");
+        cJSON_ArrayForEach(repair, member(defect, "repairs"))
+        {
+            html_raw(p, "<tr><td></td><td>");
+            html_time(p, member_text(repair, "done"));
+            html_raw(p, "</td><td>");
+            html_word(p, WORD_REPAIRED);
+            html_raw(p, ": ");
+            said(p, repair, done);
+            html_raw(p, "</td></tr>\n");
+        }
+    }
+    html_raw(p, "</table></section>\n");
+}
+
 static void top(struct page *p, const char *kind, const char *name, const char *verdict)
 {
     html_page_begin(p, kind, name);
@@ -393,6 +442,7 @@ void html_unit(struct page *p, const cJSON *document)
         return;
     }
     run_in_full(p, document, run);
+    defects(p, member(document, "defects"));
     if (cJSON_GetArraySize(runs) > 1) {
         html_raw(p, "<h2>");
         html_word(p, WORD_EARLIER_RUNS);

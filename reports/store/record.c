@@ -398,6 +398,9 @@ static int write_defect(struct store *s, struct defect_record *d, struct error *
     if (!rc)
         rc = store_number(s, ST_DEFECT_ADD, &d->id, err, "iztttti", unit, d->run, d->code, d->place,
                           d->text, d->operator_name, d->found_wall_ms);
+    if (rc == ERROR_STATE && d->run)
+        return error_set(err, ERROR_MISSING, "the store has no run %lld, or no code is given",
+                         (long long)d->run);
     return rc < 0 ? rc : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "protocol/base/version.h"
 #include "reports/outbox.h"
 #include "station/engine/channel.h"
+#include "station/engine/control_defect.h"
 #include "station/engine/control_run.h"
 #include "station/engine/fixture_process.h"
 #include "station/engine/outbox_process.h"
@@ -207,6 +208,8 @@ static const struct {
     {"pool.import", pool_import},
     {"pool.status", pool_status},
     {"outbox.retry", outbox_again},
+    {"defect.add", control_defect_add},
+    {"defect.repair", control_defect_repair},
     {"stop", stop},
 };
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records to a factory's system over HTTPS that asks for the station's certificate, and what goes
-# with them; the same into a folder.
+# with them; the same into a folder; what people find wrong with a unit and do about it.
 source "$(dirname "$0")/suite.bash"
 make -C "$repo" --no-print-directory -s build/tests/integration/queue_runs || exit 1
 receiver_pid=
@@ -101,5 +101,42 @@ wrong() { # members line pattern
 }
 check "pictures need an address" wrong '"attachments": ["image/"]' ".*attachments_url"
 check "mime types are a list" wrong '"attachments": "image/"' "'attachments' must be an array"
+
+# ---- what people find and do ----------------------------------------------------------------------
+defects() { "$takt" "$@" --station "$station"; }
+store_of_station() { # runs in a store, taktd not running
+    station_stop
+    outbox '{"files": {"connector": "folder", "folder": "drop", "format": "json"}}' 3 && comes_to sent "$runs" && station_stop
+}
+check "a line's store" store_of_station
+a_defect_and_its_repair() { # taktd is started for it
+    local n
+    n=$(defects defect SN000000001 --code LENS-DUST --place "lens <b>" --text "灰尘" --operator zhao --run 2 --json |
+        jq .defect) && [ "$n" = 1 ] && defects repair 1 --action replaced --part "lens L4" --operator zhao &&
+        defects report unit SN000000001 --format json --lang en | jq -e '.defects | length == 1 and (.[0] | .code == "LENS-DUST"
+            and .run == 2 and .text == "灰尘" and (.found | length == 24)
+            and (.repairs | length == 1 and (.[0] | .part == "lens L4" and .operator == "zhao")))'
+}
+check "a defect and its repair are on record" a_defect_and_its_repair
+check "a defect leads to its units" bash -c "'$takt' trace defect LENS-DUST --station '$station' --json | jq -e '[.units[].serial] == [\"SN000000001\"]'"
+check "so does a part put in" bash -c "'$takt' trace part 'lens L4' --station '$station' --json | jq -e '.unit_count == 1'"
+on_the_page() {
+    defects report unit SN000000001 --format html --lang zh --out "$work/unit.html" &&
+        grep -q '缺陷与维修' "$work/unit.html" && grep -q 'lens &lt;b&gt;' "$work/unit.html" && grep -q '已维修' "$work/unit.html"
+}
+check "and on the unit's page, as text" on_the_page
+refused() { # status pattern command...
+    local status=$1 pattern=$2
+    shift 2
+    defects "$@" >"$work/out" 2>&1
+    [ $? = "$status" ] && grep -qE "$pattern" "$work/out" || { cat "$work/out"; return 1; }
+}
+check "a unit nobody knows" refused 2 "no unit of chip id or serial 'NOBODY'" defect NOBODY --code X
+check "a run nobody knows" refused 2 "no run 99999" defect SN000000001 --code X --run 99999
+check "a defect nobody recorded" refused 2 "no defect 77" repair 77 --action replaced
+check "a defect without a code" refused 2 "expected a unit, --code" defect SN000000001
+check "a number that is none" refused 2 "'one' is no defect's number" repair one --action x
+is_kept() { ! sqlite3 "$bench_dir/state/store.db" "UPDATE defect SET code='x'" 2>&1 | grep -v 'a recorded defect is never changed'; }
+check "nobody changes what was recorded" is_kept
 
 suite_end
