@@ -61,7 +61,7 @@ measure_DIRS      := station/measure
 fixtures_DIRS     := fixtures fixtures/virtual
 provisioning_DIRS := provisioning
 reports_DIRS      := reports reports/statistics reports/store reports/outbox
-flash_DIRS        := station/flash station/flash/network station/flash/usb
+flash_DIRS        := station/flash station/flash/network station/flash/uart station/flash/usb
 plan_DIRS         := station/plan
 steps_DIRS        := station/steps
 engine_DIRS       := station/engine
@@ -77,7 +77,7 @@ LIBRARIES := protocol firmware $(STATION)
 FIRMWARE_PKGS := libcjson libcrypto libssl libserialport alsa
 STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl libqpid-proton \
                  ncursesw libavformat libavcodec libswscale libavutil libpng libqrencode \
-                 cairo pangocairo xlsxwriter libmicrohttpd libusb-1.0
+                 cairo pangocairo xlsxwriter libmicrohttpd libusb-1.0 zlib
 
 CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \
                 $(wildcard station/console/po/*.po))

@@ -60,7 +60,8 @@ struct board_boot {
     char loader[BOARD_NAME_MAX];  /* "U-Boot 2013.07" */
     char console[BOARD_NAME_MAX]; /* Linux's name of the loader's UART: "ttyS1" */
     uint32_t baud;
-    uint32_t rom_baud; /* the boot ROM's own lines before that; 0 = says nothing, or the same */
+    uint32_t rom_baud;  /* the boot ROM's own lines before that; 0 = says nothing, or the same */
+    uint32_t load_baud; /* the rate images are loaded at; 0 = the same */
 
     char prompts[BOARD_PROMPTS_MAX][BOARD_NAME_MAX]; /* "=> "; any one of them */
     size_t prompt_count;
@@ -79,7 +80,11 @@ struct board_boot {
      * needed (erase, on eMMC) or not to be had: without write, what writes must be loaded first. */
     char prepare[BOARD_PATH_MAX], erase[BOARD_PATH_MAX], write[BOARD_PATH_MAX],
         read[BOARD_PATH_MAX];
-    bool tftp; /* the loader can load from the network */
+    char start[BOARD_PATH_MAX];   /* of the program below, with {memory}; "" = "go {memory}" */
+    char program[BOARD_NAME_MAX]; /* runs at load_address and writes the flash for the loader, a
+                                     file beside the bundle: "flasher.uimage"; "" = there is none */
+    uint64_t uart_address; /* registers of its UART, a PL011, for the program; 0 without one */
+    bool tftp;             /* the loader can load from the network */
 
     char strap[BOARD_TEXT_MAX]; /* how a person gets to the boot ROM */
     struct board_usb usb_rom, usb_gadget;

@@ -184,7 +184,7 @@ static int check_command(const struct json_document *doc, const cJSON *at, const
 static int read_commands(const struct json_document *doc, const cJSON *boot, struct board *b,
                          struct error *err)
 {
-    static const char *const members[] = {"prepare", "erase", "write", "read", NULL};
+    static const char *const members[] = {"prepare", "erase", "write", "read", "start", NULL};
     struct board_boot *out = &b->boot;
     const struct {
         const char *name;
@@ -201,6 +201,8 @@ static int read_commands(const struct json_document *doc, const cJSON *boot, str
     if (!rc)
         rc = board_may_text(doc, object, "prepare", BOARD_WORDS, out->prepare, sizeof out->prepare,
                             err);
+    if (!rc)
+        rc = board_may_text(doc, object, "start", BOARD_WORDS, out->start, sizeof out->start, err);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0] && !rc; i++) {
         const char *name = commands[i].name;
         if (!board_member(object, name))
@@ -255,7 +257,7 @@ static int read_usb(const struct json_document *doc, const cJSON *boot, struct b
 static int read_console(const struct json_document *doc, const cJSON *boot, struct board_boot *out,
                         struct error *err)
 {
-    long long baud = 0, rom_baud = 0;
+    long long baud = 0, rom_baud = 0, load_baud = 0;
     int rc = board_may_text(doc, boot, "loader", BOARD_PROSE, out->loader, sizeof out->loader, err);
     if (!rc)
         rc = board_need_name(doc, boot, "console", out->console, err);
@@ -263,6 +265,8 @@ static int read_console(const struct json_document *doc, const cJSON *boot, stru
         rc = json_need_integer(doc, boot, "baud", 1200, 4000000, &baud, err);
     if (!rc && board_member(boot, "rom_baud"))
         rc = json_need_integer(doc, boot, "rom_baud", 1200, 4000000, &rom_baud, err);
+    if (!rc && board_member(boot, "load_baud"))
+        rc = json_need_integer(doc, boot, "load_baud", 1200, 4000000, &load_baud, err);
     if (!rc)
         rc = read_prompts(doc, boot, out, err);
     if (!rc)
@@ -275,6 +279,7 @@ static int read_console(const struct json_document *doc, const cJSON *boot, stru
                             err);
     out->baud = (uint32_t)baud;
     out->rom_baud = (uint32_t)rom_baud;
+    out->load_baud = (uint32_t)load_baud;
     return rc;
 }
 
@@ -282,10 +287,10 @@ int board_read_boot(const struct json_document *doc, const cJSON *boot, struct b
                     struct error *err)
 {
     static const char *const members[] = {
-        "loader",       "console",        "baud",        "rom_baud",
-        "prompts",      "stop_keys",      "stop_prompt", "password",
-        "load_address", "script_address", "banks",       "commands",
-        "tftp",         "strap",          "usb",         NULL};
+        "loader",      "console",  "baud",         "rom_baud",       "prompts", "stop_keys",
+        "stop_prompt", "password", "load_address", "script_address", "banks",   "commands",
+        "load_baud",   "program",  "uart_address", "tftp",           "strap",   "usb",
+        NULL};
     struct board_boot *out = &b->boot;
     int rc = json_only(doc, boot, members, err);
     if (!rc)
@@ -298,6 +303,15 @@ int board_read_boot(const struct json_document *doc, const cJSON *boot, struct b
         rc = read_banks(doc, boot, b, err);
     if (!rc)
         rc = read_commands(doc, boot, b, err);
+    if (!rc)
+        rc = board_may_text(doc, boot, "program", BOARD_WORDS, out->program, sizeof out->program,
+                            err);
+    if (!rc && board_member(boot, "program"))
+        rc = board_need_address(doc, boot, "uart_address", &out->uart_address, err);
+    if (!rc && strchr(out->program, '/'))
+        rc = json_complain(doc, board_member(boot, "program"), err,
+                           "program is '%s', expected the name of a file without a folder",
+                           out->program);
     if (!rc)
         rc = board_may_bool(doc, boot, "tftp", &out->tftp, err);
     if (!rc)

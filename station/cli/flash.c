@@ -1,5 +1,6 @@
 /* takt flash: one unit, by one of the ways there are. */
 #include <getopt.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static const char usage[] =
     "takt flash --method METHOD --port PORT --bundle FILE --key FILE [option...]";
 
 struct options {
-    const char *method, *port, *bundle, *key, *board, *log;
+    const char *method, *port, *bundle, *key, *board, *log, *programs;
     char slot;
     bool json;
 };
@@ -30,15 +31,18 @@ static void help(void)
     for (size_t i = 0; flash_methods[i]; i++)
         printf("  %-9s %s\n            --port %s\n", flash_methods[i]->name,
                flash_methods[i]->about, flash_methods[i]->port);
-    printf("\n"
-           "  --bundle FILE   what is flashed, see takt bundle\n"
-           "  --key FILE      the public key whose bundles are flashed\n"
-           "  --board NAME    the unit's board, or a board file; the bundle's unless given\n"
-           "  --slot a|b      where kernel and root file system go; a unless given\n"
-           "  --log FILE      what the unit said from its first byte, each line with its time\n"
-           "  --json          the result as one JSON document on stdout\n\n"
-           "Ctrl-C stops at the next place where nothing is half written. Exit status: 0 flashed\n"
-           "and verified on the unit, 1 not, 2 wrong use or input, 3 no way to the unit.\n");
+    printf(
+        "\n"
+        "  --bundle FILE   what is flashed, see takt bundle\n"
+        "  --key FILE      the public key whose bundles are flashed\n"
+        "  --board NAME    the unit's board, or a board file; the bundle's unless given\n"
+        "  --slot a|b      where kernel and root file system go; a unless given\n"
+        "  --programs DIR  what runs in the unit's memory only (flasher.uimage); the bundle's folder\n"
+        "                  unless given\n"
+        "  --log FILE      what the unit said from its first byte, each line with its time\n"
+        "  --json          the result as one JSON document on stdout\n\n"
+        "Ctrl-C stops at the next place where nothing is half written. Exit status: 0 flashed\n"
+        "and verified on the unit, 1 not, 2 wrong use or input, 3 no way to the unit.\n");
 }
 
 static void on_interrupt(int number)
@@ -66,6 +70,9 @@ static int take_option(struct options *o, int option, const char *value)
         return 0;
     case 'l':
         o->log = value;
+        return 0;
+    case 'P':
+        o->programs = value;
         return 0;
     case 's':
         if (strcmp(value, "a") != 0 && strcmp(value, "b") != 0)
@@ -146,12 +153,15 @@ static int flash(const struct options *o, const struct flash_method *method)
                             .cancel = &cancelled,
                             .progress = flash_progress_show,
                             .context = &line};
+    char folder[PATH_MAX];
     const struct sigaction interrupt = {.sa_handler = on_interrupt};
     int status = CLI_USAGE;
     int rc = open_bundle(o, &board, &bundle, &err);
     if (rc)
         goto out;
     job.bundle = bundle;
+    snprintf(folder, sizeof folder, "%s", o->bundle);
+    job.programs = o->programs ? o->programs : dirname(folder);
     rc = o->log ? flash_log_open(o->log, &job.log, &err) : 0;
     if (!rc)
         rc = flash_check(&job, &err);
@@ -179,12 +189,17 @@ out:
 
 int cli_flash(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"method", required_argument, NULL, 'm'}, {"port", required_argument, NULL, 'p'},
-        {"bundle", required_argument, NULL, 'b'}, {"key", required_argument, NULL, 'k'},
-        {"board", required_argument, NULL, 'B'},  {"slot", required_argument, NULL, 's'},
-        {"log", required_argument, NULL, 'l'},    {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"method", required_argument, NULL, 'm'},
+                                            {"port", required_argument, NULL, 'p'},
+                                            {"bundle", required_argument, NULL, 'b'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"board", required_argument, NULL, 'B'},
+                                            {"slot", required_argument, NULL, 's'},
+                                            {"log", required_argument, NULL, 'l'},
+                                            {"programs", required_argument, NULL, 'P'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct options o = {.slot = 'a'};
     const struct flash_method *method = NULL;
     struct error err = {0};

@@ -68,6 +68,8 @@ struct flash_job {
     const struct board *board;
     const struct bundle *bundle; /* opened with its key and verified: flash_check() */
     const char *port;            /* the unit's place, as the method says it */
+    const char *programs;        /* folder of what runs in the unit's memory and is not flashed: a
+                                    board's flasher.uimage; NULL: the method says what it misses */
     char slot;                   /* 'a' or 'b' */
     const bool *cancel;          /* may be NULL; looked at between two things that must be whole */
     /* Called a few times a second at most, from the thread that flashes; may be NULL. */

@@ -1,0 +1,228 @@
+#include "station/flash/uart/flasher_link.h"
+
+#include <string.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/wire/crc32c.h"
+
+enum {
+    REQUEST_AGAIN_MS = 3000,
+    /* Nothing acknowledged for so long: what is under way was lost, or its ACKs were. */
+    STREAM_AGAIN_MS = 4000,
+    STREAM_DEAD_MS = 30000,
+};
+
+struct frame {
+    uint8_t kind, tag;
+    uint32_t offset;
+    const uint8_t *content;
+    size_t bytes;
+};
+
+static uint32_t number(const uint8_t *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static void put_number(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+static size_t make_frame(uint8_t *out, uint8_t kind, uint8_t tag, uint32_t offset,
+                         const void *content, size_t bytes)
+{
+    out[0] = FLASHER_SYNC0;
+    out[1] = FLASHER_SYNC1;
+    out[2] = kind;
+    out[3] = tag;
+    put_number(out + 4, offset);
+    out[8] = (uint8_t)bytes;
+    out[9] = (uint8_t)(bytes >> 8);
+    if (bytes)
+        memcpy(out + FLASHER_HEADER_BYTES, content, bytes);
+    put_number(out + FLASHER_HEADER_BYTES + bytes, crc32c(0, out, FLASHER_HEADER_BYTES + bytes));
+    return FLASHER_HEADER_BYTES + bytes + 4;
+}
+
+static void drop(struct flasher_link *l, size_t bytes)
+{
+    memmove(l->heard, l->heard + bytes, l->used - bytes);
+    l->used -= bytes;
+}
+
+/* The first whole frame of what was heard; what is none is dropped. */
+static bool find_frame(struct flasher_link *l, struct frame *out)
+{
+    for (;;) {
+        size_t at = 0;
+        while (at < l->used && l->heard[at] != FLASHER_SYNC0)
+            at++;
+        drop(l, at);
+        if (l->used < FLASHER_HEADER_BYTES)
+            return false;
+        const size_t bytes = l->heard[8] | (size_t)l->heard[9] << 8;
+        if (l->heard[1] != FLASHER_SYNC1 || bytes > FLASHER_CONTENT_MAX) {
+            drop(l, 1);
+            continue;
+        }
+        if (l->used < FLASHER_HEADER_BYTES + bytes + 4)
+            return false;
+        if (number(l->heard + FLASHER_HEADER_BYTES + bytes) !=
+            crc32c(0, l->heard, FLASHER_HEADER_BYTES + bytes)) {
+            drop(l, 1);
+            continue;
+        }
+        *out = (struct frame){.kind = l->heard[2],
+                              .tag = l->heard[3],
+                              .offset = number(l->heard + 4),
+                              .content = l->heard + FLASHER_HEADER_BYTES,
+                              .bytes = bytes};
+        return true;
+    }
+}
+
+/* 1 a frame, which stays until end_frame(); 0 none in that time. */
+static int await_frame(struct flasher_link *l, int timeout_ms, struct frame *out, struct error *err)
+{
+    const int64_t end = clock_mono_ms() + timeout_ms;
+    while (!find_frame(l, out)) {
+        const int64_t left = end - clock_mono_ms();
+        const int n = loader_read(l->line, l->heard + l->used, sizeof l->heard - l->used,
+                                  left > 0 ? (int)left : 0, true, err);
+        if (n < 0)
+            return n;
+        l->used += (size_t)n;
+        if (n == 0 && left <= 0)
+            return 0;
+    }
+    return 1;
+}
+
+static void end_frame(struct flasher_link *l, const struct frame *f)
+{
+    drop(l, FLASHER_HEADER_BYTES + f->bytes + 4);
+}
+
+static int refused(const struct frame *f, struct error *err)
+{
+    static const struct {
+        enum flash_trouble trouble;
+        const char *text;
+    } said[] = {
+        [FLASHER_BAD_REQUEST] = {FLASH_UNIT_FAILED, "the flasher cannot do what it was asked"},
+        [FLASHER_BAD_STAGING] = {FLASH_NOT_VERIFIED,
+                                 "what is in memory is not the image; nothing was erased"},
+        [FLASHER_NO_FLASH] = {FLASH_WRONG_BOARD, "no CFI flash answers where the board has it"},
+        [FLASHER_ERASE_FAILED] = {FLASH_UNIT_FAILED, "erasing failed"},
+        [FLASHER_PROGRAM_FAILED] = {FLASH_UNIT_FAILED, "programming failed"},
+        [FLASHER_COMPARE_FAILED] = {FLASH_NOT_VERIFIED, "what was written reads back differently"},
+    };
+    if (f->offset >= sizeof said / sizeof said[0])
+        return flash_fail(err, FLASH_UNIT_FAILED, "the flasher answers with status %u", f->offset);
+    if (f->bytes == 4)
+        return flash_fail(err, said[f->offset].trouble, "%s at 0x%x", said[f->offset].text,
+                          number(f->content));
+    return flash_fail(err, said[f->offset].trouble, "%s", said[f->offset].text);
+}
+
+int flasher_link_request(struct flasher_link *l, uint8_t kind, uint32_t offset, const void *content,
+                         size_t bytes, int quiet_ms, uint8_t *out, size_t *out_bytes,
+                         void (*busy)(void *context, uint32_t done), void *context,
+                         struct error *err)
+{
+    uint8_t request[FLASHER_FRAME_MAX];
+    struct frame f;
+    if (++l->tag == 0)
+        l->tag = 1;
+    const size_t size = make_frame(request, kind, l->tag, offset, content, bytes);
+    int rc = loader_write(l->line, request, size, err);
+    int64_t heard_ms = clock_mono_ms(), sent_ms = heard_ms;
+    while (!rc) {
+        const int64_t now = clock_mono_ms();
+        rc = await_frame(l, 200, &f, err);
+        if (rc < 0)
+            return rc;
+        if (rc == 0 && now - heard_ms >= quiet_ms)
+            return flash_fail(err, FLASH_SILENT, "the flasher did not answer in %d s",
+                              quiet_ms / 1000);
+        if (rc == 0 && now - sent_ms >= REQUEST_AGAIN_MS && now - heard_ms >= REQUEST_AGAIN_MS) {
+            sent_ms = now;
+            rc = loader_write(l->line, request, size, err);
+            continue;
+        }
+        if (rc == 0)
+            continue;
+        rc = 0;
+        heard_ms = now;
+        if (f.kind == FLASHER_BUSY && busy)
+            busy(context, f.offset);
+        if (f.kind == FLASHER_ANSWER && f.tag == l->tag) {
+            rc = f.offset == FLASHER_DONE ? 0 : refused(&f, err);
+            if (out_bytes)
+                *out_bytes = f.bytes;
+            if (out && f.bytes)
+                memcpy(out, f.content, f.bytes);
+            end_frame(l, &f);
+            return rc;
+        }
+        end_frame(l, &f);
+    }
+    return rc;
+}
+
+int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *data, size_t size,
+                        const bool *cancel, void (*sent)(void *context, size_t bytes),
+                        void *context, struct error *err)
+{
+    uint8_t out[FLASHER_FRAME_MAX];
+    size_t has = 0, next = 0; /* of data: what the unit has, what is to be sent next */
+    int rc = flasher_link_request(l, FLASHER_OPEN, offset, NULL, 0, STREAM_DEAD_MS, NULL, NULL,
+                                  NULL, NULL, err);
+    int64_t moved_ms = clock_mono_ms(), sent_ms = moved_ms;
+    while (!rc && has < size) {
+        struct frame f;
+        const int64_t now = clock_mono_ms();
+        if (cancel && *(const volatile bool *)cancel)
+            return error_set(err, ERROR_CANCELLED, "stopped while loading");
+        const size_t piece = size - next < FLASHER_CONTENT_MAX ? size - next : FLASHER_CONTENT_MAX;
+        const bool room = piece && next + piece - has <= FLASHER_WINDOW;
+        if (room) {
+            rc = loader_write(
+                l->line, out,
+                make_frame(out, FLASHER_DATA, 0, offset + (uint32_t)next, data + next, piece), err);
+            next += piece;
+            sent_ms = clock_mono_ms();
+        }
+        const int came = rc ? rc : await_frame(l, room ? 0 : 100, &f, err);
+        if (came < 0)
+            return came;
+        if (came == 1) {
+            const bool again = f.kind == FLASHER_ACK && f.bytes == 1 && f.content[0];
+            if (f.kind == FLASHER_ACK && f.offset >= offset && f.offset - offset <= size) {
+                const size_t acknowledged = f.offset - offset;
+                if (acknowledged > has) {
+                    has = acknowledged;
+                    moved_ms = now;
+                    if (sent)
+                        sent(context, has);
+                }
+                if (again && acknowledged == has && next > has) {
+                    next = has;
+                    l->resent++;
+                }
+                if (next < has)
+                    next = has;
+            }
+            end_frame(l, &f);
+        } else if (now - moved_ms >= STREAM_DEAD_MS) {
+            return flash_fail(err, FLASH_SILENT, "the flasher takes no more data");
+        } else if (!room && now - moved_ms >= STREAM_AGAIN_MS &&
+                   clock_mono_ms() - sent_ms >= STREAM_AGAIN_MS) {
+            next = has;
+            l->resent++;
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Flashing through the console of a real U-Boot: by its own commands (a virtio disk in the flash's
+# place), with noise on the line, bytes lost, a unit that restarts half way.   SEED=N of the noise
+. "$(dirname "$0")/../integration/suite.bash"
+board=$repo/tests/machine/uboot-board.json
+line_between=$build/tests/machine/line_between
+unit_pid= line_pid=
+
+unit_off() {
+    [ -z "$unit_pid" ] || { kill -KILL "$unit_pid"; wait "$unit_pid"; } 2>/dev/null
+    unit_pid=
+}
+line_off() {
+    [ -z "$line_pid" ] || { kill -TERM "$line_pid"; wait "$line_pid"; } 2>/dev/null
+    line_pid=
+}
+trap 'unit_off; line_off; suite_clean' EXIT
+trap 'exit 130' INT TERM HUP
+
+# Power: U-Boot's own flash is not what is flashed here.
+unit_on() {
+    unit_off
+    rm -f "$work/uart.sock"
+    nice qemu-system-arm -M virt -cpu cortex-a7 -m 128 -nodefaults -no-user-config -display none \
+        -bios /usr/lib/u-boot/qemu_arm/u-boot.bin \
+        -drive "if=none,id=disk,format=raw,file=$work/disk.img" -device virtio-blk-device,drive=disk \
+        -chardev "socket,id=uart,path=$work/uart.sock,server=on,wait=${unit_waits_for_station:-off},logfile=$work/uart.log" \
+        -serial chardev:uart 2>"$work/qemu.log" &
+    unit_pid=$!
+    until_true 10 test -S "$work/uart.sock" || { cat "$work/qemu.log"; return 1; }
+}
+
+# A line between unit and station: $work/line.
+line_on() { # [option of line_between...]
+    line_off
+    rm -f "$work/line"
+    "$line_between" "$@" "$work/line" "$work/uart.sock" 2>"$work/line.log" &
+    line_pid=$!
+    until_true 10 test -L "$work/line"
+}
+
+blank() { rm -f "$work/disk.img"; truncate -s 64M "$work/disk.img"; }
+
+images_make() {
+    # Small: QEMU 7.2 takes a byte off its socket for each turn of its main loop.
+    head -c 40000 /dev/urandom >"$work/kernel"
+    head -c 70001 /dev/urandom >"$work/rootfs"
+    head -c 3000 /dev/urandom >"$work/boot"
+    "$takt" bundle key --out "$work/key" &&
+        "$takt" bundle make --board "$board" --release 1 --version 0.1 --key "$work/key" \
+            --image boot="$work/boot" --image kernel="$work/kernel" --image rootfs="$work/rootfs" \
+            --out "$work/bundle.takt"
+}
+
+flash() { # PORT [option...]
+    local port=$1
+    shift
+    timeout 300 "$takt" flash --method uart --port "$port" --bundle "$work/bundle.takt" \
+        --key "$work/key.pub" --board "$board" --log "$work/flash.log" "$@" \
+        >"$work/out" 2>"$work/err"
+    local rc=$?
+    cat "$work/out" "$work/err"
+    return $rc
+}
+
+holds() { # FILE OFFSET_KIB
+    cmp -n "$(stat -c %s "$1")" "$1" "$work/disk.img" 0 $(($2 * 1024))
+}
+holds_all() { holds "$work/boot" 0 && holds "$work/kernel" 4096 && holds "$work/rootfs" 12288; }
+
+whole() {
+    # Power comes once the station listens: then it has all the unit says.
+    blank && unit_waits_for_station=on unit_on && flash "unix:$work/uart.sock" --json && holds_all &&
+        jq -e '.verified and .bytes == 113001 and .written_bytes == 113001' "$work/out"
+}
+boot_last() {
+    [ "$(sed -n 's/.* -- writing //p' "$work/flash.log" | paste -sd,)" = kernel,rootfs,boot ]
+}
+log_from_first_byte() { grep -q 'U-Boot 2023' "$work/flash.log" && grep -q 'DRAM:' "$work/flash.log"; }
+unchanged() {
+    unit_on && flash "unix:$work/uart.sock" --json && holds_all &&
+        jq -e '.verified and .sent_bytes == 0 and .written_bytes == 0' "$work/out"
+}
+one_changed() {
+    printf '\x00\x01\x02' | dd of="$work/disk.img" bs=1 seek=$((4096 * 1024 + 17777)) conv=notrunc status=none
+    unit_on && flash "unix:$work/uart.sock" --json && holds_all &&
+        jq -e '.verified and .written_bytes == 40000' "$work/out"
+}
+over_a_terminal() {
+    blank && unit_on && line_on && flash "pty:$work/line" && holds_all
+}
+noise() {
+    blank && unit_on && line_on --lose 60 --flip 60 --seed "${SEED:-1}" && flash "pty:$work/line" &&
+        holds_all
+    local rc=$?
+    line_off
+    cat "$work/line.log"
+    grep -q '^[1-9][0-9]* lost, [1-9][0-9]* flipped' "$work/line.log" && return $rc
+}
+
+loading() { grep -q -- '-- loading rootfs' "$work/flash.log"; }
+restart_half_way() {
+    blank && unit_on && line_on --rate 4000 || return 1
+    rm -f "$work/flash.log"
+    flash "pty:$work/line" >/dev/null &
+    local flashing=$!
+    until_true 60 loading || return 1
+    sleep 1
+    unit_on || return 1
+    wait $flashing
+    [ $? = 1 ] && grep -q 'unit failed: the unit restarted' "$work/err" || { cat "$work/err"; return 1; }
+    # Whole in memory before anything is written: of rootfs nothing is there, of boot neither.
+    cmp -n 16777216 "$work/disk.img" /dev/zero 12582912 && cmp -n 1048576 "$work/disk.img" /dev/zero
+}
+second_try() { flash "pty:$work/line" --json && holds_all && jq -e '.written_bytes == 73001' "$work/out"; }
+
+no_port() {
+    flash "unix:$work/nothing.sock"
+    [ $? = 3 ] && grep -q 'no device: ' "$work/err"
+}
+nobody_speaks() {
+    unit_off
+    line_on && flash "pty:$work/line" --log "$work/silent.log"
+    [ $? = 1 ] && grep -q 'silent: .*not a byte came' "$work/err"
+}
+second_program() {
+    unit_on && line_on --rate 5000 || return 1
+    flash "pty:$work/line" >/dev/null &
+    local flashing=$!
+    until_true 20 grep -q 'U-Boot' "$work/flash.log" || return 1
+    timeout 20 "$takt" flash --method uart --port "pty:$work/line" --bundle "$work/bundle.takt" \
+        --key "$work/key.pub" --board "$board" >/dev/null 2>"$work/err2"
+    local rc=$?
+    kill -INT "$flashing" 2>/dev/null
+    pkill -INT -P "$flashing" 2>/dev/null
+    wait "$flashing"
+    cat "$work/err2"
+    [ $rc = 3 ] && grep -q 'busy: ' "$work/err2"
+}
+
+make -C "$repo" --no-print-directory -s "$line_between" && images_make || exit 2
+check "a blank flash is written whole by U-Boot's commands" whole
+check "the boot area is written last" boot_last
+check "the log has what the unit said from its first byte" log_from_first_byte
+check "unchanged: nothing is sent, all is verified" unchanged
+check "three bytes differ: that image alone is written again" one_changed
+check "over a terminal" over_a_terminal
+check "bytes lost and flipped on the line" noise
+check "restarts half way: said so, nothing of that image written" restart_half_way
+check "the second try goes on where the first stopped" second_try
+check "no such port is no device" no_port
+check "a second program on the line is told that it is busy" second_program
+check "a line on which nobody speaks is silent" nobody_speaks
+suite_end
