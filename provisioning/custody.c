@@ -5,7 +5,7 @@
 
 #include "provisioning/custody_backend.h"
 
-static const struct custody_backend *const backends[] = {&custody_file};
+static const struct custody_backend *const backends[] = {&custody_file, &custody_pkcs11};
 
 struct custody {
     const struct custody_backend *backend;
@@ -29,7 +29,8 @@ int custody_open(const char *address, struct custody **out, struct error *err)
             *out = c;
         return rc;
     }
-    return error_set(err, ERROR_INPUT, "custody '%s' is not one this program knows: file:PATH",
+    return error_set(err, ERROR_INPUT,
+                     "custody '%s' is not one this program knows: file:PATH or pkcs11:URI",
                      address);
 }
 

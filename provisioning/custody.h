@@ -1,6 +1,7 @@
 /* Custody of keys: seals a key so that what rests on disk is useless without the custodian.
- * Backends are rows of one table: "file" (an AES-256 key in a file of mode 0600); a PKCS#11 token
- * comes beside it. Sealing is AES-256-GCM with the DID as associated data. */
+ * Backends are rows of one table: "file" (an AES-256 key in a file of mode 0600) and "pkcs11" (an
+ * AES-256 key in a token, which it never leaves; cryptoki.h says what its URI is). Sealing is
+ * AES-256-GCM with the DID as associated data. */
 #ifndef TAKT_PROVISIONING_CUSTODY_H
 #define TAKT_PROVISIONING_CUSTODY_H
 
@@ -13,7 +14,8 @@ struct custody;
 
 enum { CUSTODY_OVERHEAD = 12 + 16 }; /* nonce and tag */
 
-/* "file:PATH"; a missing file is made with a fresh key. ERROR_REFUSED when others may read it. */
+/* "file:PATH" or "pkcs11:URI"; a key that is missing is made. ERROR_REFUSED when others may read
+ * the file, or the PIN's. */
 int custody_open(const char *address, struct custody **out, struct error *err);
 void custody_close(struct custody *c);
 

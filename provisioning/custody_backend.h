@@ -18,6 +18,6 @@ struct custody_backend {
                   struct error *err);
 };
 
-extern const struct custody_backend custody_file;
+extern const struct custody_backend custody_file, custody_pkcs11;
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "provisioning/signer_backend.h"
 
-static const struct signer_backend *const backends[] = {&signer_file};
+static const struct signer_backend *const backends[] = {&signer_file, &signer_pkcs11};
 
 struct signer {
     const struct signer_backend *backend;
@@ -22,8 +22,9 @@ int signer_open(const char *address, struct signer **out, struct error *err)
             strncmp(address, backends[i]->scheme, (size_t)(place - address)) == 0)
             found = backends[i];
     if (!found)
-        return error_set(err, ERROR_INPUT,
-                         "token key '%s' is not of a kind this program knows: file:PATH", address);
+        return error_set(
+            err, ERROR_INPUT,
+            "token key '%s' is not of a kind this program knows: file:PATH or pkcs11:URI", address);
     struct signer *s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, ERROR_MEMORY, "cannot open token key %s: out of memory", address);

@@ -12,6 +12,6 @@ struct signer_backend {
                 size_t *signature_size, struct error *err);
 };
 
-extern const struct signer_backend signer_file;
+extern const struct signer_backend signer_file, signer_pkcs11;
 
 #endif

@@ -130,7 +130,8 @@ static int take_custody(struct station_file *s, const char *folder, struct error
     colon = strchr(address, ':');
     if (!colon)
         return json_complain(s->document, cJSON_GetObjectItemCaseSensitive(root, "custody"), err,
-                             "'custody' is '%s', expected \"file:PATH\"", address);
+                             "'custody' is '%s', expected \"file:PATH\" or \"pkcs11:URI\"",
+                             address);
     if (strncmp(address, "file:", 5) != 0) {
         snprintf(s->custody, sizeof s->custody, "%s", address);
         return 0;
