@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/digest.h"
@@ -20,7 +19,7 @@
 #include "provisioning/pool_csv.h"
 #include "provisioning/pool_schema.h"
 
-enum { IMPORT_FILE_MAX = 256 << 20, SEALED_MAX = IDENTITY_KEY_MAX + CUSTODY_OVERHEAD };
+enum { SEALED_MAX = IDENTITY_KEY_MAX + CUSTODY_OVERHEAD };
 
 struct pool {
     sqlite3 *db;
@@ -243,23 +242,17 @@ static int import_text(struct import *im, const struct buffer *text, const char 
     return rc;
 }
 
-int pool_import_csv(struct pool *p, const char *path, const char *operator_name, int *count,
-                    struct error *err)
+int pool_import(struct pool *p, const char *path, const struct delivery_keys *keys,
+                const char *operator_name, int *count, struct error *err)
 {
-    /* Room first: a buffer that grows would leave keys behind in freed memory. */
-    struct buffer text = {.limit_bytes = IMPORT_FILE_MAX};
+    struct buffer text;
     struct import im = {.pool = p, .name = path};
-    struct stat st;
-    if (!stat(path, &st) && (st.st_size < 0 || st.st_size > IMPORT_FILE_MAX))
-        return error_set(err, ERROR_INPUT, "%s is larger than an import may be (256 MiB)", path);
     if (!sqlite3_get_autocommit(p->db))
         return error_set(err, ERROR_STATE, "%s: an import is a transaction of its own", path);
-    int rc = buffer_reserve(&text, stat(path, &st) || st.st_size <= 0 ? 1 : (size_t)st.st_size);
+    int rc = delivery_read(keys, path, &text, err);
     if (rc)
-        return error_set(err, rc, "%s: out of memory", path);
-    rc = file_read(path, &text, err);
-    if (!rc)
-        rc = database_run(p->db, "BEGIN IMMEDIATE", err, "cannot begin an import");
+        return rc;
+    rc = database_run(p->db, "BEGIN IMMEDIATE", err, "cannot begin an import");
     if (!rc) {
         rc = import_text(&im, &text, operator_name, err);
         if (!rc)
@@ -267,8 +260,7 @@ int pool_import_csv(struct pool *p, const char *path, const char *operator_name,
         if (rc && !sqlite3_get_autocommit(p->db))
             sqlite3_exec(p->db, "ROLLBACK", NULL, NULL, NULL);
     }
-    OPENSSL_cleanse(text.data, text.capacity);
-    buffer_free(&text);
+    delivery_wipe(&text);
     if (!rc && count)
         *count = im.count;
     return rc;

@@ -13,6 +13,7 @@
 
 #include "protocol/base/error.h"
 #include "provisioning/custody.h"
+#include "provisioning/delivery.h"
 
 struct pool;
 
@@ -43,11 +44,11 @@ void identity_wipe(struct identity *i);
 int pool_open(sqlite3 *db, struct custody *custody, struct pool **out, struct error *err);
 void pool_close(struct pool *p);
 
-/* CSV with a header `did,mac,key` (pool_csv.h). All or nothing, in one transaction
- * of its own: any bad line (group or local MAC bit, malformed, twice in the file, ever imported
- * before) refuses the file, naming it and its line. *count = identities imported. */
-int pool_import_csv(struct pool *p, const char *path, const char *operator_name, int *count,
-                    struct error *err);
+/* A file of identities (delivery.h; `keys` NULL: a plain CSV, pool_csv.h). All or nothing, in one
+ * transaction of its own: any bad line (group or local MAC bit, malformed, twice in the file, ever
+ * imported before) refuses the file, naming it and its line. *count = identities imported. */
+int pool_import(struct pool *p, const char *path, const struct delivery_keys *keys,
+                const char *operator_name, int *count, struct error *err);
 
 struct pool_request {
     const char *chip_id; /* the unit */

@@ -15,8 +15,10 @@
 #include "station/engine/client.h"
 
 static const char usage[] =
-    "takt identity import FILE.csv | status | audit   --station STATION.json [--json]\n\n"
-    "  import   a file with the header did,mac,key goes in whole or not at all; delete it then\n"
+    "takt identity import FILE | status | audit   --station STATION.json [--json]\n\n"
+    "  import   the platform's delivery, signed and encrypted (station file: deliveries; where "
+    "none\n"
+    "           are agreed on a CSV, did,mac,key) goes in whole or not at all; delete it then\n"
     "  status   how many identities are free, reserved, injected, confirmed, quarantined\n"
     "  audit    walks the chain of who did what again; exit 1 when it is broken";
 
@@ -56,11 +58,12 @@ static int import_here(const struct request *r, int *count, struct error *err)
     struct pool *pool = NULL;
     int rc = store_open(r->place.store, r->place.attachments, &store, err);
     if (!rc)
-        rc = custody_open(r->place.custody, &custody, err);
+        rc = custody_open(r->place.identities.custody, &custody, err);
     if (!rc)
         rc = pool_open(store_handle(store), custody, &pool, err);
     if (!rc)
-        rc = pool_import_csv(pool, r->file, cli_operator_name(), count, err);
+        rc = pool_import(pool, r->file, &r->place.identities.deliveries, cli_operator_name(), count,
+                         err);
     pool_close(pool);
     custody_close(custody);
     store_close(store);
@@ -70,7 +73,7 @@ static int import_here(const struct request *r, int *count, struct error *err)
 static int import(const struct request *r, struct error *err)
 {
     int count = 0;
-    if (!r->place.custody[0])
+    if (!r->place.identities.custody[0])
         return error_set(err, ERROR_INPUT,
                          "the station file names no \"custody\", so keys cannot be sealed");
     struct client *taktd = NULL;

@@ -16,27 +16,6 @@ static void folder_of(const char *path, char out[PATH_MAX])
         strcpy(out, ".");
 }
 
-static int custody_of(const struct json_document *d, const char *folder, struct state_place *out,
-                      struct error *err)
-{
-    const cJSON *root = json_root(d);
-    const char *address = NULL;
-    char path[PATH_MAX];
-    if (!cJSON_GetObjectItemCaseSensitive(root, "custody"))
-        return 0;
-    int rc = json_need_string(d, root, "custody", &address, err);
-    if (rc)
-        return rc;
-    if (strncmp(address, "file:", 5) != 0) {
-        snprintf(out->custody, sizeof out->custody, "%s", address);
-        return 0;
-    }
-    rc = file_join(path, sizeof path, folder, address + 5, err);
-    if (!rc)
-        snprintf(out->custody, sizeof out->custody, "file:%s", path);
-    return rc;
-}
-
 int state_place_of_station(const char *station_path, struct state_place *out, struct error *err)
 {
     struct json_document *d = NULL;
@@ -53,7 +32,7 @@ int state_place_of_station(const char *station_path, struct state_place *out, st
         !(rc = file_join(out->attachments, sizeof out->attachments, state, STORE_ATTACHMENTS,
                          err)) &&
         !(rc = file_join(out->socket, sizeof out->socket, state, "taktd.sock", err)))
-        rc = custody_of(d, folder, out, err);
+        rc = station_file_identities(d, folder, &out->identities, err);
     json_free(d);
     return rc;
 }

@@ -6,11 +6,12 @@
 #include <limits.h>
 
 #include "protocol/base/error.h"
+#include "station/engine/station_file.h"
 
 struct state_place {
     char store[PATH_MAX], attachments[PATH_MAX];
-    char socket[PATH_MAX];       /* taktd's, when it runs; "" when only the store is known */
-    char custody[PATH_MAX + 16]; /* "file:/..."; "" when the station has none */
+    char socket[PATH_MAX]; /* taktd's, when it runs; "" when only the store is known */
+    struct station_identities identities;
 };
 
 /* From a station file; ERROR_INPUT with file and line. */

@@ -172,8 +172,8 @@ static int outbox_again(struct engine *e, const struct control_request *r, const
 }
 
 /* In a transaction of its own; between rounds there is none under way. */
-static int pool_import(struct engine *e, const struct control_request *r, const cJSON *params,
-                       cJSON **result, struct error *err)
+static int import_identities(struct engine *e, const struct control_request *r, const cJSON *params,
+                             cJSON **result, struct error *err)
 {
     int count = 0;
     const char *path = json_string(params, "path", "");
@@ -187,7 +187,8 @@ static int pool_import(struct engine *e, const struct control_request *r, const 
         return error_errno(err, ERROR_MISSING, "cannot open %s", path);
     if (!S_ISREG(st.st_mode)) /* a pipe that nobody fills would hold up every slot */
         return error_set(err, ERROR_INPUT, "%s is no regular file", path);
-    int rc = pool_import_csv(e->pool, path, json_string(params, "operator", ""), &count, err);
+    int rc = pool_import(e->pool, path, &e->station->identities.deliveries,
+                         json_string(params, "operator", ""), &count, err);
     if (rc)
         return rc;
     *result = cJSON_CreateObject();
@@ -205,7 +206,7 @@ static const struct {
     {"subscribe", subscribe},
     {"run.start", control_run_start},
     {"run.abort", control_run_abort},
-    {"pool.import", pool_import},
+    {"pool.import", import_identities},
     {"pool.status", pool_status},
     {"outbox.retry", outbox_again},
     {"defect.add", control_defect_add},

@@ -253,8 +253,8 @@ static int open_state(struct engine *e, struct error *err)
         rc = audit_open(store_handle(e->store), err);
     if (!rc)
         rc = journal_open(store_handle(e->store), &e->journal, err);
-    if (!rc && st->custody[0])
-        rc = custody_open(st->custody, &e->custody, err);
+    if (!rc && st->identities.custody[0])
+        rc = custody_open(st->identities.custody, &e->custody, err);
     if (!rc && e->custody)
         rc = pool_open(store_handle(e->store), e->custody, &e->pool, err);
     if (!rc && st->token_key[0])

@@ -15,7 +15,7 @@ enum { PEM_BYTES_MAX = 1 << 20 };
 
 static const char *const station_members[] = {
     "station", "line",        "site",        "state_dir", "products_dir", "boards_dir", "bundle",
-    "custody", "credentials", "instruments", "slots",     "outbox",       NULL};
+    "custody", "credentials", "instruments", "slots",     "outbox",       "deliveries", NULL};
 
 /* The file's own folder, which relative paths start from. */
 static int folder_of(const char *path, char *absolute, char *folder, struct error *err)
@@ -118,29 +118,57 @@ static int take_credentials(struct station_file *s, const char *folder, struct e
     return rc ? rc : take_token_key(s, given, folder, err);
 }
 
-static int take_custody(struct station_file *s, const char *folder, struct error *err)
+static int take_custody(const struct json_document *doc, const char *folder,
+                        struct station_identities *out, struct error *err)
 {
-    const cJSON *root = json_root(s->document);
-    const char *address, *colon;
+    const cJSON *root = json_root(doc);
+    const char *address;
+    char path[PATH_MAX];
     if (!cJSON_GetObjectItemCaseSensitive(root, "custody"))
         return 0;
-    int rc = json_need_string(s->document, root, "custody", &address, err);
+    int rc = json_need_string(doc, root, "custody", &address, err);
     if (rc)
         return rc;
-    colon = strchr(address, ':');
-    if (!colon)
-        return json_complain(s->document, cJSON_GetObjectItemCaseSensitive(root, "custody"), err,
+    if (!strchr(address, ':'))
+        return json_complain(doc, cJSON_GetObjectItemCaseSensitive(root, "custody"), err,
                              "'custody' is '%s', expected \"file:PATH\" or \"pkcs11:URI\"",
                              address);
     if (strncmp(address, "file:", 5) != 0) {
-        snprintf(s->custody, sizeof s->custody, "%s", address);
+        snprintf(out->custody, sizeof out->custody, "%s", address);
         return 0;
     }
-    char path[PATH_MAX];
-    rc = file_join(path, sizeof path, folder, colon + 1, err);
+    rc = file_join(path, sizeof path, folder, address + 5, err);
     if (!rc)
-        snprintf(s->custody, sizeof s->custody, "file:%s", path);
+        snprintf(out->custody, sizeof out->custody, "file:%s", path);
     return rc;
+}
+
+static int take_deliveries(const struct json_document *doc, const char *folder,
+                           struct station_identities *out, struct error *err)
+{
+    static const char *const members[] = {"platform_certificate", "certificate", "key", NULL};
+    struct delivery_keys *keys = &out->deliveries;
+    const cJSON *given;
+    if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "deliveries"))
+        return 0;
+    int rc = json_need_object(doc, json_root(doc), "deliveries", &given, err);
+    if (!rc)
+        rc = json_only(doc, given, members, err);
+    if (!rc)
+        rc = take_path(doc, given, "certificate", folder, keys->certificate, err);
+    if (!rc)
+        rc = take_path(doc, given, "key", folder, keys->key, err);
+    if (!rc)
+        rc = take_path(doc, given, "platform_certificate", folder, keys->platform, err);
+    return rc;
+}
+
+int station_file_identities(const struct json_document *doc, const char *folder,
+                            struct station_identities *out, struct error *err)
+{
+    *out = (struct station_identities){0};
+    const int rc = take_custody(doc, folder, out, err);
+    return rc ? rc : take_deliveries(doc, folder, out, err);
 }
 
 /* One lease is of an instrument as a whole where the file gives its capacity, else of the one
@@ -265,7 +293,7 @@ int station_file_load(const char *path, struct station_file **out, struct error 
     if (!rc && cJSON_GetObjectItemCaseSensitive(root, "bundle"))
         rc = take_path(s->document, root, "bundle", folder, s->bundle, err);
     if (!rc)
-        rc = take_custody(s, folder, err);
+        rc = station_file_identities(s->document, folder, &s->identities, err);
     if (!rc)
         rc = take_credentials(s, folder, err);
     if (!rc)

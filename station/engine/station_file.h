@@ -6,6 +6,7 @@
 
 #include "protocol/base/json.h"
 #include "protocol/wire/session.h"
+#include "provisioning/delivery.h"
 
 enum {
     STATION_SLOTS_MAX = 64,
@@ -27,13 +28,19 @@ struct station_file_slot {
     int line;
 };
 
+/* What of it concerns identities. */
+struct station_identities {
+    char custody[PATH_MAX + 16];     /* "file:/..." or "pkcs11:..."; "" when none */
+    struct delivery_keys deliveries; /* the platform's and ours; .platform "" when none */
+};
+
 struct station_file {
     struct json_document *document;
     char path[PATH_MAX]; /* absolute */
     const char *station, *line, *site;
     char state_dir[PATH_MAX], products_dir[PATH_MAX], boards_dir[PATH_MAX];
-    char bundle[PATH_MAX];          /* "" when none */
-    char custody[PATH_MAX + 16];    /* "file:/..."; "" when none */
+    char bundle[PATH_MAX]; /* "" when none */
+    struct station_identities identities;
     struct credentials credentials; /* PEM texts, owned; NULLs when none are given */
     char token_key[PATH_MAX + 16];  /* signer's address, "file:/..."; "" when none */
     int token_life_s;               /* of a factory token */
@@ -49,6 +56,10 @@ struct station_file {
  * nothing. */
 int station_file_load(const char *path, struct station_file **out, struct error *err);
 void station_file_free(struct station_file *s);
+
+/* Only what concerns identities; `folder` is the file's own, which relative paths start from. */
+int station_file_identities(const struct json_document *document, const char *folder,
+                            struct station_identities *out, struct error *err);
 
 /* Only where the control socket is, for clients: out has room for PATH_MAX. */
 int station_file_socket(const char *path, char *out, struct error *err);

@@ -76,7 +76,7 @@ static inline int fixture_import_text(struct pool_fixture *f, const char *text, 
 {
     struct error write_err = {0};
     assert_done(file_write(f->csv, text, strlen(text), 0600, &write_err), write_err);
-    return pool_import_csv(f->pool, f->csv, "tester", count, err);
+    return pool_import(f->pool, f->csv, NULL, "tester", count, err);
 }
 
 /* Identities first..first+count-1, each field told from its number. */

@@ -94,7 +94,7 @@ static void test_a_file_without_its_header_or_identities_is_refused(void **state
         assert_non_null(strstr(err.text, f->csv));
     }
     struct error err = {0};
-    assert_int_equal(pool_import_csv(f->pool, "/nowhere/pool.csv", "li", NULL, &err),
+    assert_int_equal(pool_import(f->pool, "/nowhere/pool.csv", NULL, "li", NULL, &err),
                      ERROR_MISSING);
     fixture_free(f);
 }
