@@ -1,5 +1,6 @@
 /* A reader's handle: it sees committed states, and cannot write. */
 #include "reports/query.h"
+#include "reports/store.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -8,6 +9,11 @@
 
 int query_open(const char *store_path, sqlite3 **out, struct error *err)
 {
+    if (store_is_address(store_path))
+        return error_set(err, ERROR_INPUT,
+                         "%s is the address of a line's store: takt trace reads it, this needs a "
+                         "station's store, a file",
+                         store_path);
     sqlite3 *db = NULL;
     int rc = 0, version = 0;
     if (access(store_path, F_OK))

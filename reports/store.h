@@ -36,6 +36,7 @@ void store_close(struct store *s);
 /* For provisioning's tables in the same transactions; NULL where the engine is not SQLite. */
 sqlite3 *store_handle(struct store *s);
 const char *store_engine_name(const struct store *s); /* "sqlite", "postgresql" */
+bool store_is_address(const char *place);             /* of a server's, not a file's path */
 
 /* A call that fails inside a transaction takes back its own rows only. When the engine gave up the
  * whole transaction (full disk, I/O error, connection gone), every call up to store_commit() fails

@@ -269,26 +269,36 @@ static int mend_references(const struct copying *c, int64_t version, int64_t *dr
     return rc;
 }
 
+static int header_number(sqlite3 *db, const char *sql, int64_t *out, struct error *err)
+{
+    sqlite3_stmt *st = rows_prepare(db, err, sql, "");
+    int rc = st ? rows_next(db, st, err) : err->code;
+    if (rc == 1)
+        *out = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return rc < 0 ? rc : 0;
+}
+
 static int save_rows(const char *path, const char *fresh, cJSON *tables, int64_t *dropped,
                      struct error *err)
 {
     struct copying c = {.tables = tables};
-    sqlite3_stmt *st = NULL;
-    int64_t version = 0;
+    int64_t version = 0, application = 0;
     int rc = 0;
     if (sqlite3_open_v2(path, &c.from, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         rc = store_fail(c.from, err, "cannot open the damaged store");
     if (!rc && sqlite3_open_v2(fresh, &c.to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
                    SQLITE_OK)
         rc = fail_new(&c, err);
-    if (!rc) {
-        st = rows_prepare(c.from, err, "PRAGMA user_version", "");
-        rc = st ? rows_next(c.from, st, err) : err->code;
-        if (rc == 1)
-            version = sqlite3_column_int64(st, 0);
-        sqlite3_finalize(st);
-        rc = rc == 1 ? 0 : rc;
-    }
+    if (!rc)
+        rc = header_number(c.from, "PRAGMA user_version", &version, err);
+    if (!rc)
+        rc = header_number(c.from, "PRAGMA application_id", &application, err);
+    if (!rc && application != STORE_APPLICATION_ID)
+        rc = error_set(err, ERROR_INPUT,
+                       "%s is of another program (application id %#llx, expected %#x): it is "
+                       "left as it is",
+                       path, (unsigned long long)application, STORE_APPLICATION_ID);
     if (!rc && (version < 1 || version > STORE_VERSION))
         rc = error_set(err, ERROR_INPUT, "%s says it is of version %lld, expected 1 to %d", path,
                        (long long)version, STORE_VERSION);

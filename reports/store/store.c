@@ -96,6 +96,11 @@ sqlite3 *store_handle(struct store *s)
     return s->engine->handle ? s->engine->handle(s->connection) : NULL;
 }
 
+bool store_is_address(const char *place)
+{
+    return store_engine_of(place) != &store_engine_sqlite;
+}
+
 const char *store_engine_name(const struct store *s)
 {
     return s->engine->name;

@@ -41,6 +41,12 @@ int state_place_of_store(const char *store_path, struct state_place *out, struct
 {
     char folder[PATH_MAX];
     *out = (struct state_place){0};
+    if (store_is_address(store_path)) {
+        if (snprintf(out->store, sizeof out->store, "%s", store_path) >= (int)sizeof out->store)
+            return error_set(err, ERROR_INPUT, "the store's address has %zu bytes, at most %zu",
+                             strlen(store_path), sizeof out->store - 1);
+        return 0;
+    }
     folder_of(store_path, folder);
     int rc = file_join(out->store, sizeof out->store, ".", store_path, err);
     if (!rc)

@@ -16,7 +16,8 @@ struct state_place {
 
 /* From a station file; ERROR_INPUT with file and line. */
 int state_place_of_station(const char *station_path, struct state_place *out, struct error *err);
-/* From a store's own path: attachments lie beside it. */
+/* From a store's own path: attachments lie beside it; or from a line store's address, which has
+ * none. */
 int state_place_of_store(const char *store_path, struct state_place *out, struct error *err);
 
 /* From whichever of the two was given; the other is NULL. */

@@ -20,6 +20,8 @@ static void print_status(const cJSON *status)
     printf("station %s, taktd %s, pid %d%s%s\n", json_string(status, "station", "?"),
            json_string(status, "version", "?"), (int)json_number(status, "pid", 0),
            paused[0] ? "; paused: " : "", paused);
+    if (*json_string(status, "recovered", ""))
+        printf("  %s\n", json_string(status, "recovered", ""));
     const cJSON *slot, *destination;
     cJSON_ArrayForEach(slot, cJSON_GetObjectItemCaseSensitive(status, "slots"))
     {

@@ -108,9 +108,9 @@ int cli_trace(int argc, char **argv)
     struct store *reader = NULL;
     cJSON *document = NULL;
     const char *kind = argv[optind], *name = argv[optind + 1];
-    int rc = station ? state_place_of_station(station, &place, &err) : 0;
+    int rc = state_place_of(station, store, &place, &err);
     if (!rc)
-        rc = store_open_reader(store ? store : place.store, &reader, &err);
+        rc = store_open_reader(place.store, &reader, &err);
     if (!rc)
         rc = strcmp(kind, "unit") == 0 ? trace_unit(reader, name, &document, &err)
                                        : trace_batch(reader, kind, name, from, to, &document, &err);

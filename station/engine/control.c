@@ -105,6 +105,7 @@ static cJSON *describe(const struct engine *e)
     cJSON_AddStringToObject(o, "version", takt_version);
     cJSON_AddNumberToObject(o, "pid", getpid());
     cJSON_AddStringToObject(o, "paused", e->paused);
+    cJSON_AddStringToObject(o, "recovered", e->recovered);
     describe_instruments(e, o);
     slots = cJSON_AddArrayToObject(o, "slots");
     for (size_t i = 0; i < e->slot_count; i++)

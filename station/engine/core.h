@@ -52,7 +52,9 @@ struct engine {
     struct slot slots[STATION_SLOTS_MAX];
     size_t slot_count;
     struct op *ops, **ops_end;
-    char paused[480];    /* why nothing is being committed; "" while all is well */
+    char paused[480]; /* why nothing is being committed; "" while all is well */
+    char recovered[PATH_MAX +
+                   300]; /* what became of a damaged store at the start; "" for a whole one */
     int64_t retry_at_ms; /* when paused */
     bool changed, stopping;
 };

@@ -14,6 +14,7 @@
 #include "station/engine/fixture_process.h"
 #include "station/engine/guard.h"
 #include "station/engine/journal.h"
+#include "station/engine/open_store.h"
 #include "station/engine/outbox_process.h"
 
 enum { RETRY_MS = 1000 };
@@ -248,7 +249,7 @@ static int open_state(struct engine *e, struct error *err)
             st->path, e->fixture_socket, strlen(e->fixture_socket),
             sizeof((struct sockaddr_un *)0)->sun_path - 1);
     if (!rc)
-        rc = store_open(e->store_path, e->attachments_dir, &e->store, err);
+        rc = open_store(e, err);
     if (!rc)
         rc = audit_open(store_handle(e->store), err);
     if (!rc)

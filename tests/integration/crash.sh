@@ -116,6 +116,33 @@ limit_without_unit() {
     cp "$work/kept" "$products/crash/limits.json"
     return $result
 }
+damaged_store() { # a page gone bad while taktd was away: set aside, and the line goes on
+    station_stop
+    local db=$bench_dir/state/store.db before kept pages
+    make -C "$repo" --no-print-directory -s build/tests/integration/queue_runs &&
+        "$build/tests/integration/queue_runs" "$station" 50 || return 1
+    before=$(store "select count(*) from step")
+    sqlite3 "$db" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+    # A leaf of the steps, behind the first.
+    pages=$(sqlite3 "$db" "select pageno from dbstat where name = 'step' and pagetype = 'leaf' limit 1 offset 1")
+    head -c 4096 /dev/zero | tr '\0' '\245' | dd of="$db" bs=4096 seek=$((pages - 1)) conv=notrunc status=none
+    start_daemon || return 1
+    grep -q 'the store was damaged: it is set aside as' "$bench_dir/taktd.out" &&
+        status | jq -r .recovered | grep -q 'rows were read from it' && [ -e "$db.damaged-1" ] || return 1
+    kept=$(store "select count(*) from step")
+    echo "steps: $before, of them $kept kept"
+    [ "$kept" -gt 0 ] && [ "$kept" -lt "$before" ] &&
+        "$takt" store check --station "$station" && "$takt" identity audit --station "$station" &&
+        identities_import 4 && both_pass
+}
+another_programs_file() {
+    local small=$bench_dir/other
+    mkdir -p "$small/state" && sqlite3 "$small/state/store.db" 'create table t(x); pragma user_version=1'
+    sed "s#\"state_dir\":[[:space:]]*\"[^\"]*\"#\"state_dir\": \"$small/state\"#" "$station" >"$bench_dir/other.json"
+    "$build/taktd" --station "$bench_dir/other.json" >"$work/out" 2>&1
+    [ $? = 2 ] && grep -q 'another program' "$work/out" && [ "$(ls "$small"/state/store.db*damaged* 2>/dev/null)" = "" ] &&
+        [ "$(sqlite3 "$small/state/store.db" 'select count(*) from t')" = 0 ]
+}
 full_disk() { # the state on a file system of 8 MiB, filled to the brim
     local small=$bench_dir/small code
     mkdir -p "$small" && mount -t tmpfs -o size=8m tmpfs "$small" || return 1
@@ -149,4 +176,6 @@ check "no camera draws power when all is over" nothing_left_on
 check "an unknown step is refused with file and line" unknown_step
 check "a limit without a unit is refused with file and line" limit_without_unit
 check "a full disk is refused at the start" full_disk
+check "a damaged store is set aside and recovered at the start" damaged_store
+check "another program's file is left as it is" another_programs_file
 suite_end

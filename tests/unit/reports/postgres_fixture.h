@@ -44,24 +44,32 @@ static inline int postgres_stop(const struct postgres_fixture *p, const char *mo
     return postgres_run(p, command);
 }
 
-static inline struct postgres_fixture *postgres_new(void)
+/* A server in p's folder, which is there. */
+static inline int postgres_begin(const struct postgres_fixture *p)
 {
-    struct postgres_fixture *p = calloc(1, sizeof *p);
     char command[512];
-    strcpy(p->folder, "/tmp/takt-pg-XXXXXX");
-    if (!mkdtemp(p->folder))
-        return NULL;
     snprintf(command, sizeof command,
              "chmod 755 %s && touch %s/log && chmod 666 %s/log && if [ $(id -u) = 0 ]; then chown "
              "nobody %s; fi",
              p->folder, p->folder, p->folder, p->folder);
     if (system(command))
-        return NULL;
+        return -1;
     if (postgres_run(p, "initdb -D data -U takt -A trust -E UTF8 --locale=C -N") ||
         postgres_start(p)) {
         snprintf(command, sizeof command, "cat %s/log >&2", p->folder);
         if (system(command))
             perror("log");
+        return -1;
+    }
+    return 0;
+}
+
+static inline struct postgres_fixture *postgres_new(void)
+{
+    struct postgres_fixture *p = calloc(1, sizeof *p);
+    strcpy(p->folder, "/tmp/takt-pg-XXXXXX");
+    if (!mkdtemp(p->folder) || postgres_begin(p)) {
+        free(p);
         return NULL;
     }
     return p;
