@@ -167,3 +167,21 @@ int audit_head(sqlite3 *db, struct audit_head *out, struct error *err)
         hex_encode(hash, sizeof hash, out->hash);
     return rc;
 }
+
+int audit_at(sqlite3 *db, int64_t n, struct audit_head *out, struct error *err)
+{
+    sqlite3_stmt *st =
+        database_prepare(db, err, "SELECT hash FROM audit WHERE n=?1 AND length(hash)=32", "i", n);
+    if (!st)
+        return err ? err->code : ERROR_IO;
+    int rc = database_step(db, st, err, "cannot read the audit");
+    if (rc == 1) {
+        out->entries = n;
+        hex_encode(sqlite3_column_blob(st, 0), DIGEST_BYTES, out->hash);
+        rc = 0;
+    } else if (rc == 0) {
+        rc = error_set(err, ERROR_MISSING, "the audit chain has no entry %lld", (long long)n);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}

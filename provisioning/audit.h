@@ -3,7 +3,8 @@
  * A record is its number and time (8 bytes each, big-endian), then actor, action, subject and
  * detail, each as its length (4 bytes, big-endian) and its bytes; h_0 is 32 zero bytes. The head
  * (number and hash of the last entry) is kept in a row of its own, so an entry taken from the end
- * is missed too. Who can write the file can forge the whole chain: keep heads elsewhere. */
+ * is missed too. Who can write the file can forge the whole chain: keep heads elsewhere
+ * (audit_witness.h). */
 #ifndef TAKT_PROVISIONING_AUDIT_H
 #define TAKT_PROVISIONING_AUDIT_H
 
@@ -31,5 +32,7 @@ struct audit_head {
     char hash[65]; /* hex, of the last entry */
 };
 int audit_head(sqlite3 *db, struct audit_head *out, struct error *err);
+/* Entry n as if it were the last; ERROR_MISSING when there is none. */
+int audit_at(sqlite3 *db, int64_t n, struct audit_head *out, struct error *err);
 
 #endif

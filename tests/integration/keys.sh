@@ -65,6 +65,38 @@ reported() {
 }
 daemon_killed() { kill -KILL "$(daemon_pid)"; }
 
+# As the platform sends them, into a running taktd; from then on nothing in the clear is taken.
+delivered() {
+    local name
+    for name in platform factory; do
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
+            -subj "/CN=$name" -keyout "$work/$name.key" -out "$work/$name.pem" 2>/dev/null || return 1
+    done
+    chmod 600 "$work/factory.key"
+    jq --arg at "$work" '.deliveries = {platform_certificate: "\($at)/platform.pem",
+        certificate: "\($at)/factory.pem", key: "\($at)/factory.key"}' "$station" >"$work/station" &&
+        cp "$work/station" "$station" && "$takt" station stop --station "$station" &&
+        line || return 1
+    {
+        echo did,mac,key
+        echo "900000001,5c:c3:36:aa:00:01,$(openssl rand -hex 32)"
+    } >"$work/more.csv"
+    tail -n 1 "$work/more.csv" | cut -d, -f3 >>"$work/keys"
+    openssl cms -sign -binary -nodetach -signer "$work/platform.pem" -inkey "$work/platform.key" \
+        -outform DER -in "$work/more.csv" |
+        openssl cms -encrypt -binary -aes-256-gcm -outform DER -out "$bench_dir/more.p7m" "$work/factory.pem" &&
+        "$takt" identity import "$bench_dir/more.p7m" --station "$station"
+}
+clear_is_refused() {
+    ! "$takt" identity import "$work/more.csv" --station "$station" 2>"$work/said" &&
+        grep -q "is no delivery: expected CMS" "$work/said"
+}
+# A chain that was made anew, all its hashes right, is not the one a witness saw.
+witnessed() {
+    "$takt" identity witness --station "$station" --out "$work/witness" && line &&
+        "$takt" identity audit --station "$station" --witness "$work/witness" \
+            --key "$bench_dir/keys/token.pem" | tee "$work/said" && grep -q "is a witness of" "$work/said"
+}
 check "identities are imported" imported
 check "the search finds a key in every form" search_works
 check "nothing rests in the clear after the import" "$find_keys" "$work/keys" "$bench_dir"
@@ -73,6 +105,10 @@ check "its key is in its flash and nowhere else" only_on_the_unit
 check "the daemon has forgotten it" "$find_keys" "$work/keys" "pid:$(daemon_pid)"
 check "reports are made" reported
 check "a second run finds it there" line
+check "a delivery is imported" delivered
+check "then nothing in the clear is" clear_is_refused
+check "the daemon has forgotten that one too" "$find_keys" "$work/keys" "pid:$(daemon_pid)"
+check "the audit chain has its witness" witnessed
 check "a daemon that is killed leaves no key" daemon_killed
 check "neither do reports and second run" only_on_the_unit
 # A camera of its own, which stays on: what its program remembers of a key.
