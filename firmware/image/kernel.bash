@@ -31,7 +31,7 @@ fit_part() { # NODE TYPE FILE PROPERTIES
 }
 
 kernel_make() {
-    local initramfs=initramfs.cpio load
+    local initramfs=initramfs.cpio
     fit_arch=arm
     mkdir -p "$work/tmp"
     if ! kernel_is_debians; then
@@ -45,17 +45,23 @@ kernel_make() {
     kernel_release=$(cat build/kernel-armhf/release)
     cp build/kernel-armhf/zImage "$work/tmp/kernel.bin"
     initramfs_make "$work/tmp/$initramfs"
+    kernel_fit $initramfs kernel
+}
+
+# Kernel and an initramfs of $work/tmp as one image for bootm.
+kernel_fit() { # INITRAMFS FILE
+    local load
     # Far enough up that the unpacked kernel at the start of memory does not reach it.
     load=$(printf '0x%x' $((($(about .boot.load_address) & ~0xfffffff) + 0x2000000)))
     {
         echo "/dts-v1/; / { description = \"$board $VERSION\"; #address-cells = <1>; images {"
         fit_part kernel kernel kernel.bin "os = \"linux\"; load = <$load>; entry = <$load>;"
-        fit_part ramdisk ramdisk "$initramfs" "os = \"linux\";"
+        fit_part ramdisk ramdisk "$1" "os = \"linux\";"
         echo "}; configurations { default = \"start\"; start { kernel = \"kernel\";" \
             "ramdisk = \"ramdisk\"; }; }; };"
-    } >"$work/tmp/kernel.its"
-    (cd "$work/tmp" && mkimage -f kernel.its ../kernel >mkimage.log 2>&1) ||
-        { cat "$work/tmp/mkimage.log" >&2; fail "mkimage could not make the kernel image"; }
+    } >"$work/tmp/$2.its"
+    (cd "$work/tmp" && mkimage -f "$2.its" "../$2" >mkimage.log 2>&1) ||
+        { cat "$work/tmp/mkimage.log" >&2; fail "mkimage could not make $2"; }
 }
 
 # Paths of a module and all it needs, in the order to load them; none when it is built in.

@@ -5,7 +5,7 @@
 #   cast_wire UNITS; cast_loss UNITS RATE              of 10000 packets, each way and for each unit
 #   cast_bundle BOARD NAME=BYTES...                    $work/bundle.takt of random images
 #   cast_unit N [BOARD [TIME_SCALE]]                   a blank unit's folder
-#   cast_on N [castflash option...]; cast_flash UNITS [option...]; cast_ended N; cast_off
+#   cast_in N COMMAND...; cast_on N [castflash option...]; cast_flash UNITS [option...]; cast_ended N; cast_off
 cast_board=t31-nor16
 cast_pids=()
 unit_folder=$build/tests/integration/unit_folder
@@ -58,8 +58,8 @@ cast_unit() { # N [TIME_SCALE]
     "$unit_folder" "$work/unit$1" "$1" "${2:-1}"
 }
 
-# The unit's side of its wire goes with it and comes back when it is off.
-cast_on() { # N [castflash option...]
+# A command in the unit's own network. Its side of the wire goes there, and is made anew when it ends.
+cast_in() { # N COMMAND...
     local n=$1
     shift
     # shellcheck disable=SC2016
@@ -68,11 +68,16 @@ cast_on() { # N [castflash option...]
         until ip link show unit$n >/dev/null 2>&1; do sleep 0.02; done
         ip link set lo up; ip addr add 192.168.66.$((100 + n))/24 dev unit$n
         ip link set unit$n up; ip route add 224.0.0.0/4 dev unit$n
-        exec "$@"' cast "$n" "$build/castflash" --hal emulator --hal-options "$work/unit$n" \
-        --board "$repo/firmware/boards/$cast_board.json" --key "$work/bundle.key.pub" \
-        --interface "unit$n" "$@" >"$work/unit$n.json" 2>"$work/unit$n.log" &
+        exec "$@"' cast "$n" "$@" >"$work/unit$n.json" 2>"$work/unit$n.log" &
     cast_pids[n]=$!
     until_true 10 cast_has_own_net "${cast_pids[n]}" && ip link set "unit$n" netns "${cast_pids[n]}"
+}
+cast_on() { # N [castflash option...]
+    local n=$1
+    shift
+    cast_in "$n" "$build/castflash" --hal emulator --hal-options "$work/unit$n" \
+        --board "$repo/firmware/boards/$cast_board.json" --key "$work/bundle.key.pub" \
+        --interface "unit$n" "$@"
 }
 cast_has_own_net() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
 cast_waits() { grep -q "waiting for a station" "$work/unit$1.log"; }

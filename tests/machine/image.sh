@@ -17,13 +17,13 @@ stand_in() { # ARCH
 build() { # BOARD OUT
     local arch
     arch=$("$takt" board show "$1" --json | jq -r .arch) &&
-        CAMD=$work/camd.$arch TAKT=$takt "$builder" "$1" "$2"
+        CAMD=$work/camd.$arch CASTFLASH=$work/camd.$arch TAKT=$takt "$builder" "$1" "$2"
 }
 
 twice() {
     local file
     build qemu-virt "$work/one" && sleep 1.1 && build qemu-virt "$work/a/longer/two" || return 1
-    for file in kernel rootfs script uboot.env flash.img; do
+    for file in kernel rootfs castflash.fit script uboot.env flash.img; do
         cmp "$work/one/$file" "$work/a/longer/two/$file" || return 1
     done
     [ "$("$takt" bundle show "$work/one/bundle.takt" --json)" = \
