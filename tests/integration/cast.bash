@@ -19,7 +19,7 @@ cast_wire() { # UNITS
     local n
     ip link set lo up
     ip link add name station type bridge mcast_snooping 0 && ip link set station up &&
-        ip addr add 192.168.66.1/24 dev station && ip route add 224.0.0.0/4 dev station || return 1
+        ip addr add 192.168.66.1/24 brd + dev station && ip route add 224.0.0.0/4 dev station || return 1
     for ((n = 1; n <= $1; n++)); do
         ip link add "port$n" type veth peer name "unit$n" && ip link set "port$n" master station up ||
             return 1
@@ -66,7 +66,7 @@ cast_in() { # N COMMAND...
     unshare --net sh -c '
         n=$1; shift
         until ip link show unit$n >/dev/null 2>&1; do sleep 0.02; done
-        ip link set lo up; ip addr add 192.168.66.$((100 + n))/24 dev unit$n
+        ip link set lo up; ip addr add 192.168.66.$((100 + n))/24 brd + dev unit$n
         ip link set unit$n up; ip route add 224.0.0.0/4 dev unit$n
         exec "$@"' cast "$n" "$@" >"$work/unit$n.json" 2>"$work/unit$n.log" &
     cast_pids[n]=$!

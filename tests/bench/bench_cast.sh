@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# A bundle to 32 units over the network, each a castflash with the times of a real part's erase,
+# program and read, 0.1 % of the packets lost towards and from each: bytes on the wire beside the image
+# and beside udpcast, time beside what the slowest unit's flash alone takes. And how well receiving and
+# writing overlap, on NOR, on NAND, and where the wire is what is slow.
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/suite.bash"
+. "$repo/tests/integration/cast.bash"
+cast_inside "$0" "$@"
+trap 'cast_off; suite_clean' EXIT
+units=${UNITS:-32}
+make -C "$repo" --no-print-directory -s build/tests/integration/unit_folder >&2 || exit 3
+
+line() { # NAME VALUE UNIT REFERENCE PEER METHOD
+    jq -nc --arg bench "$1" --argjson value "$2" --arg unit "$3" --argjson reference "$4" --arg peer "$5" \
+        --arg method "$6" '{$bench, $value, $unit, $reference, $peer, $method}'
+}
+die() { echo "$*" >&2; cat "$work"/flash.err "$work"/unit*.log 2>/dev/null | tail -n 20 >&2; exit 3; }
+ratio() { awk "BEGIN { printf \"%.4f\", $1 / $2 }"; }
+of_units() { cat "$work"/unit[0-9]*.json | jq -s "$1"; } # over all results
+all_ended() { local n; for ((n = 1; n <= $1; n++)); do cast_ended $n || return 1; done; }
+all_blank() { local n; for ((n = 1; n <= $1; n++)); do cast_unit $n "${2:-1}" || return 1; done; }
+
+# ---- 32 units on NOR
+
+image_bytes=7300000
+board=t31-nor16
+what="board $board ($units processes on the emulator's flash: page 400 us, sector 45 ms, read 30 MB/s), $image_bytes bytes of images, blank units"
+net="a network namespace each, veth, one bridge; 0.1 % of packets dropped each way for each unit"
+cast_wire $units && cast_loss $units 10 &&
+    cast_bundle $board kernel=2000000 rootfs=5050000 boot=250000 >&2 || die "no rack"
+
+# What the flash alone takes: the same writer from a file, all at once on the same machine.
+all_blank $units || die "no units"
+for ((n = 1; n <= units; n++)); do cast_on $n --bundle "$work/bundle.takt" || die "unit $n"; done
+all_ended $units || die "from a file"
+alone=$(of_units 'map(.seconds) | max')
+cast_loss $units 10
+
+all_blank $units && cast_all_on $units || die "units do not come"
+before=$(cast_wire_bytes)
+cast_flash $units || die "cast"
+wire=$(($(cast_wire_bytes) - before))
+full=$(jq .seconds "$work/flash.json")
+all_ended $units || die "cast"
+cast_loss $units 10
+
+line "cast to $units units, bytes on the wire" "$(ratio $wire $image_bytes)" "x the images" 1.1 "aim, at most" \
+    "both ways at the station's interface, Ethernet headers with them; $what; $net"
+line "cast to $units units, time" "$(ratio "$full" "$alone")" "x slowest unit alone" 1.2 "aim, at most" \
+    "station's $full s from its first announcement to the last unit's verified, beside the slowest of the same $units units that write from a file at once, $alone s; $what; $net"
+
+cast_all_on $units || die "units do not come again"
+cast_flash $units || die "unchanged"
+again=$(jq .seconds "$work/flash.json")
+[ "$(jq .written_bytes "$work/flash.json")" = 0 ] || die "unchanged units were written"
+all_ended $units || die "unchanged"
+cast_loss $units 10
+line "cast to $units unchanged units" "$(ratio "$again" "$full")" "x the full time" 0.1 "aim, at most" \
+    "$again s beside $full s; every chunk is read and hashed on the unit; $what; $net"
+
+# ---- the peer: udpcast, the same images to as many receivers that write nothing
+
+cat "$work"/image.* >"$work/images"
+for ((n = 1; n <= units; n++)); do
+    cast_in $n timeout 200 udp-receiver --interface "unit$n" --nokbd --file /dev/null || die "udp-receiver"
+done
+sleep 1
+before=$(cast_wire_bytes)
+timeout 120 udp-sender --interface station --file "$work/images" --min-receivers $units --nokbd \
+    --max-bitrate 90m --autostart 1 >"$work/udpcast.log" 2>&1 || die "$(cat "$work/udpcast.log")"
+peer=$(($(cast_wire_bytes) - before))
+for ((n = 1; n <= units; n++)); do cast_ended $n >/dev/null; done
+cast_loss $units 10
+line "cast beside udpcast, bytes on the wire" $wire bytes $peer "udp-sender 20120424" \
+    "the same images to $units udp-receivers at 90 Mbit/s, which write nothing; $net"
+
+# ---- overlap
+
+overlap() { # NAME BOARD TIME_SCALE IMAGE=BYTES...
+    local name=$1 scale=$3 board=$2 program total bytes=0 part wire_s limit
+    shift 3
+    for part; do bytes=$((bytes + ${part#*=})); done
+    cast_bundle "$board" "$@" >&2 && cast_unit 1 "$scale" && cast_on 1 --bundle "$work/bundle.takt" &&
+        cast_ended 1 || die "$name"
+    program=$(jq .seconds "$work/unit1.json")
+    # Frames of 1514 bytes for 1456 of the image, at the station's pace: 94 % of 100 Mbit/s.
+    wire_s=$(awk "BEGIN { printf \"%.3f\", $bytes * 1514 / 1456 / 11750000 }")
+    cast_unit 1 "$scale" && cast_all_on 1 && cast_flash 1 && cast_ended 1 || die "$name"
+    total=$(jq .seconds "$work/unit1.json")
+    limit=$(awk "BEGIN { print ($program > $wire_s ? $program : $wire_s) }")
+    line "overlap, $name" "$(ratio "$total" "$limit")" "x max(wire, program)" 1.05 "aim, at most" \
+        "one blank unit of board $board, $bytes bytes: $total s from its manifest to the last chunk verified; writing from a file $program s, the wire $wire_s s; times of the part x $scale"
+}
+cast_loss $units 0
+overlap "NOR" t31-nor16 1 kernel=2000000 rootfs=5050000 boot=250000
+overlap "NAND" ssc337de-nand128 1 kernel=4000000 rootfs=20000000
+overlap "the wire is slower" t31-nor16 0.01 kernel=2000000 rootfs=5050000 boot=250000
