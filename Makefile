@@ -178,6 +178,14 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
 	@$(CC) $(LDFLAGS) -pthread -o $@ $(filter %.o,$^) $(filter %.a,$^) $(STATION_LDLIBS) \
 	    $(FIRMWARE_LDLIBS) -lcmocka
 
+# What makes up a bus of devices in front of libc, where the sanitizers want to stand themselves.
+ifndef SANITIZE
+$(BUILD)/tests/unit/flash/test_usb_ports: private STATION_LDLIBS += $(shell pkg-config --libs umockdev-1.0 2>/dev/null)
+$(BUILD)/tests/unit/flash/test_usb_ports.o: private PKG_CFLAGS += $(shell pkg-config --cflags umockdev-1.0 2>/dev/null)
+else
+UNIT_TESTS := $(filter-out %/test_usb_ports,$(UNIT_TESTS))
+endif
+
 # A program of several files: the units that tests/machine/usb_*.sh plays on USB.
 $(BUILD)/tests/machine/usb_gadget: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/machine/usb/*.c))
 

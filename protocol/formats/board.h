@@ -23,6 +23,7 @@ enum {
     BOARD_KEYS_MAX = 4,
     BOARD_BANKS_MAX = 4,
     BOARD_INPUTS_MAX = 12,
+    BOARD_LOADERS_MAX = 2,
     BOARD_MODULES_MAX = 32,
     BOARD_GPIOS_MAX = 32,
     BOARD_PHASES_MAX = 4,
@@ -90,6 +91,10 @@ struct board_boot {
     struct board_usb usb_rom, usb_gadget;
     char usb_product[BOARD_NAME_MAX]; /* the loader's answer to fastboot's getvar:product; "" = it is
                                          not asked */
+    char usb_cpu[BOARD_NAME_MAX]; /* begins what the boot ROM says of itself, "T31V"; "" = any */
+    /* Images of a bundle that have no place in the flash: what the boot ROM is given, in order. */
+    char usb_loaders[BOARD_LOADERS_MAX][BOARD_NAME_MAX];
+    size_t usb_loader_count;
 };
 
 /* ---- network: what a session and network flashing meet -------------------------------------- */
@@ -210,6 +215,9 @@ const struct board_partition *board_partition(const struct board *b, const char 
 
 /* NULL when `linux` names no such gpio. */
 const struct board_gpio *board_gpio(const struct board *b, const char *name);
+
+/* Does an image of that name go into the unit's memory alone (usb_loaders)? */
+bool board_is_loader(const struct board *b, const char *image);
 
 /* "enter", "ctrl-c", "escape", "space": a byte of stop_keys as the board file says it. */
 const char *board_key_name(char key);

@@ -234,10 +234,34 @@ static int usb_id(const struct json_document *doc, const cJSON *usb, const char 
     return 0;
 }
 
+static int read_loaders(const struct json_document *doc, const cJSON *usb, struct board_boot *out,
+                        struct error *err)
+{
+    const cJSON *list, *item;
+    if (!board_member(usb, "loaders"))
+        return 0;
+    int rc = json_need_array(doc, usb, "loaders", &list, err);
+    if (rc)
+        return rc;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (out->usb_loader_count == BOARD_LOADERS_MAX)
+            return json_complain(doc, item, err, "more than %d 'loaders'", BOARD_LOADERS_MAX);
+        if (!cJSON_IsString(item))
+            return json_complain(doc, item, err, "'loaders' must hold names of images");
+        rc = board_text_of(doc, item, "a loader", BOARD_WORD, item->valuestring,
+                           out->usb_loaders[out->usb_loader_count], BOARD_NAME_MAX, err);
+        if (rc)
+            return rc;
+        out->usb_loader_count++;
+    }
+    return 0;
+}
+
 static int read_usb(const struct json_document *doc, const cJSON *boot, struct board_boot *out,
                     struct error *err)
 {
-    static const char *const members[] = {"rom", "gadget", "product", NULL};
+    static const char *const members[] = {"rom", "gadget", "product", "cpu", "loaders", NULL};
     const cJSON *usb;
     if (!board_member(boot, "usb"))
         return 0;
@@ -251,6 +275,10 @@ static int read_usb(const struct json_document *doc, const cJSON *boot, struct b
     if (!rc)
         rc = board_may_text(doc, usb, "product", BOARD_PROSE, out->usb_product,
                             sizeof out->usb_product, err);
+    if (!rc)
+        rc = board_may_text(doc, usb, "cpu", BOARD_PROSE, out->usb_cpu, sizeof out->usb_cpu, err);
+    if (!rc)
+        rc = read_loaders(doc, usb, out, err);
     return rc;
 }
 
@@ -319,6 +347,14 @@ int board_read_boot(const struct json_document *doc, const cJSON *boot, struct b
     if (!rc)
         rc = read_usb(doc, boot, out, err);
     return rc;
+}
+
+bool board_is_loader(const struct board *b, const char *image)
+{
+    for (size_t i = 0; i < b->boot.usb_loader_count; i++)
+        if (strcmp(b->boot.usb_loaders[i], image) == 0)
+            return true;
+    return false;
 }
 
 uint64_t board_flash_address(const struct board *b, uint64_t offset_bytes)

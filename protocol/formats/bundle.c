@@ -36,6 +36,9 @@ static int describe_image(const struct bundle_recipe *recipe, size_t index, cJSO
     const struct board_partition *place = board_partition(recipe->board, name, 'a');
     if (!place)
         place = board_partition(recipe->board, name, 0);
+    /* A loader of the boot ROM lies in the unit's memory, never in its flash. */
+    const bool loader = board_is_loader(recipe->board, name);
+    const uint64_t room = loader ? recipe->board->memory_bytes : place ? place->size_bytes : 0;
     uint8_t hash[DIGEST_BYTES];
     char hex[DIGEST_TEXT];
     struct stat st;
@@ -47,14 +50,15 @@ static int describe_image(const struct bundle_recipe *recipe, size_t index, cJSO
         rc = error_errno(err, errno == ENOENT ? ERROR_MISSING : ERROR_IO, "cannot open %s", path);
         goto out;
     }
-    if (!place || !bundle_name_is_plain(name)) {
+    if ((!place && !loader) || !bundle_name_is_plain(name)) {
         rc = error_set(err, ERROR_INPUT, "image '%s': board %s has no partition %s_a, nor %s", name,
                        recipe->board->name, name, name);
         goto out;
     }
-    if (!S_ISREG(st.st_mode) || st.st_size < 1 || (uint64_t)st.st_size > place->size_bytes) {
+    if (!S_ISREG(st.st_mode) || st.st_size < 1 || (uint64_t)st.st_size > room) {
         rc = error_set(err, ERROR_INPUT, "%s has %lld bytes, expected 1 to the %llu of %s", path,
-                       (long long)st.st_size, (unsigned long long)place->size_bytes, place->name);
+                       (long long)st.st_size, (unsigned long long)room,
+                       loader ? "memory" : place->name);
         goto out;
     }
     *bytes = (uint64_t)st.st_size;

@@ -36,6 +36,9 @@ int chunk_order(const struct board *board, const struct bundle_manifest *manifes
     size_t all = 0, n = 0;
     *out = NULL;
     for (size_t i = 0; i < manifest->image_count; i++) {
+        places[i] = NULL; /* a boot ROM's loader has none, and no chunks in a flash */
+        if (board_is_loader(board, manifest->images[i].name))
+            continue;
         const int rc = chunk_order_place(board, &manifest->images[i], slot, &places[i], err);
         if (rc)
             return rc;
@@ -47,7 +50,7 @@ int chunk_order(const struct board *board, const struct bundle_manifest *manifes
     for (int rank = 0; rank < RANKS; rank++)
         for (size_t i = 0; i < manifest->image_count; i++) {
             const struct bundle_image *image = &manifest->images[i];
-            if (chunk_order_rank(places[i]->name) != rank)
+            if (!places[i] || chunk_order_rank(places[i]->name) != rank)
                 continue;
             for (size_t k = 0; k < image->chunk_count; k++)
                 list[n++] = (struct chunk_ordered){.image = image,

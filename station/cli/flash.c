@@ -4,12 +4,14 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "protocol/base/file.h"
 #include "protocol/base/json.h"
 #include "station/cli/command.h"
+#include "station/cli/flash_learn.h"
 #include "station/cli/flash_progress.h"
 #include "station/cli/places.h"
 #include "station/flash/flash_methods.h"
@@ -20,6 +22,7 @@ static const char usage[] =
 struct options {
     const char *method, *port, *bundle, *key, *board, *log, *programs;
     char slot;
+    int learn_slots; /* 0 = flash */
     bool json;
 };
 
@@ -31,18 +34,20 @@ static void help(void)
     for (size_t i = 0; flash_methods[i]; i++)
         printf("  %-9s %s\n            --port %s\n", flash_methods[i]->name,
                flash_methods[i]->about, flash_methods[i]->port);
-    printf(
-        "\n"
-        "  --bundle FILE   what is flashed, see takt bundle\n"
-        "  --key FILE      the public key whose bundles are flashed\n"
-        "  --board NAME    the unit's board, or a board file; the bundle's unless given\n"
-        "  --slot a|b      where kernel and root file system go; a unless given\n"
-        "  --programs DIR  what runs in the unit's memory only (flasher.uimage); the bundle's folder\n"
-        "                  unless given\n"
-        "  --log FILE      what the unit said from its first byte, each line with its time\n"
-        "  --json          the result as one JSON document on stdout\n\n"
-        "Ctrl-C stops at the next place where nothing is half written. Exit status: 0 flashed\n"
-        "and verified on the unit, 1 not, 2 wrong use or input, 3 no way to the unit.\n");
+    printf("\n"
+           "  --bundle FILE   what is flashed, see takt bundle\n"
+           "  --key FILE      the public key whose bundles are flashed\n"
+           "  --board NAME    the unit's board, or a board file; the bundle's unless given\n"
+           "  --slot a|b      where kernel and root file system go; a unless given\n"
+           "  --programs DIR  what runs in the unit's memory only (flasher.uimage); the bundle's "
+           "folder\n"
+           "                  unless given\n"
+           "  --log FILE      what the unit said from its first byte, each line with its time\n"
+           "  --json          the result as one JSON document on stdout\n"
+           "  --learn SLOTS   flash nothing: units are plugged in one after another, and each\n"
+           "                  slot's USB port is printed; with --board only such units count\n\n"
+           "Ctrl-C stops at the next place where nothing is half written. Exit status: 0 flashed\n"
+           "and verified on the unit, 1 not, 2 wrong use or input, 3 no way to the unit.\n");
 }
 
 static void on_interrupt(int number)
@@ -73,6 +78,12 @@ static int take_option(struct options *o, int option, const char *value)
         return 0;
     case 'P':
         o->programs = value;
+        return 0;
+    case 'L':
+        o->learn_slots = atoi(value);
+        if (strspn(value, "0123456789") != strlen(value) || o->learn_slots < 1 ||
+            o->learn_slots > 256)
+            return cli_usage("takt flash: --learn %s: expected how many slots, 1 to 256", value);
         return 0;
     case 's':
         if (strcmp(value, "a") != 0 && strcmp(value, "b") != 0)
@@ -189,17 +200,13 @@ out:
 
 int cli_flash(int argc, char **argv)
 {
-    static const struct option options[] = {{"method", required_argument, NULL, 'm'},
-                                            {"port", required_argument, NULL, 'p'},
-                                            {"bundle", required_argument, NULL, 'b'},
-                                            {"key", required_argument, NULL, 'k'},
-                                            {"board", required_argument, NULL, 'B'},
-                                            {"slot", required_argument, NULL, 's'},
-                                            {"log", required_argument, NULL, 'l'},
-                                            {"programs", required_argument, NULL, 'P'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"method", required_argument, NULL, 'm'}, {"port", required_argument, NULL, 'p'},
+        {"bundle", required_argument, NULL, 'b'}, {"key", required_argument, NULL, 'k'},
+        {"board", required_argument, NULL, 'B'},  {"slot", required_argument, NULL, 's'},
+        {"log", required_argument, NULL, 'l'},    {"programs", required_argument, NULL, 'P'},
+        {"json", no_argument, NULL, 'j'},         {"learn", required_argument, NULL, 'L'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct options o = {.slot = 'a'};
     const struct flash_method *method = NULL;
     struct error err = {0};
@@ -218,6 +225,8 @@ int cli_flash(int argc, char **argv)
     if (optind != argc)
         return cli_usage("takt flash: %s: expected options alone, see takt flash --help",
                          argv[optind]);
+    if (o.learn_slots)
+        return cli_flash_learn(o.board, o.learn_slots, o.json);
     if (!o.method || !o.port || !o.bundle || !o.key)
         return cli_usage("takt flash: --method, --port, --bundle and --key are needed");
     if (flash_method_find(o.method, &method, &err)) {

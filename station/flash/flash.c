@@ -53,6 +53,8 @@ int flash_pieces(const struct board *board, const struct bundle_manifest *manife
     for (int rank = 0; rank <= 2; rank++)
         for (size_t i = 0; i < manifest->image_count; i++) {
             struct flash_piece piece = {.image = &manifest->images[i], .boot = rank > 0};
+            if (board_is_loader(board, piece.image->name))
+                continue;
             const int rc = chunk_order_place(board, piece.image, slot, &piece.partition, err);
             if (rc)
                 return rc;

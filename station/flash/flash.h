@@ -49,8 +49,8 @@ struct flash_piece {
 };
 
 /* The bundle's images with their partitions on the board, `slot` ('a' or 'b') for those that have
- * one a slot, in the order to write them: boot area last. ERROR_INPUT when the board has no place
- * for one, or it does not fit. */
+ * one a slot, in the order to write them: boot area last. Loaders of the boot ROM are left out.
+ * ERROR_INPUT when the board has no place for one, or it does not fit. */
 int flash_pieces(const struct board *board, const struct bundle_manifest *manifest, char slot,
                  struct flash_piece out[BUNDLE_IMAGES_MAX], size_t *count, struct error *err);
 

@@ -5,17 +5,16 @@ gadget=$build/tests/machine/usb_gadget
 
 # The board of the gadgets is a real board's, with the gadget's ids.
 usb_board() { # BOARD USB-SECTION
-    sed "s|\"usb\": {.*}|\"usb\": $2|" "$repo/firmware/boards/$1.json" >"$work/board.json"
+    sed 's|^ *//.*||' "$repo/firmware/boards/$1.json" | jq --argjson usb "$2" '.boot.usb = $usb' >"$work/board.json"
 }
 
 # Images of a kernel and a root file system with what does not repeat, what does, and blank stretches.
-usb_bundle() { # BOARD [name=file...]
-    local board=$1 image images=()
-    shift
+usb_bundle() { # name=file...
+    local image images=()
     openssl ecparam -genkey -name prime256v1 -noout -out "$work/bundle.key" &&
         openssl ec -in "$work/bundle.key" -pubout -out "$work/bundle.pem" 2>/dev/null || return 1
     for image in "$@"; do images+=(--image "$image"); done
-    "$takt" bundle make --board "$board" --release 1 --version 1.0 --key "$work/bundle.key" \
+    "$takt" bundle make --board "$work/board.json" --release 1 --version 1.0 --key "$work/bundle.key" \
         "${images[@]}" --out "$work/bundle.takt"
 }
 usb_images() { # ROOTFS-MIB
@@ -24,7 +23,7 @@ usb_images() { # ROOTFS-MIB
       head -c $(($1 << 18)) /dev/zero | tr '\0' '\377'; echo end; } >"$work/rootfs"
     # Debian's fastboot wants whole blocks.
     cp "$work/rootfs" "$work/rootfs.padded" && truncate -s %4096 "$work/rootfs.padded"
-    head -c 300001 /dev/urandom >"$work/boot"
+    head -c 250001 /dev/urandom >"$work/boot"
 }
 
 # A unit at port N (1 is usb:1-1) in a role, its files in $work/unit.N; kept over a restart.
@@ -45,12 +44,9 @@ gadget_start() { # N ROLE [option...]
 gadget_stop() { # N
     [ -n "${gadget_pid[$1]:-}" ] || return 0
     kill "${gadget_pid[$1]}" 2>/dev/null
-    wait "${gadget_pid[$1]}" 2>/dev/null
+    until_true 30 eval "! kill -0 ${gadget_pid[$1]} 2>/dev/null" || kill -9 "${gadget_pid[$1]}"
     gadget_pid[$1]=
-    # What it leaves on the bus goes with its endpoints; its place in configfs is another's name.
-    for udc in /sys/kernel/config/usb_gadget/*/UDC; do
-        [ "$(cat "$udc" 2>/dev/null)" != "dummy_udc.$(($1 - 1))" ] || echo >"$udc"
-    done
+    # Of one that came to an early end.
     umount "$work/unit.$1"/ffs.* 2>/dev/null
     return 0
 }
@@ -84,3 +80,7 @@ fails() { # STATUS TEXT N [option...]
     local code=$?
     [ $code -eq "$status" ] && grep -q -- "$text" "$work/flash.$1.err"
 }
+fresh() { gadget_blank 1 && gadget_start 1 "$@"; }
+untouched() { ! tr -d '\377' <"$work/unit.1/flash" | head -c 1 | grep -q .; }
+said() { grep -q -- "$1" "$work/unit.1/log"; }
+again() { flash_unit 1 && jq -e '.verified and .written_bytes == 0' "$work/flash.1.json"; }

@@ -84,14 +84,27 @@ int gadget_take(struct gadget *g, const struct usb_ctrlrequest *r, void *data, s
     return (int)read(g->ep0, data, size);
 }
 
+/* A stage's end cancels the thread that serves it, while it waits for the host and nowhere else:
+ * not within stdio, whose lock it would keep. */
+static void may_end(bool may)
+{
+    pthread_setcancelstate(may ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE, NULL);
+}
+
 bool gadget_send(struct gadget *g, const void *data, size_t size)
 {
-    return write(g->in, data, size) == (ssize_t)size;
+    may_end(true);
+    const bool sent = write(g->in, data, size) == (ssize_t)size;
+    may_end(false);
+    return sent;
 }
 
 int gadget_receive(struct gadget *g, void *data, size_t size)
 {
-    return (int)read(g->out, data, size);
+    may_end(true);
+    const int n = (int)read(g->out, data, size);
+    may_end(false);
+    return n;
 }
 
 void gadget_halt(struct gadget *g, bool in)
@@ -313,6 +326,7 @@ static void bind(struct gadget *g, const struct place *p)
 static void *serve(void *gadget)
 {
     struct gadget *g = gadget;
+    may_end(false);
     g->role->serve(g);
     return NULL;
 }
@@ -324,8 +338,6 @@ static void serve_setup(struct gadget *g)
         return;
     if (event.type == FUNCTIONFS_SETUP)
         g->role->setup(g, &event.u.setup);
-    else if (event.type == FUNCTIONFS_ENABLE && g->role->enabled)
-        g->role->enabled(g);
 }
 
 static void leave(struct gadget *g, const struct place *p)
@@ -381,6 +393,13 @@ static void run_role(struct gadget *g, int stage)
         pthread_join(thread, NULL);
     }
     leave(g, &p);
+}
+
+/* Asked to end, it leaves the bus in order: unbound before its endpoints are closed. */
+static struct gadget *ending;
+static void on_end(int number)
+{
+    gadget_become(ending, NULL);
 }
 
 /* ---- the program -------------------------------------------------------------------------- */
@@ -467,8 +486,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usb_gadget: %s\n", err.text);
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN);
     g.wake = eventfd(0, EFD_CLOEXEC);
+    ending = &g;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, on_end);
     open_files(&g);
     g.role = find_role(role);
     for (int stage = 0; g.role; stage++) {

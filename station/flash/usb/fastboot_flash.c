@@ -47,36 +47,6 @@ static int oem_run(struct writing *w, struct error *err, const char *format, ...
     return fastboot_command(&w->fb, command, usb_unit_times(w->f->unit)->busy_ms, NULL, err);
 }
 
-/* A command of the board file with its placeholders filled in; false: it has none such. */
-static bool fill_in(const struct board *board, const char *command, uint64_t flash_offset,
-                    uint64_t bytes, char *out, size_t room)
-{
-    const struct {
-        const char *name;
-        uint64_t value;
-    } values[] = {{"{memory}", board->boot.load_address},
-                  {"{flash}", board_flash_address(board, flash_offset)},
-                  {"{bytes}", bytes},
-                  {"{blocks}", (bytes + 511) / 512},
-                  {"{block}", flash_offset / 512}};
-    size_t used = 0;
-    out[0] = '\0';
-    for (const char *p = command; *p && used + 20 < room;) {
-        size_t i = 0;
-        while (i < sizeof values / sizeof values[0] &&
-               strncmp(p, values[i].name, strlen(values[i].name)) != 0)
-            i++;
-        if (i < sizeof values / sizeof values[0]) {
-            used += (size_t)snprintf(out + used, room - used, "0x%" PRIx64, values[i].value);
-            p += strlen(values[i].name);
-        } else {
-            out[used++] = *p++;
-            out[used] = '\0';
-        }
-    }
-    return out[0] != '\0';
-}
-
 /* The unit hashes its memory at the load address and compares: a mismatch is its FAIL. */
 static int compare_memory(struct writing *w, uint64_t bytes, const uint8_t hash[DIGEST_BYTES],
                           struct error *err)
@@ -112,8 +82,9 @@ static int compare_flash(struct writing *w, const struct window *at, struct erro
     int rc = usb_image_hash(w->f->job->bundle, at->piece->image, at->offset, at->bytes, hash, err);
     if (rc)
         return rc;
-    fill_in(w->board, w->board->boot.read, at->piece->partition->offset_bytes + at->offset,
-            in_pages(w, at->bytes), command, sizeof command);
+    usb_loader_command(w->board, w->board->boot.read,
+                       at->piece->partition->offset_bytes + at->offset, in_pages(w, at->bytes),
+                       command, sizeof command);
     rc = oem_run(w, err, "%s", command);
     return rc ? rc : compare_memory(w, at->bytes, hash, err);
 }
@@ -195,9 +166,9 @@ static int erase_window(struct writing *w, const struct window *at, struct error
     if (strcmp(w->board->flash_kind, "emmc") == 0)
         return 0;
     flash_meter_stage(&w->meter, w->f->job, "erasing", at->piece->image->name, 0);
-    if (w->can_run &&
-        fill_in(w->board, w->board->boot.erase, at->piece->partition->offset_bytes + at->offset,
-                bytes, command, sizeof command))
+    if (w->can_run && usb_loader_command(w->board, w->board->boot.erase,
+                                         at->piece->partition->offset_bytes + at->offset, bytes,
+                                         command, sizeof command))
         return oem_run(w, err, "%s", command);
     if (at->offset)
         return 0; /* the whole partition was, before its first window */
@@ -368,11 +339,13 @@ static int run_fastboot(struct usb_flashing *f, struct error *err)
         return rc;
     rc = oem_run(&w, &why, "setenv takt0");
     w.can_run = rc == 0;
-    if (rc && rc != ERROR_REMOTE) {
+    if (w.can_run && w.board->boot.prepare[0])
+        rc = oem_run(&w, &why, "%s", w.board->boot.prepare);
+    if (rc && (w.can_run || rc != ERROR_REMOTE)) {
         *err = why;
         return rc;
     }
-    for (size_t i = 0; i < count && (rc = 0) == 0; i++) {
+    for (size_t i = 0; i < count; i++) {
         rc = write_piece(&w, &pieces[i], err);
         if (rc)
             return rc;

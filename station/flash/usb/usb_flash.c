@@ -1,6 +1,6 @@
 #include "station/flash/usb/usb_flash.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "protocol/base/clock.h"
 #include "station/flash/usb/usb_stages.h"
@@ -12,8 +12,7 @@ enum {
 };
 
 const struct usb_stage *const usb_stages[] = {
-    &usb_fastboot,
-    NULL,
+    &usb_fastboot, &usb_dfu, &usb_sigmastar, &usb_ingenic_rom, NULL,
 };
 
 int usb_image_read(const struct bundle *bundle, const struct bundle_image *image, uint64_t offset,
@@ -46,6 +45,31 @@ int usb_image_hash(const struct bundle *bundle, const struct bundle_image *image
     }
     if (d)
         digest_finish(d, out);
+    return rc;
+}
+
+int usb_loader_image(const struct usb_flashing *f, size_t index, uint8_t **out, size_t *bytes,
+                     struct error *err)
+{
+    const struct board_boot *boot = &f->job->board->boot;
+    const struct bundle_image *image = NULL;
+    *out = NULL;
+    if (index < boot->usb_loader_count)
+        image = bundle_image(bundle_manifest(f->job->bundle), boot->usb_loaders[index]);
+    if (!image)
+        return flash_fail(err, FLASH_WRONG_BOARD, "usb:%s: the boot ROM wants its stage %zu, %s",
+                          usb_unit_name(f->unit), index + 1,
+                          index < boot->usb_loader_count ? "which the bundle does not hold"
+                                                         : "which the board file does not name");
+    *bytes = (size_t)image->bytes;
+    *out = malloc(*bytes);
+    if (!*out)
+        return error_set(err, ERROR_MEMORY, "usb: out of memory");
+    const int rc = usb_image_read(f->job->bundle, image, 0, *out, *bytes, err);
+    if (rc) {
+        free(*out);
+        *out = NULL;
+    }
     return rc;
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/base/digest.h"
 #include "station/flash/usb/sparse.h"
 #include "tests/machine/usb/gadget.h"
 
@@ -13,7 +12,6 @@ enum { COMMAND_BYTES = 512, RECEIVE_BYTES = 256 * 1024 };
 
 struct loader {
     uint64_t loaded; /* bytes of the last download */
-    char takt0[65], takt1[65];
 };
 
 static void say(struct gadget *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -142,84 +140,12 @@ static void flash(struct gadget *g, struct loader *l, const char *name)
 
 /* ---- oem run ------------------------------------------------------------------------------ */
 
-static uint64_t placeholder(struct gadget *g, const char *name, size_t size, const char *text,
-                            uint64_t values[3])
+static void oem_run(struct gadget *g, const char *text)
 {
-    static const char *const names[] = {"{memory}", "{flash}", "{bytes}"};
-    for (size_t i = 0; i < 3; i++)
-        if (strlen(names[i]) == size && strncmp(name, names[i], size) == 0)
-            return values[i] = strtoull(text, NULL, 16);
-    return 0;
-}
-
-/* Does a command read as the board's does? Then its memory, flash offset and bytes. */
-static bool matches(struct gadget *g, const char *command, const char *text, uint64_t values[3])
-{
-    const char *c = command, *t = text;
-    while (*c && *t) {
-        const size_t in_c = strcspn(c, " "), in_t = strcspn(t, " ");
-        if (*c == '{')
-            placeholder(g, c, in_c, t, values);
-        else if (in_c != in_t || strncmp(c, t, in_c) != 0)
-            return false;
-        c += in_c + (c[in_c] == ' ');
-        t += in_t + (t[in_t] == ' ');
-    }
-    return !*c && !*t && *command;
-}
-
-static bool in_memory(struct gadget *g, uint64_t address, uint64_t bytes)
-{
-    return address == g->board.boot.load_address && bytes <= g->memory_bytes;
-}
-
-static void hash(struct gadget *g, struct loader *l, const char *text)
-{
-    uint8_t want[DIGEST_BYTES], found[DIGEST_BYTES];
-    char hex[sizeof l->takt0 + sizeof l->takt1];
-    unsigned long long address, bytes;
-    if (sscanf(text, "hash -v sha256 %llx %llx", &address, &bytes) != 2 ||
-        !strstr(text, " ${takt0}${takt1}") || !in_memory(g, address, bytes)) {
-        say(g, "FAILusage");
-        return;
-    }
-    snprintf(hex, sizeof hex, "%s%s", l->takt0, l->takt1);
-    digest_bytes(g->memory, bytes, found);
-    if (hex_decode(hex, want, sizeof want) || memcmp(want, found, sizeof want) != 0)
-        say(g, "FAILcommand failed");
-    else
-        say(g, "OKAY");
-}
-
-static void oem_run(struct gadget *g, struct loader *l, const char *text)
-{
-    uint64_t v[3] = {0};
-    if (gadget_flaw(g, "no-run")) {
+    if (gadget_flaw(g, "no-run"))
         say(g, "FAILunrecognized command");
-    } else if (strncmp(text, "setenv takt0", 12) == 0) {
-        snprintf(l->takt0, sizeof l->takt0, "%.64s", text[12] ? text + 13 : "");
-        say(g, "OKAY");
-    } else if (strncmp(text, "setenv takt1 ", 13) == 0) {
-        snprintf(l->takt1, sizeof l->takt1, "%.64s", text + 13);
-        say(g, "OKAY");
-    } else if (strncmp(text, "hash -v ", 8) == 0) {
-        hash(g, l, text);
-    } else if (matches(g, g->board.boot.read, text, v) && in_memory(g, v[0], v[2]) &&
-               v[1] <= g->board.flash_bytes && v[2] <= g->board.flash_bytes - v[1]) {
-        memcpy(g->memory, g->flash + v[1], v[2]);
-        say(g, "OKAY");
-    } else if (matches(g, g->board.boot.erase, text, v)) {
-        if (gadget_flaw(g, "erase-fails"))
-            say(g, "FAILcommand failed");
-        else if (v[1] % g->board.erase_bytes || v[2] % g->board.erase_bytes)
-            say(g, "FAILnot on a block");
-        else if (gadget_flaw(g, "no-erase") || gadget_erase(g, v[1], v[2]))
-            say(g, "OKAY");
-        else
-            say(g, "FAILpast the flash");
-    } else {
-        say(g, "FAILcommand failed");
-    }
+    else
+        say(g, gadget_uboot_run(g, text) ? "OKAY" : "FAILcommand failed");
 }
 
 static void take_command(struct gadget *g, struct loader *l, const char *c)
@@ -234,7 +160,7 @@ static void take_command(struct gadget *g, struct loader *l, const char *c)
     else if (strncmp(c, "flash:", 6) == 0)
         flash(g, l, c + 6);
     else if (strncmp(c, "oem run:", 8) == 0)
-        oem_run(g, l, c + 8);
+        oem_run(g, c + 8);
     else if (strcmp(c, "reboot") == 0)
         say(g, "OKAY");
     else

@@ -45,8 +45,6 @@ struct gadget_role {
     void (*setup)(struct gadget *g, const struct usb_ctrlrequest *r);
     /* What goes over the bulk endpoints, in a thread of its own; NULL: there are none. */
     void (*serve)(struct gadget *g);
-    void (*enabled)(
-        struct gadget *g); /* a configuration or alternate setting was set; may be NULL */
 };
 
 extern const struct gadget_role *const gadget_roles[]; /* ends with NULL */
@@ -64,8 +62,9 @@ struct gadget {
     const char *settings[GADGET_FLAWS_MAX];
     _Atomic(const struct gadget_role *) next;
     atomic_bool ended;
-    int wake;    /* an eventfd */
-    void *state; /* of the role; kept over roles */
+    int wake;         /* an eventfd */
+    void *state;      /* of the role; kept over roles */
+    char takt[2][65]; /* U-Boot's variables takt0 and takt1 */
 };
 
 bool gadget_flaw(const struct gadget *g, const char *name);
@@ -88,6 +87,10 @@ void gadget_halt(struct gadget *g, bool in); /* stalls the endpoint once */
 
 /* Leaves the bus and comes back as `next`; NULL: leaves for good. From any thread. */
 void gadget_become(struct gadget *g, const struct gadget_role *next);
+
+/* A command of U-Boot: setenv of takt0 and takt1, hash -v, and the board file's own. False: it
+ * failed. */
+bool gadget_uboot_run(struct gadget *g, const char *text);
 
 /* The flash. False: out of its bounds. */
 bool gadget_erase(struct gadget *g, uint64_t offset, uint64_t bytes);

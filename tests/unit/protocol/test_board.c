@@ -388,6 +388,10 @@ static void test_the_nor_board_holds_two_capped_sets(void **state)
     assert_int_equal(b.boot.usb_rom.vendor, 0xa108);
     assert_int_equal(b.boot.usb_rom.product, 0xc309);
     assert_int_equal(b.boot.usb_gadget.product, 0x4d44);
+    assert_string_equal(b.boot.usb_cpu, "T31");
+    assert_int_equal(b.boot.usb_loader_count, 2);
+    assert_true(board_is_loader(&b, "usb_spl") && board_is_loader(&b, "usb_uboot"));
+    assert_false(board_is_loader(&b, "boot"));
 }
 
 static void test_a_file_that_is_not_there_is_missing(void **state)
