@@ -17,6 +17,7 @@
 #include "provisioning/audit.h"
 #include "provisioning/database.h"
 #include "provisioning/pool_csv.h"
+#include "provisioning/pool_quota.h"
 #include "provisioning/pool_schema.h"
 
 enum { SEALED_MAX = IDENTITY_KEY_MAX + CUSTODY_OVERHEAD };
@@ -28,8 +29,8 @@ struct pool {
     uint8_t fingerprint_key[DIGEST_BYTES];
 };
 
-static const char *const state_names[IDENTITY_STATES] = {"free", "reserved", "injected",
-                                                         "confirmed", "quarantined"};
+static const char *const state_names[IDENTITY_STATES] = {"free",      "reserved",    "injected",
+                                                         "confirmed", "quarantined", "scrapped"};
 
 const char *identity_state_name(enum identity_state s)
 {
@@ -140,6 +141,11 @@ void pool_close(struct pool *p)
         return;
     OPENSSL_cleanse(p, sizeof *p);
     free(p);
+}
+
+sqlite3 *pool_database(struct pool *p)
+{
+    return p->db;
 }
 
 /* ---- import ------------------------------------------------------------------------------- */
@@ -315,10 +321,12 @@ static int take_free(struct pool *p, const struct pool_request *r, struct identi
     sqlite3_stmt *st = database_prepare(
         p->db, err,
         "UPDATE identity SET state=1, chip_id=?1, serial=?2, work_order=?3, station=?4,"
-        " reserved_ms=?5 WHERE id=(SELECT id FROM identity WHERE state=0 ORDER BY id LIMIT 1)"
+        " reserved_ms=?5, operator=?6 WHERE id=(SELECT id FROM identity WHERE state=0 ORDER BY id "
+        "LIMIT 1)"
         " AND NOT EXISTS (SELECT 1 FROM identity WHERE chip_id=?1)"
         " RETURNING did, mac, key_sealed, state",
-        "tttti", r->chip_id, r->serial, r->order, r->station, r->wall_ms);
+        "ttttin", r->chip_id, r->serial, r->order, r->station, r->wall_ms,
+        r->operator_name ? r->operator_name : "");
     if (!st)
         return failed(err);
     int rc = database_step(p->db, st, err, "cannot reserve an identity");
@@ -342,18 +350,20 @@ int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *
         return rc;
     rc = take_free(p, r, out, err);
     if (rc == 1) {
-        rc = note(p, err, r->wall_ms, "taktd", "identity.reserve", r->chip_id, "did", out->did,
-                  "mac", out->mac, "serial", r->serial, "order", r->order, "station", r->station,
-                  NULL);
+        rc = pool_quota_take(p->db, r, err);
+        if (!rc)
+            rc = note(p, err, r->wall_ms, "taktd", "identity.reserve", r->chip_id, "did", out->did,
+                      "mac", out->mac, "serial", r->serial, "order", r->order, "station",
+                      r->station, NULL);
     } else if (rc == 0) {
         rc = find(p, r->chip_id, p->custody, out, err);
         if (rc == ERROR_MISSING)
             rc = error_set(err, ERROR_FULL,
                            "the pool has no free identity for unit %s: import more", r->chip_id);
-        else if (!rc && out->state == IDENTITY_QUARANTINED)
+        else if (!rc && out->state >= IDENTITY_QUARANTINED)
             rc = error_set(err, ERROR_STATE,
-                           "the identity of unit %s (did %s) is quarantined: it may not be used",
-                           r->chip_id, out->did);
+                           "the identity of unit %s (did %s) is %s: it may not be used", r->chip_id,
+                           out->did, identity_state_name(out->state));
     }
     rc = database_keep(p->db, rc, err);
     if (rc)
@@ -377,6 +387,7 @@ static int write_state(struct pool *p, const char *chip_id, enum identity_state 
                         " injected_ms=iif(?2=2, ?3, injected_ms),"
                         " confirmed_ms=iif(?2=3, ?3, confirmed_ms),"
                         " quarantined_ms=iif(?2=4, ?3, quarantined_ms),"
+                        " scrapped_ms=iif(?2=5, ?3, scrapped_ms),"
                         " reason=coalesce(?4, reason) WHERE chip_id=?1",
                         "tiin", chip_id, (int64_t)to, wall_ms, reason);
     if (!rc) {

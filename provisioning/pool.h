@@ -1,10 +1,11 @@
 /* The pool of identities: DID, MAC and key, each for one unit and never for two.
  *
  * States only go forward: FREE -> RESERVED -> INJECTED -> CONFIRMED, with QUARANTINED on any doubt
- * after a key may have left; the tables' triggers refuse anything else. Works on tables of its own
- * in the database handle it is given; the caller (taktd, the only writer) brackets calls with its
- * transactions, so a step's result and its identity's state are committed together. Every change is
- * written to the audit chain by the call that makes it. Keys rest sealed by custody.h. */
+ * after a key may have left and SCRAPPED when the unit is; the tables' triggers refuse anything
+ * else. Works on tables of its own in the database handle it is given; the caller (taktd, the only
+ * writer) brackets calls with its transactions, so a step's result and its identity's state are
+ * committed together. Every change is written to the audit chain by the call that makes it. Keys
+ * rest sealed by custody.h. */
 #ifndef TAKT_PROVISIONING_POOL_H
 #define TAKT_PROVISIONING_POOL_H
 
@@ -23,6 +24,7 @@ enum identity_state {
     IDENTITY_INJECTED,
     IDENTITY_CONFIRMED,
     IDENTITY_QUARANTINED,
+    IDENTITY_SCRAPPED,
     IDENTITY_STATES,
 };
 const char *identity_state_name(enum identity_state s); /* "free", ... */
@@ -43,6 +45,7 @@ void identity_wipe(struct identity *i);
  * the pool was sealed with. */
 int pool_open(sqlite3 *db, struct custody *custody, struct pool **out, struct error *err);
 void pool_close(struct pool *p);
+sqlite3 *pool_database(struct pool *p); /* the handle it was opened with */
 
 /* A file of identities (delivery.h; `keys` NULL: a plain CSV, pool_csv.h). All or nothing, in one
  * transaction of its own: any bad line (group or local MAC bit, malformed, twice in the file, ever
@@ -52,12 +55,13 @@ int pool_import(struct pool *p, const char *path, const struct delivery_keys *ke
 
 struct pool_request {
     const char *chip_id; /* the unit */
-    const char *serial, *order, *station;
+    const char *serial, *order, *station, *operator_name;
     int64_t wall_ms;
 };
 /* The unit's identity: the one it has, else the next free one (in the order of import), now
  * RESERVED. ERROR_FULL when the
- * pool is empty; ERROR_STATE when this unit's identity is quarantined. */
+ * pool is empty or a quota used up (pool_quota.h); ERROR_STATE when this unit's identity is
+ * quarantined or scrapped. */
 int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *out,
                  struct error *err);
 /* Forward only; ERROR_STATE for a step back, repeating the present state is fine. ERROR_MISSING

@@ -36,7 +36,17 @@ static const char schema_1[] =
     "  SELECT RAISE(ABORT, 'an identity is never removed'); END;"
     "INSERT INTO pool_setting VALUES ('version', 1);";
 
-static const char *const migrations[POOL_VERSION] = {schema_1};
+/* Scrapped units, and quotas. */
+static const char schema_2[] =
+    "INSERT INTO identity_state VALUES (5,'scrapped');"
+    "ALTER TABLE identity ADD COLUMN operator TEXT;"
+    "ALTER TABLE identity ADD COLUMN scrapped_ms INTEGER;"
+    "CREATE TABLE identity_quota(kind TEXT NOT NULL CHECK(kind IN ('order','station','operator')),"
+    "  name TEXT NOT NULL, allowed INTEGER NOT NULL CHECK(allowed >= 0), used INTEGER NOT NULL,"
+    "  PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;"
+    "UPDATE pool_setting SET value = 2 WHERE name = 'version';";
+
+static const char *const migrations[POOL_VERSION] = {schema_1, schema_2};
 
 static int read_version(sqlite3 *db, int64_t *version, struct error *err)
 {

@@ -10,7 +10,7 @@
 #include "protocol/base/json.h"
 #include "provisioning/audit.h"
 #include "provisioning/audit_witness.h"
-#include "provisioning/pool.h"
+#include "provisioning/pool_quota.h"
 #include "reports/query.h"
 #include "reports/store.h"
 #include "station/cli/command.h"
@@ -18,22 +18,32 @@
 #include "station/engine/client.h"
 
 static const char usage[] =
-    "takt identity import FILE | status | witness | audit   --station STATION.json [--json]\n\n"
+    "takt identity import FILE | status | quota | scrap CHIP | witness | audit\n"
+    "                     --station STATION.json [--json]\n\n"
     "  import   the platform's delivery, signed and encrypted (station file: deliveries; where "
     "none\n"
     "           are agreed on a CSV, did,mac,key) goes in whole or not at all; delete it then\n"
-    "  status   how many identities are free, reserved, injected, confirmed, quarantined\n"
+    "  status   how many identities are free, reserved, injected, confirmed,\n"
+    "           quarantined, scrapped\n"
+    "  quota    how many identities orders, stations and operators may use; --order, --operator "
+    "or\n"
+    "           --at STATION with --allowed N sets one\n"
+    "  scrap    the unit with that chip is no more, nor is its identity: --reason TEXT\n"
     "  witness  the audit chain's head, signed by the station's token key, into --out FILE: keep\n"
     "           it elsewhere\n"
     "  audit    walks the chain of who did what again, and with --witness FILE --key FILE (the\n"
     "           token key's public half) holds it against what it was; exit 1 when it is broken";
 
 /* An import may be large: 100,000 identities take some seconds. */
-enum { IMPORT_TIMEOUT_MS = 120000 };
+enum { IMPORT_TIMEOUT_MS = 120000, CHANGE_TIMEOUT_MS = 10000 };
 
 struct request {
     const char *station;
-    const char *file; /* import's */
+    const char *file; /* import's; scrap's chip */
+    const char *reason;
+    const char *quota_of; /* the name, of quota_kind; NULL: only list */
+    enum pool_quota_kind quota_kind;
+    long long allowed; /* negative: not given */
     const char *out, *witness, *key;
     bool json;
     struct state_place place;
@@ -58,23 +68,36 @@ static int import_by_taktd(const struct request *r, struct client *taktd, int *c
     return rc;
 }
 
-/* Under the writer's lock, so that no taktd can start meanwhile. */
+/* The pool under the writer's lock, so that no taktd can start meanwhile. */
+struct desk {
+    struct store *store;
+    struct custody *custody;
+    struct pool *pool;
+};
+
+static void desk_close(struct desk *d)
+{
+    pool_close(d->pool);
+    custody_close(d->custody);
+    store_close(d->store);
+}
+
+static int desk_open(const struct request *r, struct desk *d, struct error *err)
+{
+    int rc = store_open(r->place.store, r->place.attachments, &d->store, err);
+    if (!rc)
+        rc = custody_open(r->place.identities.custody, &d->custody, err);
+    return rc ? rc : pool_open(store_handle(d->store), d->custody, &d->pool, err);
+}
+
 static int import_here(const struct request *r, int *count, struct error *err)
 {
-    struct store *store = NULL;
-    struct custody *custody = NULL;
-    struct pool *pool = NULL;
-    int rc = store_open(r->place.store, r->place.attachments, &store, err);
+    struct desk desk = {0};
+    int rc = desk_open(r, &desk, err);
     if (!rc)
-        rc = custody_open(r->place.identities.custody, &custody, err);
-    if (!rc)
-        rc = pool_open(store_handle(store), custody, &pool, err);
-    if (!rc)
-        rc = pool_import(pool, r->file, &r->place.identities.deliveries, cli_operator_name(), count,
-                         err);
-    pool_close(pool);
-    custody_close(custody);
-    store_close(store);
+        rc = pool_import(desk.pool, r->file, &r->place.identities.deliveries, cli_operator_name(),
+                         count, err);
+    desk_close(&desk);
     return rc;
 }
 
@@ -119,6 +142,102 @@ static int status(const struct request *r, struct error *err)
     }
     return rc;
 }
+
+/* ---- quotas, scrapped units ---------------------------------------------------------------- */
+
+/* taktd is the only writer: while it runs, it does it; else `here` under the writer's lock. Takes
+ * params. */
+static int change(const struct request *r, const char *method, cJSON *params,
+                  int (*here)(const struct request *r, struct pool *pool, struct error *err),
+                  struct error *err)
+{
+    struct client *taktd = NULL;
+    struct desk desk = {0};
+    cJSON_AddStringToObject(params, "operator", cli_operator_name());
+    int rc = client_connect(r->place.socket, &taktd, err);
+    if (!rc) {
+        rc = client_call(taktd, method, params, CHANGE_TIMEOUT_MS, NULL, err);
+    } else {
+        cJSON_Delete(params);
+        if (rc == ERROR_MISSING)
+            rc = desk_open(r, &desk, err);
+        if (!rc)
+            rc = here(r, desk.pool, err);
+    }
+    desk_close(&desk);
+    client_close(taktd);
+    return rc;
+}
+
+static int quota_here(const struct request *r, struct pool *pool, struct error *err)
+{
+    return pool_quota_set(pool, r->quota_kind, r->quota_of, r->allowed, cli_operator_name(),
+                          clock_wall_ms(), err);
+}
+
+static int scrap_here(const struct request *r, struct pool *pool, struct error *err)
+{
+    return pool_advance(pool, r->file, IDENTITY_SCRAPPED, r->reason, clock_wall_ms(), err);
+}
+
+static void show_quota(void *context, enum pool_quota_kind kind, const char *name, int64_t used,
+                       int64_t allowed)
+{
+    cJSON *row = cJSON_CreateObject();
+    cJSON_AddStringToObject(row, "kind", pool_quota_kind_name(kind));
+    cJSON_AddStringToObject(row, "name", name);
+    cJSON_AddNumberToObject(row, "used", (double)used);
+    cJSON_AddNumberToObject(row, "allowed", (double)allowed);
+    cJSON_AddItemToArray(context, row);
+}
+
+static int list_quotas(const struct request *r, struct error *err)
+{
+    sqlite3 *db = NULL;
+    cJSON *list = cJSON_CreateArray();
+    const cJSON *row;
+    int rc = query_open(r->place.store, &db, err);
+    if (!rc)
+        rc = pool_quota_each(db, show_quota, list, err);
+    sqlite3_close(db);
+    char *text = !rc && r->json ? cJSON_PrintUnformatted(list) : NULL;
+    if (text)
+        puts(text);
+    else if (!rc)
+        cJSON_ArrayForEach(row, list)
+            printf("%-8s %-24s %8.0f of %.0f\n", json_string(row, "kind", ""),
+                   json_string(row, "name", ""), json_number(row, "used", 0),
+                   json_number(row, "allowed", 0));
+    cJSON_free(text);
+    cJSON_Delete(list);
+    return rc;
+}
+
+static int quota(const struct request *r, struct error *err)
+{
+    if (!r->quota_of && r->allowed < 0)
+        return list_quotas(r, err);
+    if (!r->quota_of || r->allowed < 0)
+        return error_set(err, ERROR_INPUT,
+                         "a quota needs --allowed and one of --order, --operator and --at");
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddStringToObject(params, "kind", pool_quota_kind_name(r->quota_kind));
+    cJSON_AddStringToObject(params, "name", r->quota_of);
+    cJSON_AddNumberToObject(params, "allowed", (double)r->allowed);
+    return change(r, "pool.quota", params, quota_here, err);
+}
+
+static int scrap(const struct request *r, struct error *err)
+{
+    if (!r->reason)
+        return error_set(err, ERROR_INPUT, "--reason is needed: why the unit is no more");
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddStringToObject(params, "chip_id", r->file);
+    cJSON_AddStringToObject(params, "reason", r->reason);
+    return change(r, "pool.scrap", params, scrap_here, err);
+}
+
+/* ---- the audit chain ----------------------------------------------------------------------- */
 
 static int witness(const struct request *r, struct error *err)
 {
@@ -213,26 +332,47 @@ static const struct {
     const char *name;
     int arguments;
     int (*run)(const struct request *r, struct error *err);
-} actions[] = {
-    {"import", 1, import}, {"status", 0, status}, {"witness", 0, witness}, {"audit", 0, audit}};
+} actions[] = {{"import", 1, import}, {"status", 0, status},   {"quota", 0, quota},
+               {"scrap", 1, scrap},   {"witness", 0, witness}, {"audit", 0, audit}};
 
 int cli_identity(int argc, char **argv)
 {
-    static const struct option options[] = {{"station", required_argument, NULL, 's'},
-                                            {"out", required_argument, NULL, 'o'},
-                                            {"witness", required_argument, NULL, 'w'},
-                                            {"key", required_argument, NULL, 'k'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    struct request r = {0};
+    static const struct option options[] = {
+        {"station", required_argument, NULL, 's'},  {"order", required_argument, NULL, 'O'},
+        {"operator", required_argument, NULL, 'P'}, {"at", required_argument, NULL, 'A'},
+        {"allowed", required_argument, NULL, 'n'},  {"reason", required_argument, NULL, 'r'},
+        {"out", required_argument, NULL, 'o'},      {"witness", required_argument, NULL, 'w'},
+        {"key", required_argument, NULL, 'k'},      {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    struct request r = {.allowed = -1};
     struct error err = {0};
+    char *end;
     int option;
     optind = 1;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case 's':
             r.station = optarg;
+            break;
+        case 'O':
+            r.quota_of = optarg;
+            r.quota_kind = QUOTA_ORDER;
+            break;
+        case 'P':
+            r.quota_of = optarg;
+            r.quota_kind = QUOTA_OPERATOR;
+            break;
+        case 'A':
+            r.quota_of = optarg;
+            r.quota_kind = QUOTA_STATION;
+            break;
+        case 'n':
+            r.allowed = strtoll(optarg, &end, 10);
+            if (end == optarg || *end || r.allowed < 0)
+                return cli_usage("takt identity: --allowed %s: expected 0 or more", optarg);
+            break;
+        case 'r':
+            r.reason = optarg;
             break;
         case 'o':
             r.out = optarg;
@@ -258,10 +398,11 @@ int cli_identity(int argc, char **argv)
         action++;
     if (optind == argc || action == count)
         return cli_usage(
-            "takt identity: expected import, status, witness or audit, see takt identity --help");
+            "takt identity: expected import, status, quota, scrap, witness or audit, see takt "
+            "identity --help");
     if (argc - optind - 1 != actions[action].arguments)
         return cli_usage("takt identity %s: expected %s", argv[optind],
-                         actions[action].arguments ? "one file" : "no more arguments");
+                         actions[action].arguments ? "one file or chip" : "no more arguments");
     if (!r.station)
         return cli_usage("takt identity: --station is needed, see takt identity --help");
     r.file = argv[optind + 1];

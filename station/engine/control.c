@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
@@ -14,6 +13,7 @@
 #include "reports/outbox.h"
 #include "station/engine/channel.h"
 #include "station/engine/control_defect.h"
+#include "station/engine/control_pool.h"
 #include "station/engine/control_run.h"
 #include "station/engine/fixture_process.h"
 #include "station/engine/outbox_process.h"
@@ -144,23 +144,6 @@ static int stop(struct engine *e, const struct control_request *r, const cJSON *
     return 0;
 }
 
-static int pool_status(struct engine *e, const struct control_request *r, const cJSON *params,
-                       cJSON **result, struct error *err)
-{
-    struct pool_counts counts;
-    if (!e->pool)
-        return error_set(err, ERROR_MISSING, "%s names no 'custody', so it has no pool",
-                         e->station->path);
-    int rc = pool_counts(e->pool, &counts, err);
-    if (rc)
-        return rc;
-    *result = cJSON_CreateObject();
-    for (int s = 0; s < IDENTITY_STATES; s++)
-        cJSON_AddNumberToObject(*result, identity_state_name((enum identity_state)s),
-                                (double)counts.of[s]);
-    return 0;
-}
-
 /* In a transaction of its own, as pool_import() is. */
 static int outbox_again(struct engine *e, const struct control_request *r, const cJSON *params,
                         cJSON **result, struct error *err)
@@ -169,31 +152,6 @@ static int outbox_again(struct engine *e, const struct control_request *r, const
     if (rc)
         return rc;
     *result = cJSON_CreateObject();
-    return 0;
-}
-
-/* In a transaction of its own; between rounds there is none under way. */
-static int import_identities(struct engine *e, const struct control_request *r, const cJSON *params,
-                             cJSON **result, struct error *err)
-{
-    int count = 0;
-    const char *path = json_string(params, "path", "");
-    if (!e->pool)
-        return error_set(err, ERROR_MISSING, "%s names no 'custody', so it has no pool",
-                         e->station->path);
-    if (path[0] != '/')
-        return error_set(err, ERROR_INPUT, "'path' is '%s', expected an absolute one", path);
-    struct stat st;
-    if (stat(path, &st))
-        return error_errno(err, ERROR_MISSING, "cannot open %s", path);
-    if (!S_ISREG(st.st_mode)) /* a pipe that nobody fills would hold up every slot */
-        return error_set(err, ERROR_INPUT, "%s is no regular file", path);
-    int rc = pool_import(e->pool, path, &e->station->identities.deliveries,
-                         json_string(params, "operator", ""), &count, err);
-    if (rc)
-        return rc;
-    *result = cJSON_CreateObject();
-    cJSON_AddNumberToObject(*result, "imported", count);
     return 0;
 }
 
@@ -207,8 +165,10 @@ static const struct {
     {"subscribe", subscribe},
     {"run.start", control_run_start},
     {"run.abort", control_run_abort},
-    {"pool.import", import_identities},
-    {"pool.status", pool_status},
+    {"pool.import", control_pool_import},
+    {"pool.status", control_pool_status},
+    {"pool.quota", control_pool_quota},
+    {"pool.scrap", control_pool_scrap},
     {"outbox.retry", outbox_again},
     {"defect.add", control_defect_add},
     {"defect.repair", control_defect_repair},

@@ -54,6 +54,7 @@ static int reserve(struct question *q, struct error *err)
                                          .serial = s->run.serial,
                                          .order = s->run.order,
                                          .station = e->station->station,
+                                         .operator_name = s->run.operator_name,
                                          .wall_ms = clock_wall_ms()};
     /* The unit is named in the store no later than its identity. */
     rc = store_run_unit(e->store, s->run.id, chip_id, s->run.serial, err);

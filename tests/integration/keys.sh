@@ -109,6 +109,12 @@ check "a delivery is imported" delivered
 check "then nothing in the clear is" clear_is_refused
 check "the daemon has forgotten that one too" "$find_keys" "$work/keys" "pid:$(daemon_pid)"
 check "the audit chain has its witness" witnessed
+# By the running daemon, on record.
+quota_set() {
+    "$takt" identity quota --order KEYS --allowed 9 --station "$station" &&
+        [ "$("$takt" identity quota --station "$station")" = "$(printf 'order    KEYS %28d of 9' 1)" ]
+}
+check "a quota is set" quota_set
 check "a daemon that is killed leaves no key" daemon_killed
 check "neither do reports and second run" only_on_the_unit
 # A camera of its own, which stays on: what its program remembers of a key.

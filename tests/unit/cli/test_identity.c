@@ -59,7 +59,7 @@ static void test_import_status_and_audit(void **state)
     assert_string_equal(d.text, "{\"imported\":2}\n");
     assert_int_equal(identity(&d, "status", NULL, "--json"), 0);
     assert_string_equal(d.text, "{\"free\":2,\"reserved\":0,\"injected\":0,\"confirmed\":0,"
-                                "\"quarantined\":0}\n");
+                                "\"quarantined\":0,\"scrapped\":0}\n");
     assert_int_equal(identity(&d, "audit", NULL, NULL), 0);
     assert_non_null(strstr(d.text, "audit entries: 1,"));
     assert_int_equal(identity(&d, "import", d.csv, NULL), 2);

@@ -168,7 +168,7 @@ static void test_a_thousand_random_operations_keep_every_promise(void **state)
         if (r % 8 < 3) {
             struct identity i;
             int rc = fixture_reserve(f, chip, &i, &err);
-            if (model[u].did[0] && model[u].state == IDENTITY_QUARANTINED) {
+            if (model[u].did[0] && model[u].state >= IDENTITY_QUARANTINED) {
                 assert_int_equal(rc, ERROR_STATE);
             } else if (model[u].did[0]) {
                 assert_done(rc, err);
@@ -394,6 +394,57 @@ static void test_tables_of_a_newer_version_are_refused(void **state)
     fixture_free(f);
 }
 
+/* A store of the version before, from its program: what it knew stays, new tables come. */
+static void test_a_pool_of_version_1_goes_on(void **state)
+{
+    (void)state;
+    struct pool_fixture *f = fixture_new();
+    struct error err = {0};
+    struct buffer sql = {0};
+    struct identity first, second;
+    int64_t entries;
+    char key[66];
+    fixture_close(f);
+    assert_int_equal(unlink(f->database), 0);
+    assert_done(file_read("tests/unit/provisioning/pool_version_1.sql", &sql, &err), err);
+    assert_int_equal(sscanf(buffer_text(&sql), "%*[^\n]\n-- %64s", key), 1);
+    strcat(key, "\n");
+    assert_done(file_write(f->custody_address + 5, key, 65, 0600, &err), err);
+    assert_int_equal(sqlite3_open(f->database, &f->db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(f->db, buffer_text(&sql), NULL, NULL, NULL), SQLITE_OK);
+    buffer_free(&sql);
+    assert_int_equal(sqlite3_close(f->db), SQLITE_OK);
+    fixture_open(f);
+    assert_done(fixture_reserve(f, "chip-a", &first, &err), err);
+    assert_string_equal(first.did, "101");
+    assert_int_equal(first.state, IDENTITY_INJECTED);
+    assert_int_equal(first.key[15], 15);
+    assert_done(fixture_reserve(f, "chip-b", &second, &err), err);
+    assert_string_equal(second.did, "102");
+    assert_done(audit_verify(f->db, &entries, &err), err);
+    assert_done(pool_advance(f->pool, "chip-b", IDENTITY_SCRAPPED, "dropped", 9, &err), err);
+    fixture_free(f);
+}
+
+static void test_a_scrapped_units_identity_is_nobodys_again(void **state)
+{
+    (void)state;
+    struct pool_fixture *f = fixture_new();
+    struct error err = {0};
+    struct identity i;
+    struct pool_counts counts;
+    fixture_import(f, 0, 2);
+    assert_done(fixture_reserve(f, "chip-a", &i, &err), err);
+    assert_done(pool_advance(f->pool, "chip-a", IDENTITY_SCRAPPED, "burnt", 2, &err), err);
+    assert_int_equal(fixture_reserve(f, "chip-a", &i, &err), ERROR_STATE);
+    assert_non_null(strstr(err.text, "scrapped"));
+    assert_int_equal(pool_advance(f->pool, "chip-a", IDENTITY_CONFIRMED, "", 3, &err), ERROR_STATE);
+    assert_done(pool_counts(f->pool, &counts, &err), err);
+    assert_int_equal(counts.of[IDENTITY_SCRAPPED], 1);
+    assert_int_equal(counts.of[IDENTITY_FREE], 1);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +459,8 @@ int main(void)
         cmocka_unit_test(test_no_key_is_found_in_the_database_or_its_log),
         cmocka_unit_test(test_another_custody_key_is_refused_at_the_start),
         cmocka_unit_test(test_tables_of_a_newer_version_are_refused),
+        cmocka_unit_test(test_a_pool_of_version_1_goes_on),
+        cmocka_unit_test(test_a_scrapped_units_identity_is_nobodys_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

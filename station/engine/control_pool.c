@@ -1,0 +1,82 @@
+#include "station/engine/control_pool.h"
+
+#include <sys/stat.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/json.h"
+#include "provisioning/pool_quota.h"
+
+static int need_pool(struct engine *e, struct error *err)
+{
+    return e->pool ? 0
+                   : error_set(err, ERROR_MISSING, "%s names no 'custody', so it has no pool",
+                               e->station->path);
+}
+
+int control_pool_status(struct engine *e, const struct control_request *r, const cJSON *params,
+                        cJSON **result, struct error *err)
+{
+    struct pool_counts counts;
+    int rc = need_pool(e, err);
+    if (!rc)
+        rc = pool_counts(e->pool, &counts, err);
+    if (rc)
+        return rc;
+    *result = cJSON_CreateObject();
+    for (int s = 0; s < IDENTITY_STATES; s++)
+        cJSON_AddNumberToObject(*result, identity_state_name((enum identity_state)s),
+                                (double)counts.of[s]);
+    return 0;
+}
+
+int control_pool_import(struct engine *e, const struct control_request *r, const cJSON *params,
+                        cJSON **result, struct error *err)
+{
+    int count = 0;
+    const char *path = json_string(params, "path", "");
+    if (path[0] != '/')
+        return error_set(err, ERROR_INPUT, "'path' is '%s', expected an absolute one", path);
+    struct stat st;
+    int rc = need_pool(e, err);
+    if (rc)
+        return rc;
+    if (stat(path, &st))
+        return error_errno(err, ERROR_MISSING, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode)) /* a pipe that nobody fills would hold up every slot */
+        return error_set(err, ERROR_INPUT, "%s is no regular file", path);
+    rc = pool_import(e->pool, path, &e->station->identities.deliveries,
+                     json_string(params, "operator", ""), &count, err);
+    if (rc)
+        return rc;
+    *result = cJSON_CreateObject();
+    cJSON_AddNumberToObject(*result, "imported", count);
+    return 0;
+}
+
+int control_pool_quota(struct engine *e, const struct control_request *r, const cJSON *params,
+                       cJSON **result, struct error *err)
+{
+    enum pool_quota_kind kind;
+    int rc = need_pool(e, err);
+    if (!rc)
+        rc = pool_quota_kind_find(json_string(params, "kind", ""), &kind, err);
+    if (!rc)
+        rc = pool_quota_set(e->pool, kind, json_string(params, "name", ""),
+                            (int64_t)json_number(params, "allowed", -1),
+                            json_string(params, "operator", ""), clock_wall_ms(), err);
+    if (!rc)
+        *result = cJSON_CreateObject();
+    return rc;
+}
+
+int control_pool_scrap(struct engine *e, const struct control_request *r, const cJSON *params,
+                       cJSON **result, struct error *err)
+{
+    int rc = need_pool(e, err);
+    if (!rc)
+        rc = pool_advance(e->pool, json_string(params, "chip_id", ""), IDENTITY_SCRAPPED,
+                          json_string(params, "reason", ""), clock_wall_ms(), err);
+    if (!rc)
+        *result = cJSON_CreateObject();
+    return rc;
+}

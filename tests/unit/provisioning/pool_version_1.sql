@@ -1,0 +1,34 @@
+-- A pool as version 1 left it; its custody key (in a file of its own):
+-- 09902676f13848f051920eb9d35d3db4589af0001ea03f45a88504d1db9aed77
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE pool_setting(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO pool_setting VALUES('fingerprint',X'987e921fdde42edc89df176543e51652dbd549ad462c862d1f0b2e642855c3b0583fc6fc6904d1ade7602878ed7f0d24b8e1a7692eca9e824392f784');
+INSERT INTO pool_setting VALUES('version',1);
+CREATE TABLE identity_state(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO identity_state VALUES(0,'free');
+INSERT INTO identity_state VALUES(1,'reserved');
+INSERT INTO identity_state VALUES(2,'injected');
+INSERT INTO identity_state VALUES(3,'confirmed');
+INSERT INTO identity_state VALUES(4,'quarantined');
+CREATE TABLE identity_import(id INTEGER PRIMARY KEY, file TEXT NOT NULL,  sha256 TEXT NOT NULL, operator TEXT NOT NULL, wall_ms INTEGER NOT NULL) STRICT;
+INSERT INTO identity_import VALUES(1,'p.csv','1c0828adda07dcea0e35eba40e6256c9417e9beb828580e45147b07fd49e5715','takt',1795904180712);
+CREATE TABLE identity(id INTEGER PRIMARY KEY,  did TEXT NOT NULL UNIQUE, mac TEXT NOT NULL UNIQUE,  key_fingerprint BLOB NOT NULL UNIQUE CHECK(length(key_fingerprint) = 32),  key_sealed BLOB NOT NULL, import INTEGER NOT NULL REFERENCES identity_import,  import_line INTEGER NOT NULL,  state INTEGER NOT NULL DEFAULT 0 REFERENCES identity_state,  chip_id TEXT UNIQUE, serial TEXT, work_order TEXT, station TEXT,  reserved_ms INTEGER, injected_ms INTEGER, confirmed_ms INTEGER, quarantined_ms INTEGER,  reason TEXT, CHECK((state = 0) = (chip_id IS NULL)), CHECK(chip_id <> '')) STRICT;
+INSERT INTO identity VALUES(1,'101','5c:c3:36:00:00:01',X'd8b5d10b7a862a201949d4201d5f58eb6ec1cf634821a0a51f262c3531130d92',X'6247498e88c1296a57208c3999a94f5913c68d900ef4661c545b06ce3c1b9925d2ec47d8e8635b75baecd297',1,2,2,'chip-a','S1','O1','bench',1790000000000,1790000000001,NULL,NULL,NULL);
+INSERT INTO identity VALUES(2,'102','5c:c3:36:00:00:02',X'b9907387f9e7ef63713a12c6f52713f9d468011dfa92b40e985d1f58b13d2ff7',X'c3edfd48f3163c7737ed40397e906ed2f180322f36b9b7478b6c39eb5fbd38218c2f8990d1d38a2f4d4367cb',1,3,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO identity VALUES(3,'103','5c:c3:36:00:00:03',X'a6394749457946139dbaf9bddf2f6271c7b775eb10bc4287c60116ca03f56b47',X'550267cc448755173c4fde3eebd56542f2235d9d879743b63be6c7c3b9554a03a5ad6ed52bc55b531574b772',1,4,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+CREATE TABLE audit(n INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL,  actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL,  hash BLOB NOT NULL CHECK(length(hash) = 32)) STRICT;
+INSERT INTO audit VALUES(1,1795904180712,'takt','pool.import','p.csv','{"sha256":"1c0828adda07dcea0e35eba40e6256c9417e9beb828580e45147b07fd49e5715","identities":"3"}',X'036cafe0bcc866a3b0cbe49714067ecdb9c72fbded5edc96f7cbcee294cb4b20');
+CREATE TABLE audit_head(id INTEGER PRIMARY KEY CHECK(id = 1),  n INTEGER NOT NULL, hash BLOB NOT NULL CHECK(length(hash) = 32)) STRICT;
+INSERT INTO audit_head VALUES(1,1,X'036cafe0bcc866a3b0cbe49714067ecdb9c72fbded5edc96f7cbcee294cb4b20');
+CREATE INDEX identity_free ON identity(id) WHERE state = 0;
+CREATE TRIGGER identity_begins_free BEFORE INSERT ON identity  WHEN new.state <> 0 BEGIN  SELECT RAISE(ABORT, 'an identity comes into the pool free'); END;
+CREATE TRIGGER identity_goes_forward BEFORE UPDATE OF state ON identity  WHEN new.state < old.state OR (old.state = 0 AND new.state > 1) BEGIN  SELECT RAISE(ABORT, 'an identity''s state never goes back'); END;
+CREATE TRIGGER identity_is_one_units BEFORE UPDATE OF chip_id ON identity  WHEN old.chip_id IS NOT NULL AND new.chip_id IS NOT old.chip_id BEGIN  SELECT RAISE(ABORT, 'an identity is never given to another unit'); END;
+CREATE TRIGGER identity_stays BEFORE UPDATE OF did, mac, key_fingerprint, key_sealed  ON identity BEGIN SELECT RAISE(ABORT, 'did, mac and key never change'); END;
+CREATE TRIGGER identity_kept BEFORE DELETE ON identity BEGIN  SELECT RAISE(ABORT, 'an identity is never removed'); END;
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN  SELECT RAISE(ABORT, 'an audit entry is never changed'); END;
+CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN  SELECT RAISE(ABORT, 'an audit entry is never removed'); END;
+CREATE TRIGGER audit_head_goes_on BEFORE UPDATE ON audit_head  WHEN new.n <> old.n + 1 BEGIN  SELECT RAISE(ABORT, 'the head of the audit goes on by one'); END;
+CREATE TRIGGER audit_head_kept BEFORE DELETE ON audit_head BEGIN  SELECT RAISE(ABORT, 'the head of the audit is never removed'); END;
+COMMIT;
