@@ -211,7 +211,7 @@ arrows: ## who includes whom, held against docs/architecture.md
 
 # Fuzz targets are built apart, by clang with libFuzzer and sanitizers.
 FUZZ_SECONDS ?= 60
-FUZZ_SRCS = $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS) station/flash/network/tftp_transfer.c
+FUZZ_SRCS = $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS) station/flash/network/tftp_transfer.c station/flash/network/cast_sender.c
 build/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*/*.c protocol/*/*.h station/plan/* provisioning/*)
 	@mkdir -p $(@D)
 	@echo "  fuzz  $@"
