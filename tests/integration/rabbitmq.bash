@@ -70,7 +70,7 @@ rabbitmq_launch() {
         ERL_EPMD_PORT="$rabbitmq_epmd_port" ERL_EPMD_ADDRESS=127.0.0.1 \
         setsid "${as[@]}" /usr/lib/rabbitmq/bin/rabbitmq-server >"$rabbitmq/log" 2>&1 &
     rabbitmq_pid=$!
-    until_true 60 grep -q 'Server startup complete' "$rabbitmq/log" || {
+    until_true 180 grep -q "Server startup complete" "$rabbitmq/log" || {
         tail -n 30 "$rabbitmq/log"
         return 1
     }

@@ -9,4 +9,5 @@ TAKT_POWER_CUTS=all "$build"/tests/unit/reports/test_power_cut 2>&1 | tee "$buil
 {
     echo "version $(git describe --always), $(date -u +%F)"
     grep -E 'the power cut at|OK|FAILED|ERROR' "$build/store_power_cuts.log"
+    echo "eight pictures of the disk at each: what was not synced dropped, kept or torn"
 } >"${OUT:-docs/evidence}/store_power_cuts.txt"

@@ -177,7 +177,7 @@ static void test_a_day_is_not_read_run_by_run(void **state)
     for (int round = 0; round < 2; round++) {
         assert_done(store_begin(x.f->store, &err), err);
         for (int i = 0; i < 2000; i++) {
-            char serial[16];
+            char serial[32];
             snprintf(serial, sizeof serial, "S%d-%d", round, i);
             run_of(&x, serial, VERDICT_PASS, day_ms + 5000);
         }
