@@ -157,9 +157,12 @@ static uint32_t hello(const uint8_t *content, uint32_t size, uint8_t *out, uint3
 
 static uint32_t open_staging(const uint8_t *content, uint32_t size, uint8_t *out, uint32_t *bytes)
 {
-    f.wanted = number(f.frame + 4);
+    const uint32_t offset = number(f.frame + 4);
+    if (offset >= f.staging_bytes)
+        return FLASHER_BAD_REQUEST;
+    f.wanted = offset;
     f.asked_again = false;
-    return f.wanted < f.staging_bytes ? FLASHER_DONE : FLASHER_BAD_REQUEST;
+    return FLASHER_DONE;
 }
 
 /* Words of the flash into f.words; how many bytes. */
@@ -311,7 +314,8 @@ static const struct {
                 {FLASHER_WRITE, write_flash},
                 {FLASHER_LEAVE, leave}};
 
-static void take_data(uint32_t size)
+/* DATA, or FILL: `size` bytes from `from` on, or all of them its first. */
+static void take_data(uint32_t size, const uint8_t *from, bool repeats)
 {
     const uint32_t offset = number(f.frame + 4);
     if (offset != f.wanted || size > f.staging_bytes - f.wanted) {
@@ -322,7 +326,10 @@ static void take_data(uint32_t size)
             ask_again();
         return;
     }
-    memcpy(f.staging + f.wanted, f.frame + FLASHER_HEADER_BYTES, size);
+    if (repeats)
+        memset(f.staging + f.wanted, *from, size);
+    else
+        memcpy(f.staging + f.wanted, from, size);
     f.wanted += size;
     f.asked_again = false;
     acknowledge(false);
@@ -332,8 +339,13 @@ static void serve(uint32_t size)
 {
     const uint8_t kind = f.frame[2], tag = f.frame[3];
     uint32_t bytes = 0, status = FLASHER_BAD_REQUEST;
+    const uint8_t *content = f.frame + FLASHER_HEADER_BYTES;
     if (kind == FLASHER_DATA) {
-        take_data(size);
+        take_data(size, content, false);
+        return;
+    }
+    if (kind == FLASHER_FILL && size == FLASHER_FILL_BYTES) {
+        take_data(number(content), content + 4, true);
         return;
     }
     /* Its answer was lost: it is not done a second time. */

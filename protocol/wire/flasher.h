@@ -38,6 +38,7 @@ enum {
     FLASHER_CONTENT_MAX = 4096,
     FLASHER_FRAME_MAX = FLASHER_HEADER_BYTES + FLASHER_CONTENT_MAX + 4,
     FLASHER_WINDOW = 32768,
+    FLASHER_FILL_BYTES = 5,  /* content of FILL */
     FLASHER_HASHES_MAX = 64, /* of one HASH */
 };
 
@@ -54,6 +55,7 @@ enum flasher_kind {
      * block is erased → u32 bytes programmed, u32 blocks erased, u32 blocks left as they were */
     FLASHER_WRITE,
     FLASHER_LEAVE, /* back to the boot loader → - */
+    FLASHER_FILL,  /* as DATA, for repeats: offset; u32 bytes, u8 value → ACK */
     /* unit to station */
     FLASHER_ACK = 0x80,    /* offset: of the next byte wanted; content: u8 again */
     FLASHER_ANSWER = 0x81, /* offset: enum flasher_status; content as above */

@@ -114,6 +114,78 @@ restart_half_way() {
 }
 second_try() { flash "pty:$work/line" --json && holds_all && jq -e '.written_bytes == 73001' "$work/out"; }
 
+# ---- by the program, on the machine's own NOR ----
+
+nor_on() {
+    unit_off
+    rm -f "$work/uart.sock"
+    local bank under=file.driver=file,file.filename=$work/nor.img,file.locking=off
+    bank() { echo "driver=raw,node-name=bank$1,offset=$(($1 * 67108864)),size=67108864,$under"; }
+    nice qemu-system-arm -M virt -cpu cortex-a7 -m 128 -nodefaults -no-user-config -display none \
+        -blockdev "$(bank 0)" -blockdev "$(bank 1)" -machine pflash0=bank0,pflash1=bank1 \
+        -chardev "socket,id=uart,path=$work/uart.sock,server=on,wait=off,logfile=$work/nor.log" \
+        -serial chardev:uart 2>"$work/qemu.log" &
+    unit_pid=$!
+    until_true 10 test -S "$work/uart.sock" || { cat "$work/qemu.log"; return 1; }
+}
+nor_blank() {
+    tr '\0' '\377' </dev/zero | head -c 134217728 >"$work/nor.img" &&
+        dd if=/usr/lib/u-boot/qemu_arm/u-boot.bin of="$work/nor.img" conv=notrunc status=none
+}
+# What a machine starts with, and a stub in the kernel's place.
+nor_bundle() {
+    cp "$work/stub_a" "$work/kernel" && head -c 20000 /dev/urandom >"$work/rootfs" &&
+        "$takt" bundle make --board "$repo/firmware/boards/qemu-virt.json" --release 1 --version 0.1 \
+            --key "$work/key" --image kernel="$work/kernel" --image rootfs="$work/rootfs" \
+            --image boot=/usr/lib/u-boot/qemu_arm/u-boot.bin --image script="$image/script" \
+            --image loader="$image/uboot.env" --out "$work/nor.takt"
+}
+nor_flash() { # PORT [option...]
+    local port=$1
+    shift
+    timeout 500 "$takt" flash --method uart --port "$port" --bundle "$work/nor.takt" \
+        --key "$work/key.pub" --log "$work/flash.log" --json "$@" >"$work/out" 2>"$work/err"
+    local rc=$?
+    cat "$work/out" "$work/err"
+    tail -n 5 "$work/flash.log"
+    return $rc
+}
+nor_holds() { # FILE OFFSET_KIB
+    cmp -n "$(stat -c %s "$1")" "$1" "$work/nor.img" 0 $(($2 * 1024))
+}
+nor_holds_all() {
+    nor_holds "$work/kernel" 1024 && nor_holds "$work/rootfs" 13312 &&
+        nor_holds "$image/uboot.env" 65536 && nor_holds "$image/script" 65792 &&
+        nor_holds /usr/lib/u-boot/qemu_arm/u-boot.bin 0
+}
+stub_starts() { grep -aq 'STUB a' "$work/nor.log"; }
+program_writes_all() {
+    nor_blank && nor_on && nor_flash "unix:$work/uart.sock" && nor_holds_all &&
+        jq -e '.verified' "$work/out"
+}
+what_was_flashed_starts() { until_true 60 stub_starts || { tail -c 600 "$work/nor.log"; return 1; }; }
+program_unchanged() {
+    nor_on && nor_flash "unix:$work/uart.sock" &&
+        jq -e '.verified and .sent_bytes == 0 and .written_bytes == 0' "$work/out"
+}
+# Three chunks of the kernel's and rootfs's are damaged; the line is bad while they are made good.
+program_on_a_bad_line() {
+    for at in 1100000 13640000; do
+        head -c 4096 /dev/urandom | dd of="$work/nor.img" bs=4096 seek="$at" oflag=seek_bytes conv=notrunc status=none
+    done
+    nor_on && line_on --lose 60 --flip 60 --seed "${SEED:-1}" && nor_flash "pty:$work/line" &&
+        nor_holds_all
+    local rc=$?
+    line_off
+    cat "$work/line.log"
+    grep -q '^[1-9][0-9]* lost, [1-9][0-9]* flipped' "$work/line.log" && return $rc
+}
+no_program() {
+    rm "$work/flasher.uimage"
+    nor_on && nor_flash "unix:$work/uart.sock"
+    [ $? = 2 ] && grep -q 'no .*/flasher.uimage, the program that board qemu-virt is flashed by' "$work/err"
+}
+
 no_port() {
     flash "unix:$work/nothing.sock"
     [ $? = 3 ] && grep -q 'no device: ' "$work/err"
@@ -151,4 +223,14 @@ check "the second try goes on where the first stopped" second_try
 check "no such port is no device" no_port
 check "a second program on the line is told that it is busy" second_program
 check "a line on which nobody speaks is silent" nobody_speaks
+image=${IMAGE:-$build/image/qemu-virt}
+. "$repo/tests/machine/stub.bash"
+. "$repo/tests/machine/flasher.bash"
+[ -e "$image/script" ] || { echo "no $image/script: make image BOARD=qemu-virt"; exit 2; }
+flasher_build "$work" && stub_make a && nor_bundle || exit 2
+check "a machine with U-Boot alone is written whole by the program" program_writes_all
+check "what was flashed starts" what_was_flashed_starts
+check "its environment now forbids the prompt, its script's moment gives it: unchanged, nothing sent" program_unchanged
+check "bytes lost and flipped under the program" program_on_a_bad_line
+check "the program missing is said before the unit is changed" no_program
 suite_end

@@ -7,9 +7,11 @@
 
 enum {
     REQUEST_AGAIN_MS = 3000,
-    /* Nothing acknowledged for so long: what is under way was lost, or its ACKs were. */
+    /* Nothing acknowledged for so long: what is under way was lost, or its ACKs were. Twice as long
+     * after each time in vain: a slow line is not helped by more. */
     STREAM_AGAIN_MS = 4000,
-    STREAM_DEAD_MS = 30000,
+    STREAM_DEAD_MS = 60000,
+    REPEATS_MIN = 256, /* equal bytes that go as FILL */
 };
 
 struct frame {
@@ -172,6 +174,35 @@ int flasher_link_request(struct flasher_link *l, uint8_t kind, uint32_t offset, 
     return rc;
 }
 
+/* The frame for what comes next of the data: how many of its bytes it stands for. */
+static size_t next_piece(uint8_t *out, size_t *frame, uint32_t offset, const uint8_t *data,
+                         size_t next, size_t size)
+{
+    const size_t left = size - next;
+    const size_t most = left < FLASHER_WINDOW / 2 ? left : FLASHER_WINDOW / 2;
+    size_t same = left ? 1 : 0, piece = 0;
+    while (same < most && data[next + same] == data[next])
+        same++;
+    if (same >= REPEATS_MIN) {
+        uint8_t fill[FLASHER_FILL_BYTES];
+        put_number(fill, (uint32_t)same);
+        fill[4] = data[next];
+        *frame = make_frame(out, FLASHER_FILL, 0, offset + (uint32_t)next, fill, sizeof fill);
+        return same;
+    }
+    /* Up to where the next repeats begin. */
+    for (size_t run = 1; piece < left && piece < FLASHER_CONTENT_MAX; piece++) {
+        run = piece && data[next + piece] == data[next + piece - 1] ? run + 1 : 1;
+        if (run == REPEATS_MIN) {
+            piece -= REPEATS_MIN - 1;
+            break;
+        }
+    }
+    *frame =
+        piece ? make_frame(out, FLASHER_DATA, 0, offset + (uint32_t)next, data + next, piece) : 0;
+    return piece;
+}
+
 int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *data, size_t size,
                         const bool *cancel, void (*sent)(void *context, size_t bytes),
                         void *context, struct error *err)
@@ -180,18 +211,17 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
     size_t has = 0, next = 0; /* of data: what the unit has, what is to be sent next */
     int rc = flasher_link_request(l, FLASHER_OPEN, offset, NULL, 0, STREAM_DEAD_MS, NULL, NULL,
                                   NULL, NULL, err);
-    int64_t moved_ms = clock_mono_ms(), sent_ms = moved_ms;
+    int64_t moved_ms = clock_mono_ms(), sent_ms = moved_ms, again_ms = STREAM_AGAIN_MS;
     while (!rc && has < size) {
         struct frame f;
         const int64_t now = clock_mono_ms();
         if (cancel && *(const volatile bool *)cancel)
             return error_set(err, ERROR_CANCELLED, "stopped while loading");
-        const size_t piece = size - next < FLASHER_CONTENT_MAX ? size - next : FLASHER_CONTENT_MAX;
+        size_t frame = 0;
+        const size_t piece = next_piece(out, &frame, offset, data, next, size);
         const bool room = piece && next + piece - has <= FLASHER_WINDOW;
         if (room) {
-            rc = loader_write(
-                l->line, out,
-                make_frame(out, FLASHER_DATA, 0, offset + (uint32_t)next, data + next, piece), err);
+            rc = loader_write(l->line, out, frame, err);
             next += piece;
             sent_ms = clock_mono_ms();
         }
@@ -204,6 +234,8 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
                 const size_t acknowledged = f.offset - offset;
                 if (acknowledged > has) {
                     has = acknowledged;
+                    again_ms = 2 * (now - moved_ms);
+                    again_ms = again_ms > STREAM_AGAIN_MS ? again_ms : STREAM_AGAIN_MS;
                     moved_ms = now;
                     if (sent)
                         sent(context, has);
@@ -218,8 +250,8 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
             end_frame(l, &f);
         } else if (now - moved_ms >= STREAM_DEAD_MS) {
             return flash_fail(err, FLASH_SILENT, "the flasher takes no more data");
-        } else if (!room && now - moved_ms >= STREAM_AGAIN_MS &&
-                   clock_mono_ms() - sent_ms >= STREAM_AGAIN_MS) {
+        } else if (!room && now - moved_ms >= again_ms && now - sent_ms >= again_ms) {
+            again_ms *= 2;
             next = has;
             l->resent++;
         }

@@ -15,6 +15,7 @@ enum {
     HEARD_MAX_BYTES = 256 * 1024, /* of one command's answer: more is a unit that has gone wild */
     COMMAND_BYTES = 512,
     OPEN_MS = 5000,
+    WRITE_MS = 30000,
     KEY_EVERY_MS = 10,
     ROM_SPEAKS_MS = 100,
     QUIET_MS = 60,
@@ -156,7 +157,7 @@ int loader_write(struct loader *c, const void *data, size_t size, struct error *
         at += n;
         size -= (size_t)n;
         struct pollfd p = {.fd = transport_write_fd(c->line), .events = POLLOUT};
-        if (size && n == 0 && poll(&p, 1, OPEN_MS) == 0)
+        if (size && n == 0 && poll(&p, 1, WRITE_MS) == 0)
             return flash_fail(err, FLASH_SILENT, "%s: takes no more bytes",
                               transport_name(c->line));
     }
