@@ -17,11 +17,11 @@ mountpoint -q /sys/kernel/config || mount -t configfs config /sys/kernel/config
 bytes=$((15 << 20))
 usb_board ssc337de-nand128 '{ "gadget": "1d6b:0104" }'
 head -c $bytes /dev/urandom >"$work/rootfs"
-usb_bundle rootfs="$work/rootfs" >&2 || exit 1
+usb_bundle rootfs="$work/rootfs" >"$work/bundle.out" 2>&1 || exit 1
 
 # Seconds between the lines of the log that begin and end a download.
 ours() {
-    gadget_blank 1 && gadget_start 1 fastboot && flash_unit 1 >&2 || return 1
+    gadget_blank 1 && gadget_start 1 fastboot && flash_unit 1 >"$work/ours.out" 2>&1 || return 1
     awk '{ split(substr($1, 12), t, "[:Z]"); now = t[1] * 3600 + t[2] * 60 + t[3] }
         from { print now - from; from = 0 } /-- download:/ { from = now }' "$work/unit.1/flash.log"
 }
