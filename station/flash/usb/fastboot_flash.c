@@ -114,7 +114,9 @@ static int next_bytes(void *context, void *data, size_t size, struct error *err)
     if (rc)
         return rc;
     l->done += size;
-    digest_update(l->digest, data, size);
+    /* Of an image that goes as it is, the hash is the bundle's. */
+    if (l->sparse)
+        digest_update(l->digest, data, size);
     return 0;
 }
 
@@ -148,6 +150,8 @@ static int load_window(struct loading *l, struct error *err)
     w->f->out->sent_bytes += rc ? 0 : s.bytes;
     if (l->digest)
         digest_finish(l->digest, hash);
+    if (!l->sparse)
+        memcpy(hash, l->at.piece->image->sha256, sizeof hash);
     if (!rc && w->can_run && compare_memory(w, s.bytes, hash, err))
         rc = flash_fail(err, FLASH_NOT_VERIFIED,
                         "usb:%s: %s: what the unit's memory holds at 0x%" PRIx64 " is not what was "
