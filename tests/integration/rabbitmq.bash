@@ -83,8 +83,9 @@ rabbitmq_kill() { # its whole process group: shell, Erlang machine, port program
     rabbitmq_pid=
 }
 rabbitmq_crash() { rabbitmq_kill; rabbitmq_launch; }
+rabbitmq_forget() { ERL_EPMD_PORT=$rabbitmq_epmd_port epmd -kill 2>/dev/null | grep -qi killed || ! ERL_EPMD_PORT=$rabbitmq_epmd_port epmd -names >/dev/null 2>&1; }
 rabbitmq_stop() {
     rabbitmq_kill
-    ERL_EPMD_PORT=$rabbitmq_epmd_port epmd -kill >/dev/null 2>&1
+    until_true 5 rabbitmq_forget # it stays while a node of its list is still ending
     rm -rf "$rabbitmq"
 }
