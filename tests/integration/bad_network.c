@@ -1,7 +1,7 @@
 /* A bad network in front of a server: bad_network PORT SEED, prints the port it listens on.
- * Of each connection bytes go through until a number of them, chosen by the seed, has come from one
- * side; then, by turns of chance, all is cut, or the server's answers are lost for a moment before
- * it is (so that what arrived must be sent again), or bytes are only held up. */
+ * Of each connection a number of bytes, chosen by the seed, goes through, some of them held up;
+ * then it is cut, at once or after the server's answers were lost for a moment (so that what
+ * arrived must be sent again). */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -60,9 +60,9 @@ static void relay(int client, int server, enum fate fate, int64_t budget)
             if (fate == DELAY)
                 clock_sleep_until_ns(clock_mono_ns() + DELAY_MS * 1000000);
             budget -= n;
-            if (budget < 0 && fate == CUT)
+            if (budget < 0 && fate != LOSE_ANSWERS)
                 return;
-            if (budget < 0 && fate == LOSE_ANSWERS && !cut_ms)
+            if (budget < 0 && !cut_ms)
                 cut_ms = clock_mono_ms() + LOSING_MS;
             if (cut_ms && i == 1)
                 continue; /* lost on its way back */
@@ -89,9 +89,12 @@ int main(int argc, char **argv)
     }
     printf("%d\n", ntohs(at.sin_port));
     fflush(stdout);
-    for (;;) { /* the outbox has one connection at a time */
+    /* The outbox has one connection at a time; of every two, one loses answers. */
+    for (unsigned connections = 0;; connections++) {
         int client = accept(fd, NULL, NULL), server = connect_to(atoi(argv[1]));
         enum fate fate = (enum fate)(splitmix_next(&random) % FATES);
+        if (connections % 2 == 0)
+            fate = LOSE_ANSWERS;
         if (client >= 0 && server >= 0)
             relay(client, server, fate, (int64_t)(splitmix_next(&random) % BYTES_MAX));
         close(client);

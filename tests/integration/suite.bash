@@ -8,6 +8,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/takt-suite.XXXXXX")
 passed=0 failed=0 bench_pid= identities_made=1
 
 suite_clean() {
+    exec 2>/dev/null # bash would tell of jobs that end here, behind the line that counts
     station_stop
     bench_stop
     rm -rf "$work"
