@@ -223,6 +223,7 @@ check "the second try goes on where the first stopped" second_try
 check "no such port is no device" no_port
 check "a second program on the line is told that it is busy" second_program
 check "a line on which nobody speaks is silent" nobody_speaks
+line_off # it would take the next unit's UART for itself
 image=${IMAGE:-$build/image/qemu-virt}
 . "$repo/tests/machine/stub.bash"
 . "$repo/tests/machine/flasher.bash"
