@@ -122,15 +122,17 @@ $(BUILD)/%.o: %.c $(BUILD)/flags $(SYSROOT:%=%/.stamp)
 	@echo "  cc    $<"
 	@$(COMPILE) -c $< -o $@
 
-# Objects follow a change of the flags, and only the version file follows a commit.
+# Objects follow a change of the flags, and only the version file follows a commit. Suites that run
+# side by side each call make: the name in between is that call's own.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' > $@
 $(BUILD)/version.c: FORCE
 	@mkdir -p $(@D)
-	@printf '#include "protocol/base/version.h"\nconst char takt_version[] = "%s";\nconst long long takt_build_time_s = %s;\n' \
-	    '$(VERSION)' '$(SOURCE_DATE_EPOCH)' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@new=$@.$$$$; \
+	    printf '#include "protocol/base/version.h"\nconst char takt_version[] = "%s";\nconst long long takt_build_time_s = %s;\n' \
+	    '$(VERSION)' '$(SOURCE_DATE_EPOCH)' > $$new; \
+	    if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 $(BUILD)/version.o: $(BUILD)/version.c
 	@$(COMPILE) -c $< -o $@
 FORCE:
