@@ -211,15 +211,20 @@ soak: ## the long proofs, each with its seed; their summaries are in docs/eviden
 arrows: ## who includes whom, held against docs/architecture.md
 	@tests/arrows
 
-# Fuzz targets are built apart, by clang with libFuzzer and sanitizers.
+# Fuzz targets are built apart, by clang with libFuzzer and sanitizers; what they test once for all.
 FUZZ_SECONDS ?= 60
-FUZZ_SRCS = $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS) station/flash/network/tftp_transfer.c station/flash/network/cast_sender.c
-build/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*/*.c protocol/*/*.h station/plan/* provisioning/*)
+FUZZ_SRCS := $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS) station/flash/network/tftp_transfer.c station/flash/network/cast_sender.c
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+build/fuzz/%.o: %.c
 	@mkdir -p $(@D)
+	@clang -std=c11 $(DEFINES) $(PKG_CFLAGS) -g -O1 -MMD -MP -fsanitize=fuzzer-no-link $(FUZZ_SANITIZE) -c -o $@ $<
+build/fuzz/libtested.a: $(FUZZ_SRCS:%.c=build/fuzz/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
+.SECONDARY: $(FUZZERS:build/fuzz/%=build/fuzz/tests/fuzz/%.o)
+build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/libtested.a
 	@echo "  fuzz  $@"
-	@clang -std=c11 $(DEFINES) $(PKG_CFLAGS) -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined -Wl,--gc-sections -o $@ $< $(FUZZ_SRCS) \
-	    $(STATION_LDLIBS)
+	@clang -fsanitize=fuzzer $(FUZZ_SANITIZE) -pthread -Wl,--as-needed -Wl,--gc-sections -o $@ $^ $(STATION_LDLIBS)
 fuzz: $(FUZZERS) ## every fuzz target for FUZZ_SECONDS each
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZERS)
 
