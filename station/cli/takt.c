@@ -19,6 +19,7 @@ static const struct {
     {"flash", cli_flash, "one unit by USB, UART, SD card or network"},
     {"identity", cli_identity, "import identities, see the pool, re-walk the audit chain"},
     {"measure", cli_measure, "the measuring functions, on files"},
+    {"operator", cli_operator, "who may work at a station: roles, PINs, badges; signing in"},
     {"outbox", cli_outbox, "what waits to be sent, and what was refused"},
     {"plan", cli_plan, "check a plan, its product and limits"},
     {"repair", cli_repair, "what was done about a defect"},

@@ -1,5 +1,6 @@
 #include "station/engine/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ struct client {
     struct channel *channel;
     double last_id;
     cJSON *event; /* the newest that came during a call */
+    char session[65];
 };
 
 int client_connect(const char *socket_path, struct client **out, struct error *err)
@@ -32,8 +34,15 @@ int client_connect(const char *socket_path, struct client **out, struct error *e
         free(c);
         return rc;
     }
+    const char *session = getenv("TAKT_SESSION");
+    client_session(c, session ? session : "");
     *out = c;
     return 0;
+}
+
+void client_session(struct client *c, const char *session)
+{
+    snprintf(c->session, sizeof c->session, "%s", session);
 }
 
 void client_close(struct client *c)
@@ -91,6 +100,10 @@ int client_call(struct client *c, const char *method, cJSON *params, int timeout
     cJSON_AddStringToObject(request, "jsonrpc", "2.0");
     cJSON_AddStringToObject(request, "method", method);
     cJSON_AddNumberToObject(request, "id", id);
+    if (c->session[0] && !params)
+        params = cJSON_CreateObject();
+    if (c->session[0] && !cJSON_GetObjectItemCaseSensitive(params, "session"))
+        cJSON_AddStringToObject(params, "session", c->session);
     if (params)
         cJSON_AddItemToObject(request, "params", params);
     int rc = channel_send(c->channel, request, err);

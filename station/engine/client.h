@@ -14,6 +14,11 @@ int client_connect(const char *socket_path, struct client **out, struct error *e
 void client_close(struct client *c);   /* NULL is fine */
 int client_fd(const struct client *c); /* readable when an event may have come */
 
+/* Who speaks: every later call carries the session ("" none). At first it is that of the
+ * environment variable TAKT_SESSION, which `takt operator sign-in` prints, so that scripts sign in
+ * once. */
+void client_session(struct client *c, const char *session);
+
 /* Params are taken over, also on failure; NULL is none. On 0 *result (may be NULL) is the
  * caller's. A refusal comes back with taktd's own code and message. */
 int client_call(struct client *c, const char *method, cJSON *params, int timeout_ms, cJSON **result,

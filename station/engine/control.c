@@ -13,9 +13,11 @@
 #include "reports/outbox.h"
 #include "station/engine/channel.h"
 #include "station/engine/control_defect.h"
+#include "station/engine/control_operator.h"
 #include "station/engine/control_pool.h"
 #include "station/engine/control_run.h"
 #include "station/engine/fixture_process.h"
+#include "station/engine/operators.h"
 #include "station/engine/outbox_process.h"
 #include "station/engine/socket_path.h"
 
@@ -106,6 +108,7 @@ static cJSON *describe(const struct engine *e)
     cJSON_AddNumberToObject(o, "pid", getpid());
     cJSON_AddStringToObject(o, "paused", e->paused);
     cJSON_AddStringToObject(o, "recovered", e->recovered);
+    cJSON_AddNumberToObject(o, "operators", (double)operators_count(e->operators));
     describe_instruments(e, o);
     slots = cJSON_AddArrayToObject(o, "slots");
     for (size_t i = 0; i < e->slot_count; i++)
@@ -135,6 +138,10 @@ static int subscribe(struct engine *e, const struct control_request *r, const cJ
 static int stop(struct engine *e, const struct control_request *r, const cJSON *params,
                 cJSON **result, struct error *err)
 {
+    char who[OPERATOR_NAME_MAX + 1];
+    int rc = operators_allow(e->operators, ACT_STOP, params, who, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; !json_bool(params, "force", false) && i < e->slot_count; i++)
         if (e->slots[i].state != SLOT_IDLE)
             return error_set(err, ERROR_BUSY, "slot %d has a run under way: abort it first",
@@ -148,7 +155,10 @@ static int stop(struct engine *e, const struct control_request *r, const cJSON *
 static int outbox_again(struct engine *e, const struct control_request *r, const cJSON *params,
                         cJSON **result, struct error *err)
 {
-    int rc = outbox_retry(e->store, (int64_t)json_number(params, "message", 0), err);
+    char who[OPERATOR_NAME_MAX + 1];
+    int rc = operators_allow(e->operators, ACT_OUTBOX, params, who, err);
+    if (!rc)
+        rc = outbox_retry(e->store, (int64_t)json_number(params, "message", 0), err);
     if (rc)
         return rc;
     *result = cJSON_CreateObject();
@@ -172,6 +182,14 @@ static const struct {
     {"outbox.retry", outbox_again},
     {"defect.add", control_defect_add},
     {"defect.repair", control_defect_repair},
+    {"operator.first", control_operator_first},
+    {"operator.sign_in", control_operator_sign_in},
+    {"operator.sign_out", control_operator_sign_out},
+    {"operator.who", control_operator_who},
+    {"operator.list", control_operator_list},
+    {"operator.put", control_operator_put},
+    {"operator.pin", control_operator_pin},
+    {"operator.remove", control_operator_remove},
     {"stop", stop},
 };
 

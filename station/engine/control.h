@@ -8,7 +8,11 @@
  *   run.abort {slot} or {"all": true}, operator?                  -> {"aborting": [slot]}
  *   pool.import {path, operator?}                                 -> {"imported": n}
  *   pool.status                                                   -> {"free": n, ...}
+ *   operator.*                                   accounts and signing in: control_operator.h
  *   stop {force?}                                refused while runs are under way, unless forced
+ *
+ * Once the station has accounts, what changes anything needs {"session"} of someone whose role may
+ * (operators.h); it then counts, not "operator". Aborting is for everyone, always.
  *
  * An error's "code" is a negative ERROR_*, its "message" what to tell people. */
 #ifndef TAKT_STATION_ENGINE_CONTROL_H

@@ -5,6 +5,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/json.h"
 #include "provisioning/pool_quota.h"
+#include "station/engine/operators.h"
 
 static int need_pool(struct engine *e, struct error *err)
 {
@@ -37,15 +38,17 @@ int control_pool_import(struct engine *e, const struct control_request *r, const
     if (path[0] != '/')
         return error_set(err, ERROR_INPUT, "'path' is '%s', expected an absolute one", path);
     struct stat st;
+    char who[OPERATOR_NAME_MAX + 1];
     int rc = need_pool(e, err);
+    if (!rc)
+        rc = operators_allow(e->operators, ACT_POOL_IMPORT, params, who, err);
     if (rc)
         return rc;
     if (stat(path, &st))
         return error_errno(err, ERROR_MISSING, "cannot open %s", path);
     if (!S_ISREG(st.st_mode)) /* a pipe that nobody fills would hold up every slot */
         return error_set(err, ERROR_INPUT, "%s is no regular file", path);
-    rc = pool_import(e->pool, path, &e->station->identities.deliveries,
-                     json_string(params, "operator", ""), &count, err);
+    rc = pool_import(e->pool, path, &e->station->identities.deliveries, who, &count, err);
     if (rc)
         return rc;
     *result = cJSON_CreateObject();
@@ -57,13 +60,15 @@ int control_pool_quota(struct engine *e, const struct control_request *r, const 
                        cJSON **result, struct error *err)
 {
     enum pool_quota_kind kind;
+    char who[OPERATOR_NAME_MAX + 1];
     int rc = need_pool(e, err);
+    if (!rc)
+        rc = operators_allow(e->operators, ACT_POOL_QUOTA, params, who, err);
     if (!rc)
         rc = pool_quota_kind_find(json_string(params, "kind", ""), &kind, err);
     if (!rc)
         rc = pool_quota_set(e->pool, kind, json_string(params, "name", ""),
-                            (int64_t)json_number(params, "allowed", -1),
-                            json_string(params, "operator", ""), clock_wall_ms(), err);
+                            (int64_t)json_number(params, "allowed", -1), who, clock_wall_ms(), err);
     if (!rc)
         *result = cJSON_CreateObject();
     return rc;
@@ -72,7 +77,10 @@ int control_pool_quota(struct engine *e, const struct control_request *r, const 
 int control_pool_scrap(struct engine *e, const struct control_request *r, const cJSON *params,
                        cJSON **result, struct error *err)
 {
+    char who[OPERATOR_NAME_MAX + 1];
     int rc = need_pool(e, err);
+    if (!rc)
+        rc = operators_allow(e->operators, ACT_POOL_SCRAP, params, who, err);
     if (!rc)
         rc = pool_advance(e->pool, json_string(params, "chip_id", ""), IDENTITY_SCRAPPED,
                           json_string(params, "reason", ""), clock_wall_ms(), err);

@@ -9,6 +9,7 @@
 #include "protocol/base/version.h"
 #include "provisioning/audit.h"
 #include "station/engine/journal.h"
+#include "station/engine/operators.h"
 
 /* A start on its way into the store. */
 struct starting {
@@ -207,6 +208,15 @@ static int fill_runs(struct engine *e, const cJSON *params, struct starting *st,
                        sizeof first.operator_name, err);
     if (!rc)
         rc = take_text(params, "mode", "production", first.mode, sizeof first.mode, err);
+    char who[OPERATOR_NAME_MAX + 1];
+    if (!rc)
+        rc = operators_allow(e->operators,
+                             strcmp(first.mode, "production") == 0 ? ACT_RUN
+                             : strcmp(first.mode, "golden") == 0   ? ACT_GOLDEN
+                                                                   : ACT_RUN_OTHER,
+                             params, who, err);
+    if (!rc && operators_count(e->operators))
+        snprintf(first.operator_name, sizeof first.operator_name, "%s", who);
     size_t m = 0;
     while (!rc && modes[m] && strcmp(modes[m], first.mode) != 0)
         m++;
@@ -298,7 +308,9 @@ int control_run_abort(struct engine *e, const struct control_request *r, const c
 {
     bool all = json_bool(params, "all", false);
     int number = (int)json_number(params, "slot", 0);
-    const char *who = json_string(params, "operator", "an operator");
+    const struct operator_account *known =
+        operators_who(e->operators, json_string(params, "session", ""));
+    const char *who = known ? known->name : json_string(params, "operator", "an operator");
     char reason[200];
     if (!all && !engine_slot(e, number))
         return error_set(err, ERROR_MISSING, "the station has no slot %d", number);

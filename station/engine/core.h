@@ -18,6 +18,8 @@ struct journal;
 struct control;
 struct fixture_process;
 struct outbox_process;
+struct operators;
+struct operator_wish;
 
 /* One thing to be committed: written (again, as often as the transaction fails), then done. */
 struct op {
@@ -43,6 +45,8 @@ struct engine {
     struct signer *signer; /* of factory tokens; NULL when the station has none */
     struct journal *journal;
     struct control *control;
+    struct operators *operators;
+    struct operator_wish *operator_wishes;
     struct fixture_process *fixture;
     struct outbox_process *outbox;
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];

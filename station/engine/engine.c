@@ -10,11 +10,13 @@
 #include "protocol/base/file.h"
 #include "provisioning/audit.h"
 #include "station/engine/control.h"
+#include "station/engine/control_operator.h"
 #include "station/engine/core.h"
 #include "station/engine/fixture_process.h"
 #include "station/engine/guard.h"
 #include "station/engine/journal.h"
 #include "station/engine/open_store.h"
+#include "station/engine/operators.h"
 #include "station/engine/outbox_process.h"
 
 enum { RETRY_MS = 1000 };
@@ -254,6 +256,8 @@ static int open_state(struct engine *e, struct error *err)
         rc = audit_open(store_handle(e->store), err);
     if (!rc)
         rc = journal_open(store_handle(e->store), &e->journal, err);
+    if (!rc)
+        rc = operators_open(store_handle(e->store), &e->operators, err);
     if (!rc && st->identities.custody[0])
         rc = custody_open(st->identities.custody, &e->custody, err);
     if (!rc && e->custody)
@@ -317,7 +321,9 @@ int engine_run(const struct engine_config *config, struct error *err)
         slot_free(&e->slots[i]);
     fixture_process_stop(e);
     outbox_process_stop(e);
+    control_operator_stop(e);
     control_close(e);
+    operators_close(e->operators);
     pool_close(e->pool);
     custody_close(e->custody);
     signer_close(e->signer);
