@@ -167,7 +167,8 @@ static int receive(int pipe, const char *path, struct buffer *out, struct error 
     struct answer answer;
     int rc = file_read_all(pipe, &answer, sizeof answer, NULL);
     if (rc)
-        return error_set(err, ERROR_REFUSED, "%s cannot be opened: what it says broke the program that tried", path);
+        return error_set(err, ERROR_REFUSED,
+                         "%s cannot be opened: what it says broke the program that tried", path);
     if (answer.err.code)
         return error_set(err, answer.err.code, "%s", answer.err.text);
     out->limit_bytes = DELIVERY_BYTES_MAX;

@@ -2,32 +2,17 @@
 
 #include <cjson/cJSON.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/base/clock.h"
-#include "protocol/base/digest.h"
-#include "protocol/base/file.h"
 #include "provisioning/audit.h"
 #include "provisioning/database.h"
-#include "provisioning/pool_csv.h"
+#include "provisioning/pool_parts.h"
 #include "provisioning/pool_quota.h"
 #include "provisioning/pool_schema.h"
-
-enum { SEALED_MAX = IDENTITY_KEY_MAX + CUSTODY_OVERHEAD };
-
-struct pool {
-    sqlite3 *db;
-    struct custody *custody;
-    /* Keys are told apart by HMAC under this, so that their column says nothing about them. */
-    uint8_t fingerprint_key[DIGEST_BYTES];
-};
 
 static const char *const state_names[IDENTITY_STATES] = {"free",      "reserved",    "injected",
                                                          "confirmed", "quarantined", "scrapped"};
@@ -42,14 +27,13 @@ void identity_wipe(struct identity *i)
     OPENSSL_cleanse(i, sizeof *i);
 }
 
-static int failed(struct error *err)
+int pool_failed(const struct error *err)
 {
     return err && err->code ? err->code : ERROR_IO;
 }
 
-/* An audit entry whose detail is an object of the texts given: name, value, ..., NULL. */
-static int note(struct pool *p, struct error *err, int64_t wall_ms, const char *actor,
-                const char *action, const char *subject, ...)
+int pool_note(struct pool *p, struct error *err, int64_t wall_ms, const char *actor,
+              const char *action, const char *subject, ...)
 {
     cJSON *object = cJSON_CreateObject();
     va_list texts;
@@ -81,7 +65,7 @@ static int open_fingerprint_key(struct pool *p, struct error *err)
     sqlite3_stmt *st =
         database_prepare(p->db, err, "SELECT value FROM pool_setting WHERE name='fingerprint'", "");
     if (!st)
-        return failed(err);
+        return pool_failed(err);
     int rc = database_step(p->db, st, err, "cannot read the pool");
     if (rc == 1) {
         size_t size = 0;
@@ -148,130 +132,6 @@ sqlite3 *pool_database(struct pool *p)
     return p->db;
 }
 
-/* ---- import ------------------------------------------------------------------------------- */
-
-struct import {
-    struct pool *pool;
-    sqlite3_stmt *insert;
-    const char *name;
-    int64_t id;
-    int count;
-};
-
-/* Which of the three is there already, and where did it come from? */
-static int name_duplicate(struct import *im, int line, const struct identity *i,
-                          const uint8_t fingerprint[DIGEST_BYTES], struct error *err)
-{
-    struct error ignored;
-    sqlite3_stmt *st = database_prepare(
-        im->pool->db, &ignored,
-        "SELECT i.did=?1, i.mac=?2, m.file, i.import_line, i.import=?4 FROM identity i"
-        " JOIN identity_import m ON m.id=i.import"
-        " WHERE i.did=?1 OR i.mac=?2 OR i.key_fingerprint=?3 ORDER BY i.id LIMIT 1",
-        "ttbi", i->did, i->mac, fingerprint, (size_t)DIGEST_BYTES, im->id);
-    int rc = ERROR_INPUT;
-    if (st && sqlite3_step(st) == SQLITE_ROW) {
-        bool same_did = sqlite3_column_int(st, 0), same_mac = sqlite3_column_int(st, 1);
-        const char *what = same_did ? "did " : same_mac ? "mac " : "this key";
-        const char *which = same_did ? i->did : same_mac ? i->mac : "";
-        if (sqlite3_column_int(st, 4))
-            error_set(err, rc, "%s:%d: %s%s is in this file twice, first on line %d", im->name,
-                      line, what, which, sqlite3_column_int(st, 3));
-        else
-            error_set(err, rc, "%s:%d: %s%s was imported before, from %s line %d", im->name, line,
-                      what, which, (const char *)sqlite3_column_text(st, 2),
-                      sqlite3_column_int(st, 3));
-    } else {
-        rc = database_fail(im->pool->db, err, im->name);
-    }
-    sqlite3_finalize(st);
-    return rc;
-}
-
-static int import_identity(void *context, int line, const struct identity *i, struct error *err)
-{
-    struct import *im = context;
-    uint8_t fingerprint[DIGEST_BYTES], sealed[SEALED_MAX];
-    if (!HMAC(EVP_sha256(), im->pool->fingerprint_key, sizeof im->pool->fingerprint_key, i->key,
-              i->key_bytes, fingerprint, NULL))
-        return error_set(err, ERROR_MEMORY, "cannot hash a key: out of memory");
-    int rc = custody_seal(im->pool->custody, i->did, i->key, i->key_bytes, sealed, err);
-    if (rc)
-        return rc;
-    sqlite3_stmt *st = im->insert;
-    sqlite3_bind_text(st, 1, i->did, -1, SQLITE_STATIC);
-    sqlite3_bind_text(st, 2, i->mac, -1, SQLITE_STATIC);
-    sqlite3_bind_blob(st, 3, fingerprint, sizeof fingerprint, SQLITE_STATIC);
-    sqlite3_bind_blob(st, 4, sealed, (int)i->key_bytes + CUSTODY_OVERHEAD, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 5, im->id);
-    sqlite3_bind_int(st, 6, line);
-    int code = sqlite3_step(st);
-    if (code == SQLITE_DONE)
-        im->count++;
-    else if ((code & 0xff) == SQLITE_CONSTRAINT)
-        rc = name_duplicate(im, line, i, fingerprint, err);
-    else
-        rc = database_fail(im->pool->db, err, "cannot write the pool");
-    sqlite3_reset(st);
-    return rc;
-}
-
-static int import_text(struct import *im, const struct buffer *text, const char *operator_name,
-                       struct error *err)
-{
-    struct pool *p = im->pool;
-    uint8_t digest[DIGEST_BYTES];
-    char hex[DIGEST_TEXT], count[16];
-    int64_t now = clock_wall_ms();
-    if (digest_bytes(text->data, text->size, digest))
-        return error_set(err, ERROR_MEMORY, "cannot hash %s", im->name);
-    hex_encode(digest, sizeof digest, hex);
-    int rc = database_write(p->db, err, "cannot write the pool",
-                            "INSERT INTO identity_import(file, sha256, operator, wall_ms)"
-                            " VALUES (?1, ?2, ?3, ?4)",
-                            "ttti", im->name, hex, operator_name, now);
-    if (rc)
-        return rc;
-    im->id = sqlite3_last_insert_rowid(p->db);
-    im->insert = database_prepare(p->db, err,
-                                  "INSERT INTO identity(did, mac, key_fingerprint, key_sealed,"
-                                  " import, import_line) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                                  "");
-    if (!im->insert)
-        return failed(err);
-    rc = pool_csv_parse(im->name, (const char *)text->data, text->size, import_identity, im, err);
-    snprintf(count, sizeof count, "%d", im->count);
-    if (!rc)
-        rc = note(p, err, now, operator_name, "pool.import", im->name, "sha256", hex, "identities",
-                  count, NULL);
-    sqlite3_finalize(im->insert);
-    return rc;
-}
-
-int pool_import(struct pool *p, const char *path, const struct delivery_keys *keys,
-                const char *operator_name, int *count, struct error *err)
-{
-    struct buffer text;
-    struct import im = {.pool = p, .name = path};
-    if (!sqlite3_get_autocommit(p->db))
-        return error_set(err, ERROR_STATE, "%s: an import is a transaction of its own", path);
-    int rc = delivery_read(keys, path, &text, err);
-    if (rc)
-        return rc;
-    rc = database_run(p->db, "BEGIN IMMEDIATE", err, "cannot begin an import");
-    if (!rc) {
-        rc = import_text(&im, &text, operator_name, err);
-        if (!rc)
-            rc = database_run(p->db, "COMMIT", err, "cannot commit an import");
-        if (rc && !sqlite3_get_autocommit(p->db))
-            sqlite3_exec(p->db, "ROLLBACK", NULL, NULL, NULL);
-    }
-    delivery_wipe(&text);
-    if (!rc && count)
-        *count = im.count;
-    return rc;
-}
-
 /* ---- a unit's identity -------------------------------------------------------------------- */
 
 /* did, mac, key_sealed, state from a row; the key stays sealed when `custody` is NULL. */
@@ -298,7 +158,7 @@ static int find(struct pool *p, const char *chip_id, struct custody *custody, st
         p->db, err, "SELECT did, mac, key_sealed, state FROM identity WHERE chip_id=?1", "t",
         chip_id);
     if (!st)
-        return failed(err);
+        return pool_failed(err);
     int rc = database_step(p->db, st, err, "cannot read the pool");
     if (rc == 1)
         rc = take_row(st, custody, out, err);
@@ -328,7 +188,7 @@ static int take_free(struct pool *p, const struct pool_request *r, struct identi
         "ttttin", r->chip_id, r->serial, r->order, r->station, r->wall_ms,
         r->operator_name ? r->operator_name : "");
     if (!st)
-        return failed(err);
+        return pool_failed(err);
     int rc = database_step(p->db, st, err, "cannot reserve an identity");
     if (rc == 1) {
         int taken = take_row(st, p->custody, out, err);
@@ -352,9 +212,9 @@ int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *
     if (rc == 1) {
         rc = pool_quota_take(p->db, r, err);
         if (!rc)
-            rc = note(p, err, r->wall_ms, "taktd", "identity.reserve", r->chip_id, "did", out->did,
-                      "mac", out->mac, "serial", r->serial, "order", r->order, "station",
-                      r->station, NULL);
+            rc = pool_note(p, err, r->wall_ms, "taktd", "identity.reserve", r->chip_id, "did",
+                           out->did, "mac", out->mac, "serial", r->serial, "order", r->order,
+                           "station", r->station, NULL);
     } else if (rc == 0) {
         rc = find(p, r->chip_id, p->custody, out, err);
         if (rc == ERROR_MISSING)
@@ -393,8 +253,8 @@ static int write_state(struct pool *p, const char *chip_id, enum identity_state 
     if (!rc) {
         char action[40];
         snprintf(action, sizeof action, "identity.%s", identity_state_name(to));
-        rc = note(p, err, wall_ms, "taktd", action, chip_id, "did", now.did, "from",
-                  identity_state_name(now.state), "reason", reason, NULL);
+        rc = pool_note(p, err, wall_ms, "taktd", action, chip_id, "did", now.did, "from",
+                       identity_state_name(now.state), "reason", reason, NULL);
     }
     return rc;
 }
@@ -414,14 +274,14 @@ int pool_counts_read(sqlite3 *db, struct pool_counts *out, struct error *err)
     sqlite3_stmt *st = database_prepare(
         db, err, "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='identity'", "");
     if (!st)
-        return failed(err);
+        return pool_failed(err);
     int rc = database_step(db, st, err, "cannot count the pool");
     sqlite3_finalize(st);
     if (rc <= 0)
         return rc ? rc : error_set(err, ERROR_MISSING, "there is no pool yet: import identities");
     st = database_prepare(db, err, "SELECT state, count(*) FROM identity GROUP BY state", "");
     if (!st)
-        return failed(err);
+        return pool_failed(err);
     while ((rc = database_step(db, st, err, "cannot count the pool")) == 1) {
         int state = sqlite3_column_int(st, 0);
         if (state >= 0 && state < IDENTITY_STATES)
@@ -429,6 +289,20 @@ int pool_counts_read(sqlite3 *db, struct pool_counts *out, struct error *err)
     }
     sqlite3_finalize(st);
     return rc;
+}
+
+int pool_free_up_to(struct pool *p, int64_t at_most, int64_t *out, struct error *err)
+{
+    sqlite3_stmt *st = database_prepare(
+        p->db, err, "SELECT count(*) FROM (SELECT 1 FROM identity WHERE state=0 LIMIT ?1)", "i",
+        at_most);
+    if (!st)
+        return pool_failed(err);
+    int rc = database_step(p->db, st, err, "cannot count the pool");
+    if (rc == 1)
+        *out = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return rc < 0 ? rc : 0;
 }
 
 int pool_counts(struct pool *p, struct pool_counts *out, struct error *err)

@@ -47,9 +47,11 @@ int pool_open(sqlite3 *db, struct custody *custody, struct pool **out, struct er
 void pool_close(struct pool *p);
 sqlite3 *pool_database(struct pool *p); /* the handle it was opened with */
 
-/* A file of identities (delivery.h; `keys` NULL: a plain CSV, pool_csv.h). All or nothing, in one
- * transaction of its own: any bad line (group or local MAC bit, malformed, twice in the file, ever
- * imported before) refuses the file, naming it and its line. *count = identities imported. */
+/* A file of identities and ranges of MAC addresses (delivery.h; `keys` NULL: a plain CSV,
+ * pool_csv.h). All or nothing, in one transaction of its own: any bad line (group or local MAC bit,
+ * malformed, twice in the file, ever imported before, in a range that was) refuses the file, naming
+ * it and its line. An identity without a MAC gets the next of the ranges, the oldest first. *count
+ * = identities imported. */
 int pool_import(struct pool *p, const char *path, const struct delivery_keys *keys,
                 const char *operator_name, int *count, struct error *err);
 
@@ -76,6 +78,8 @@ int pool_counts(struct pool *p, struct pool_counts *out, struct error *err);
 /* The same through any handle, a reader's too, without custody. ERROR_MISSING when there is no
  * pool. */
 int pool_counts_read(sqlite3 *db, struct pool_counts *out, struct error *err);
+/* How many are free, counted no further than at_most: what a warning needs, at no cost. */
+int pool_free_up_to(struct pool *p, int64_t at_most, int64_t *out, struct error *err);
 /* Did, mac and state (never the key) of a unit; ERROR_MISSING. */
 int pool_find(struct pool *p, const char *chip_id, struct identity *out, struct error *err);
 

@@ -6,16 +6,34 @@
 #include <strings.h>
 
 #include "protocol/base/digest.h"
+#include "provisioning/mac.h"
 
 enum { COLUMNS = 3, FIELD_MAX = 2 * IDENTITY_KEY_MAX + 2 };
-enum column { DID, MAC, KEY };
-static const char *const column_names[COLUMNS] = {"did", "mac", "key"};
 
 struct line {
     const char *name; /* of the file */
     int number;
     char fields[COLUMNS][FIELD_MAX];
     int count;
+};
+
+struct row { /* of either table, as far as it was read */
+    struct identity identity;
+    const char *range[COLUMNS];
+};
+
+struct table {
+    const char *columns[COLUMNS];
+    int needed;                        /* the first so many must be there */
+    const char *expected[COLUMNS + 1]; /* by how many the header names */
+    int (*readers[COLUMNS])(const struct line *, const char *, struct row *, struct error *);
+    int (*hand_over)(const struct pool_csv_reader *r, const struct line *l, struct row *row,
+                     struct error *err);
+};
+
+struct header {
+    const struct table *table;
+    int count, order[COLUMNS];
 };
 
 static int complain(const struct line *l, struct error *err, const char *expected)
@@ -69,33 +87,16 @@ static int split(struct line *l, const char *p, const char *end, struct error *e
     l->count = 0;
     while (p <= end && !why) {
         if (l->count == COLUMNS)
-            return complain(l, err, "more than the three fields did, mac and key");
+            return complain(l, err, "more than the three fields of a line");
         p = take_field(p, end, l->fields[l->count], &why);
         l->count++;
     }
-    if (why)
-        return complain(l, err, why);
-    if (l->count != COLUMNS)
-        return complain(l, err, "expected the three fields did, mac and key");
-    return 0;
+    return why ? complain(l, err, why) : 0;
 }
 
-static int read_header(const struct line *l, enum column order[COLUMNS], struct error *err)
+static int read_did(const struct line *l, const char *text, struct row *row, struct error *err)
 {
-    unsigned seen = 0;
-    for (int i = 0; i < COLUMNS; i++)
-        for (int c = 0; c < COLUMNS; c++)
-            if (!strcasecmp(l->fields[i], column_names[c])) {
-                order[i] = (enum column)c;
-                seen |= 1u << c;
-            }
-    if (seen != (1u << COLUMNS) - 1)
-        return complain(l, err, "the first line must be the header did,mac,key");
-    return 0;
-}
-
-static int read_did(const struct line *l, const char *text, struct identity *out, struct error *err)
-{
+    struct identity *out = &row->identity;
     size_t n = strlen(text);
     if (n == 0 || n >= sizeof out->did)
         return complain(l, err, "a did has 1 to 32 characters");
@@ -107,35 +108,19 @@ static int read_did(const struct line *l, const char *text, struct identity *out
     return 0;
 }
 
-static int read_mac(const struct line *l, const char *text, struct identity *out, struct error *err)
+static int read_mac(const struct line *l, const char *text, struct row *row, struct error *err)
 {
-    static const char zero[6] = {0};
-    char digits[13];
-    uint8_t octets[6];
-    bool shaped = strlen(text) == 17;
-    for (int i = 0; shaped && i < 6; i++) {
-        digits[2 * i] = text[3 * i];
-        digits[2 * i + 1] = text[3 * i + 1];
-        shaped = i == 5 || (text[3 * i + 2] == text[2] && strchr(":-", text[2]));
-    }
-    digits[12] = '\0';
-    if (!shaped || hex_decode(digits, octets, sizeof octets))
-        return complain(l, err, "a mac is written as 50:ec:50:01:02:03");
-    if (octets[0] & 1)
-        return complain(l, err, "the mac has its group bit set: it names no single unit");
-    if (octets[0] & 2)
-        return complain(l, err, "the mac has its local bit set: it is not an assigned address");
-    if (!memcmp(octets, zero, sizeof octets))
-        return complain(l, err, "the mac is all zeros");
-    for (int i = 0; i < 6; i++) {
-        hex_encode(&octets[i], 1, out->mac + 3 * i);
-        out->mac[3 * i + 2] = i < 5 ? ':' : '\0';
-    }
+    uint64_t mac;
+    const char *why = mac_parse(text, &mac);
+    if (why)
+        return complain(l, err, why);
+    mac_format(mac, row->identity.mac);
     return 0;
 }
 
-static int read_key(const struct line *l, const char *text, struct identity *out, struct error *err)
+static int read_key(const struct line *l, const char *text, struct row *row, struct error *err)
 {
+    struct identity *out = &row->identity;
     size_t n = strlen(text);
     if (n % 2 || n < 2 * 16 || n > 2 * IDENTITY_KEY_MAX || hex_decode(text, out->key, n / 2))
         return complain(l, err, "a key is 16 to 64 bytes in hex digits");
@@ -143,17 +128,86 @@ static int read_key(const struct line *l, const char *text, struct identity *out
     return 0;
 }
 
-int pool_csv_parse(const char *name, const char *text, size_t size,
-                   int (*each)(void *context, int line, const struct identity *i,
-                               struct error *err),
-                   void *context, struct error *err)
+static int read_end(const struct line *l, const char *text, struct row *row, struct error *err)
 {
-    static int (*const readers[COLUMNS])(const struct line *, const char *, struct identity *,
-                                         struct error *) = {read_did, read_mac, read_key};
+    (void)l;
+    row->range[!row->range[0] ? 0 : !row->range[1] ? 1 : 2] = text;
+    return 0;
+}
+
+static int hand_identity(const struct pool_csv_reader *r, const struct line *l, struct row *row,
+                         struct error *err)
+{
+    row->identity.state = IDENTITY_FREE;
+    return r->identity(r->context, l->number, &row->identity, err);
+}
+
+static int hand_range(const struct pool_csv_reader *r, const struct line *l, struct row *row,
+                      struct error *err)
+{
+    struct mac_range range;
+    const char *why = mac_range_parse(row->range[0], row->range[1], row->range[2], &range);
+    return why ? complain(l, err, why) : r->range(r->context, l->number, &range, err);
+}
+
+static const struct table tables[] = {
+    {.columns = {"did", "key", "mac"},
+     .needed = 2,
+     .expected = {[2] = "expected the two fields did and key",
+                  [3] = "expected the three fields did, mac and key"},
+     .readers = {read_did, read_key, read_mac},
+     .hand_over = hand_identity},
+    {.columns = {"prefix", "first", "last"},
+     .needed = 3,
+     .expected = {[3] = "expected the three fields prefix, first and last"},
+     .readers = {read_end, read_end, read_end},
+     .hand_over = hand_range},
+};
+
+/* Whether the line is the header of a table: no data can be, since no mac, key or prefix is a
+ * column's name. */
+static bool take_header(const struct line *l, struct header *out)
+{
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
+        struct header h = {.table = &tables[t], .count = l->count};
+        unsigned seen = 0;
+        for (int i = 0; i < l->count; i++)
+            for (int c = 0; c < COLUMNS; c++)
+                if (!strcasecmp(l->fields[i], tables[t].columns[c])) {
+                    h.order[i] = c;
+                    seen |= 1u << c;
+                }
+        const unsigned needed = (1u << tables[t].needed) - 1, all = (1u << COLUMNS) - 1;
+        if ((seen & needed) == needed && (seen == needed || seen == all) &&
+            l->count == (seen == all ? COLUMNS : tables[t].needed)) {
+            *out = h;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int take_row(const struct line *l, const struct header *h, const struct pool_csv_reader *r,
+                    struct error *err)
+{
+    struct row row = {0};
+    int rc = l->count == h->count ? 0 : complain(l, err, h->table->expected[h->count]);
+    for (int c = 0; c < COLUMNS && !rc; c++)
+        for (int f = 0; f < l->count && !rc; f++)
+            if (h->order[f] == c)
+                rc = h->table->readers[c](l, l->fields[f], &row, err);
+    if (!rc)
+        rc = h->table->hand_over(r, l, &row, err);
+    identity_wipe(&row.identity);
+    return rc;
+}
+
+int pool_csv_parse(const char *name, const char *text, size_t size,
+                   const struct pool_csv_reader *reader, struct error *err)
+{
     struct line l = {.name = name};
-    enum column order[COLUMNS] = {DID, MAC, KEY};
-    bool header = true;
-    int identities = 0, rc = 0;
+    struct header header = {0};
+    int rows = 0, rc = 0;
     const char *p = text, *end = text + size;
     if (size >= 3 && !memcmp(p, "\xef\xbb\xbf", 3))
         p += 3;
@@ -166,22 +220,18 @@ int pool_csv_parse(const char *name, const char *text, size_t size,
             last--;
         if (last > p) {
             rc = split(&l, p, last, err);
-            if (!rc && header)
-                rc = read_header(&l, order, err);
-            if (!rc && !header) {
-                struct identity i = {.state = IDENTITY_FREE};
-                for (int f = 0; f < COLUMNS && !rc; f++)
-                    rc = readers[order[f]](&l, l.fields[f], &i, err);
-                if (!rc)
-                    rc = each(context, l.number, &i, err);
-                identity_wipe(&i);
-                identities++;
-            }
-            header = false;
+            if (!rc && take_header(&l, &header))
+                ;
+            else if (!rc && !header.table)
+                rc = complain(&l, err,
+                              "the first line must be a header: did,mac,key or did,key or "
+                              "prefix,first,last");
+            else if (!rc && ++rows)
+                rc = take_row(&l, &header, reader, err);
         }
         p = next ? next + 1 : end;
     }
-    if (!rc && identities == 0)
+    if (!rc && rows == 0)
         rc = error_set(err, ERROR_INPUT,
                        "%s:%d: no identities: expected the header did,mac,key "
                        "and one identity a line",

@@ -46,7 +46,23 @@ static const char schema_2[] =
     "  PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;"
     "UPDATE pool_setting SET value = 2 WHERE name = 'version';";
 
-static const char *const migrations[POOL_VERSION] = {schema_1, schema_2};
+/* MAC addresses by range, as numbers; `next` is the first that was not given out. */
+static const char schema_3[] =
+    "CREATE TABLE mac_range(id INTEGER PRIMARY KEY, prefix TEXT NOT NULL, first INTEGER NOT NULL,"
+    "  last INTEGER NOT NULL CHECK(last >= first),"
+    "  next INTEGER NOT NULL CHECK(next BETWEEN first AND last + 1),"
+    "  import INTEGER NOT NULL REFERENCES identity_import, import_line INTEGER NOT NULL) STRICT;"
+    "CREATE TRIGGER mac_range_apart BEFORE INSERT ON mac_range"
+    "  WHEN EXISTS (SELECT 1 FROM mac_range WHERE first <= new.last AND last >= new.first) BEGIN"
+    "  SELECT RAISE(ABORT, 'two ranges of mac addresses never overlap'); END;"
+    "CREATE TRIGGER mac_range_goes_forward BEFORE UPDATE ON mac_range"
+    "  WHEN new.next < old.next OR new.first <> old.first OR new.last <> old.last BEGIN"
+    "  SELECT RAISE(ABORT, 'a mac address is given once'); END;"
+    "CREATE TRIGGER mac_range_kept BEFORE DELETE ON mac_range BEGIN"
+    "  SELECT RAISE(ABORT, 'a range of mac addresses is never removed'); END;"
+    "UPDATE pool_setting SET value = 3 WHERE name = 'version';";
+
+static const char *const migrations[POOL_VERSION] = {schema_1, schema_2, schema_3};
 
 static int read_version(sqlite3 *db, int64_t *version, struct error *err)
 {

@@ -5,20 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/base/clock.h"
-#include "protocol/base/file.h"
 #include "protocol/base/json.h"
-#include "provisioning/audit.h"
-#include "provisioning/audit_witness.h"
-#include "provisioning/pool_quota.h"
 #include "reports/query.h"
-#include "reports/store.h"
 #include "station/cli/command.h"
-#include "station/cli/state_place.h"
+#include "station/cli/identity_parts.h"
 #include "station/engine/client.h"
 
 static const char usage[] =
-    "takt identity import FILE | status | quota | scrap CHIP | witness | audit\n"
+    "takt identity import FILE | status | quota | scrap CHIP | reconcile | witness | audit\n"
     "                     --station STATION.json [--json]\n\n"
     "  import   the platform's delivery, signed and encrypted (station file: deliveries; where "
     "none\n"
@@ -29,28 +23,18 @@ static const char usage[] =
     "or\n"
     "           --at STATION with --allowed N sets one\n"
     "  scrap    the unit with that chip is no more, nor is its identity: --reason TEXT\n"
+    "  reconcile  what --order used, into --out FILE (CSV) with its signature FILE.sig: for the "
+    "platform\n"
     "  witness  the audit chain's head, signed by the station's token key, into --out FILE: keep\n"
     "           it elsewhere\n"
     "  audit    walks the chain of who did what again, and with --witness FILE --key FILE (the\n"
     "           token key's public half) holds it against what it was; exit 1 when it is broken";
 
 /* An import may be large: 100,000 identities take some seconds. */
-enum { IMPORT_TIMEOUT_MS = 120000, CHANGE_TIMEOUT_MS = 10000 };
-
-struct request {
-    const char *station;
-    const char *file; /* import's; scrap's chip */
-    const char *reason;
-    const char *quota_of; /* the name, of quota_kind; NULL: only list */
-    enum pool_quota_kind quota_kind;
-    long long allowed; /* negative: not given */
-    const char *out, *witness, *key;
-    bool json;
-    struct state_place place;
-};
+enum { IMPORT_TIMEOUT_MS = 120000 };
 
 /* taktd is the only writer: while it runs, it imports. */
-static int import_by_taktd(const struct request *r, struct client *taktd, int *count,
+static int import_by_taktd(const struct identity_request *r, struct client *taktd, int *count,
                            struct error *err)
 {
     cJSON *result = NULL;
@@ -68,40 +52,18 @@ static int import_by_taktd(const struct request *r, struct client *taktd, int *c
     return rc;
 }
 
-/* The pool under the writer's lock, so that no taktd can start meanwhile. */
-struct desk {
-    struct store *store;
-    struct custody *custody;
-    struct pool *pool;
-};
-
-static void desk_close(struct desk *d)
+static int import_here(const struct identity_request *r, int *count, struct error *err)
 {
-    pool_close(d->pool);
-    custody_close(d->custody);
-    store_close(d->store);
-}
-
-static int desk_open(const struct request *r, struct desk *d, struct error *err)
-{
-    int rc = store_open(r->place.store, r->place.attachments, &d->store, err);
-    if (!rc)
-        rc = custody_open(r->place.identities.custody, &d->custody, err);
-    return rc ? rc : pool_open(store_handle(d->store), d->custody, &d->pool, err);
-}
-
-static int import_here(const struct request *r, int *count, struct error *err)
-{
-    struct desk desk = {0};
-    int rc = desk_open(r, &desk, err);
+    struct identity_desk desk = {0};
+    int rc = identity_desk_open(r, &desk, err);
     if (!rc)
         rc = pool_import(desk.pool, r->file, &r->place.identities.deliveries, cli_operator_name(),
                          count, err);
-    desk_close(&desk);
+    identity_desk_close(&desk);
     return rc;
 }
 
-static int import(const struct request *r, struct error *err)
+static int import(const struct identity_request *r, struct error *err)
 {
     int count = 0;
     if (!r->place.identities.custody[0])
@@ -123,7 +85,7 @@ static int import(const struct request *r, struct error *err)
     return 0;
 }
 
-static int status(const struct request *r, struct error *err)
+static int status(const struct identity_request *r, struct error *err)
 {
     struct pool_counts counts;
     sqlite3 *db = NULL;
@@ -143,197 +105,17 @@ static int status(const struct request *r, struct error *err)
     return rc;
 }
 
-/* ---- quotas, scrapped units ---------------------------------------------------------------- */
-
-/* taktd is the only writer: while it runs, it does it; else `here` under the writer's lock. Takes
- * params. */
-static int change(const struct request *r, const char *method, cJSON *params,
-                  int (*here)(const struct request *r, struct pool *pool, struct error *err),
-                  struct error *err)
-{
-    struct client *taktd = NULL;
-    struct desk desk = {0};
-    cJSON_AddStringToObject(params, "operator", cli_operator_name());
-    int rc = client_connect(r->place.socket, &taktd, err);
-    if (!rc) {
-        rc = client_call(taktd, method, params, CHANGE_TIMEOUT_MS, NULL, err);
-    } else {
-        cJSON_Delete(params);
-        if (rc == ERROR_MISSING)
-            rc = desk_open(r, &desk, err);
-        if (!rc)
-            rc = here(r, desk.pool, err);
-    }
-    desk_close(&desk);
-    client_close(taktd);
-    return rc;
-}
-
-static int quota_here(const struct request *r, struct pool *pool, struct error *err)
-{
-    return pool_quota_set(pool, r->quota_kind, r->quota_of, r->allowed, cli_operator_name(),
-                          clock_wall_ms(), err);
-}
-
-static int scrap_here(const struct request *r, struct pool *pool, struct error *err)
-{
-    return pool_advance(pool, r->file, IDENTITY_SCRAPPED, r->reason, clock_wall_ms(), err);
-}
-
-static void show_quota(void *context, enum pool_quota_kind kind, const char *name, int64_t used,
-                       int64_t allowed)
-{
-    cJSON *row = cJSON_CreateObject();
-    cJSON_AddStringToObject(row, "kind", pool_quota_kind_name(kind));
-    cJSON_AddStringToObject(row, "name", name);
-    cJSON_AddNumberToObject(row, "used", (double)used);
-    cJSON_AddNumberToObject(row, "allowed", (double)allowed);
-    cJSON_AddItemToArray(context, row);
-}
-
-static int list_quotas(const struct request *r, struct error *err)
-{
-    sqlite3 *db = NULL;
-    cJSON *list = cJSON_CreateArray();
-    const cJSON *row;
-    int rc = query_open(r->place.store, &db, err);
-    if (!rc)
-        rc = pool_quota_each(db, show_quota, list, err);
-    sqlite3_close(db);
-    char *text = !rc && r->json ? cJSON_PrintUnformatted(list) : NULL;
-    if (text)
-        puts(text);
-    else if (!rc)
-        cJSON_ArrayForEach(row, list)
-            printf("%-8s %-24s %8.0f of %.0f\n", json_string(row, "kind", ""),
-                   json_string(row, "name", ""), json_number(row, "used", 0),
-                   json_number(row, "allowed", 0));
-    cJSON_free(text);
-    cJSON_Delete(list);
-    return rc;
-}
-
-static int quota(const struct request *r, struct error *err)
-{
-    if (!r->quota_of && r->allowed < 0)
-        return list_quotas(r, err);
-    if (!r->quota_of || r->allowed < 0)
-        return error_set(err, ERROR_INPUT,
-                         "a quota needs --allowed and one of --order, --operator and --at");
-    cJSON *params = cJSON_CreateObject();
-    cJSON_AddStringToObject(params, "kind", pool_quota_kind_name(r->quota_kind));
-    cJSON_AddStringToObject(params, "name", r->quota_of);
-    cJSON_AddNumberToObject(params, "allowed", (double)r->allowed);
-    return change(r, "pool.quota", params, quota_here, err);
-}
-
-static int scrap(const struct request *r, struct error *err)
-{
-    if (!r->reason)
-        return error_set(err, ERROR_INPUT, "--reason is needed: why the unit is no more");
-    cJSON *params = cJSON_CreateObject();
-    cJSON_AddStringToObject(params, "chip_id", r->file);
-    cJSON_AddStringToObject(params, "reason", r->reason);
-    return change(r, "pool.scrap", params, scrap_here, err);
-}
-
-/* ---- the audit chain ----------------------------------------------------------------------- */
-
-static int witness(const struct request *r, struct error *err)
-{
-    struct station_file *station = NULL;
-    struct signer *signer = NULL;
-    struct buffer text = {0};
-    sqlite3 *db = NULL;
-    if (!r->out)
-        return error_set(err, ERROR_INPUT, "--out is needed: where the witness goes");
-    int rc = station_file_load(r->station, &station, err);
-    if (!rc && !station->token_key[0])
-        rc = error_set(err, ERROR_INPUT, "%s names no \"token_key\" to sign with", r->station);
-    if (!rc)
-        rc = signer_open(station->token_key, &signer, err);
-    if (!rc)
-        rc = query_open(r->place.store, &db, err);
-    if (!rc)
-        rc = audit_witness_make(db, signer, station->station, clock_wall_ms(), &text, err);
-    if (!rc)
-        rc = file_write(r->out, text.data, text.size, 0644, err);
-    sqlite3_close(db);
-    signer_close(signer);
-    station_file_free(station);
-    buffer_free(&text);
-    return rc;
-}
-
-static int check_witness(const struct request *r, sqlite3 *db, struct audit_head *head,
-                         struct error *err)
-{
-    struct buffer text = {0}, key = {0};
-    int rc = r->key ? file_read(r->key, &key, err)
-                    : error_set(err, ERROR_INPUT,
-                                "--key is needed: the public half of the key that signed it");
-    if (!rc)
-        rc = file_read(r->witness, &text, err);
-    if (!rc && (!buffer_text(&key) || !buffer_text(&text)))
-        rc = error_set(err, ERROR_MEMORY, "%s: out of memory", r->witness);
-    if (!rc)
-        rc = audit_witness_check(db, r->witness, buffer_text(&text), text.size, buffer_text(&key),
-                                 head, err);
-    buffer_free(&text);
-    buffer_free(&key);
-    return rc;
-}
-
-static void print_audit(const struct request *r, int64_t entries, const struct audit_head *head,
-                        const struct audit_head *witnessed, const struct error *finding)
-{
-    if (r->json) {
-        cJSON *document = cJSON_CreateObject();
-        cJSON_AddBoolToObject(document, "intact", !finding->code);
-        cJSON_AddNumberToObject(document, "entries", (double)entries);
-        if (witnessed->entries)
-            cJSON_AddNumberToObject(document, "witnessed", (double)witnessed->entries);
-        cJSON_AddStringToObject(document, finding->code ? "finding" : "head",
-                                finding->code ? finding->text : head->hash);
-        char *text = cJSON_PrintUnformatted(document);
-        puts(text ? text : "{}");
-        cJSON_free(text);
-        cJSON_Delete(document);
-    } else if (!finding->code) {
-        printf("audit entries: %lld, each as it was written; head %s\n", (long long)entries,
-               head->hash);
-        if (witnessed->entries)
-            printf("entry %lld is the one that %s is a witness of\n", (long long)witnessed->entries,
-                   r->witness);
-    }
-}
-
-/* A broken chain is a finding, printed like the good news; it is also the error returned. */
-static int audit(const struct request *r, struct error *err)
-{
-    struct audit_head head = {0}, witnessed = {0};
-    sqlite3 *db = NULL;
-    int64_t entries = 0;
-    int rc = query_open(r->place.store, &db, err);
-    if (rc)
-        return rc;
-    rc = audit_verify(db, &entries, err);
-    if (!rc)
-        rc = audit_head(db, &head, err);
-    if (!rc && r->witness)
-        rc = check_witness(r, db, &witnessed, err);
-    sqlite3_close(db);
-    if (!rc || rc == ERROR_MISMATCH)
-        print_audit(r, entries, &head, &witnessed, err);
-    return rc;
-}
-
 static const struct {
     const char *name;
     int arguments;
-    int (*run)(const struct request *r, struct error *err);
-} actions[] = {{"import", 1, import}, {"status", 0, status},   {"quota", 0, quota},
-               {"scrap", 1, scrap},   {"witness", 0, witness}, {"audit", 0, audit}};
+    int (*run)(const struct identity_request *r, struct error *err);
+} actions[] = {{"import", 1, import},
+               {"status", 0, status},
+               {"quota", 0, identity_quota},
+               {"scrap", 1, identity_scrap},
+               {"reconcile", 0, identity_reconcile},
+               {"witness", 0, identity_witness},
+               {"audit", 0, identity_audit}};
 
 int cli_identity(int argc, char **argv)
 {
@@ -344,7 +126,7 @@ int cli_identity(int argc, char **argv)
         {"out", required_argument, NULL, 'o'},      {"witness", required_argument, NULL, 'w'},
         {"key", required_argument, NULL, 'k'},      {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
-    struct request r = {.allowed = -1};
+    struct identity_request r = {.allowed = -1};
     struct error err = {0};
     char *end;
     int option;
@@ -397,9 +179,9 @@ int cli_identity(int argc, char **argv)
     while (optind < argc && action < count && strcmp(actions[action].name, argv[optind]) != 0)
         action++;
     if (optind == argc || action == count)
-        return cli_usage(
-            "takt identity: expected import, status, quota, scrap, witness or audit, see takt "
-            "identity --help");
+        return cli_usage("takt identity: expected import, status, quota, scrap, reconcile, witness "
+                         "or audit, see takt "
+                         "identity --help");
     if (argc - optind - 1 != actions[action].arguments)
         return cli_usage("takt identity %s: expected %s", argv[optind],
                          actions[action].arguments ? "one file or chip" : "no more arguments");

@@ -26,6 +26,7 @@ static const char usage[] = "takt run --station S --plan PRODUCT/PLAN --order O 
                             "[--slot N]... [--operator NAME] [--json]";
 
 enum {
+    NOTICE_MAX = 200,
     CALL_MS = 30000,
     LAUNCH_MS = 30000,
     EVENT_MS = 500,
@@ -134,7 +135,7 @@ static void detached(void)
 
 /* Follows the runs until none is under way. taktd may end and come back meanwhile. */
 static int watch(const char *station, struct client **client, const cJSON *runs,
-                 struct run_progress *progress, struct error *err)
+                 struct run_progress *progress, char notice[NOTICE_MAX], struct error *err)
 {
     int64_t lost_ms = 0;
     for (;;) {
@@ -153,6 +154,8 @@ static int watch(const char *station, struct client **client, const cJSON *runs,
             lost_ms = 0;
             run_progress_show(progress, event, runs);
             const bool running = still_running(event, runs);
+            snprintf(notice, NOTICE_MAX, "%s",
+                     json_string(cJSON_GetObjectItemCaseSensitive(event, "pool"), "notice", ""));
             cJSON_Delete(event);
             if (!running)
                 return 0;
@@ -170,7 +173,7 @@ static int watch(const char *station, struct client **client, const cJSON *runs,
     }
 }
 
-static void print_json(const struct options *o, cJSON *results)
+static void print_json(const struct options *o, cJSON *results, const char *notice)
 {
     cJSON *document = cJSON_CreateObject();
     const cJSON *r;
@@ -184,6 +187,8 @@ static void print_json(const struct options *o, cJSON *results)
     cJSON_AddNumberToObject(document, "passed", passed);
     cJSON_AddNumberToObject(document, "failed", cJSON_GetArraySize(results) - passed);
     cJSON_AddItemReferenceToObject(document, "runs", results);
+    if (notice[0])
+        cJSON_AddStringToObject(document, "notice", notice);
     char *text = cJSON_Print(document);
     if (text)
         puts(text);
@@ -204,7 +209,7 @@ static int store_of(const char *station, char *out, size_t out_size, struct erro
 /* Everything behind the arguments. */
 static int run(struct options *o, bool *began, int *status, struct error *err)
 {
-    char store[PATH_MAX];
+    char store[PATH_MAX], notice[NOTICE_MAX] = "";
     struct client *client = NULL;
     cJSON *runs = NULL, *results = NULL;
     struct run_progress progress = {0};
@@ -220,7 +225,7 @@ static int run(struct options *o, bool *began, int *status, struct error *err)
     /* Subscribed anew in watch(): a session that only watches is a small one. */
     client_close(client);
     client = NULL;
-    rc = watch(o->station, &client, runs, &progress, err);
+    rc = watch(o->station, &client, runs, &progress, notice, err);
     run_progress_end(&progress);
     if (rc == ERROR_CANCELLED) {
         detached();
@@ -235,9 +240,11 @@ static int run(struct options *o, bool *began, int *status, struct error *err)
     if (rc < 0)
         goto out;
     if (o->json)
-        print_json(o, results);
+        print_json(o, results, notice);
     else
         run_result_table(results, stdout);
+    if (notice[0])
+        fprintf(stderr, "takt run: %s\n", notice);
     *status = run_result_status(results);
 out:
     client_close(client);

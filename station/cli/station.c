@@ -22,6 +22,9 @@ static void print_status(const cJSON *status)
            paused[0] ? "; paused: " : "", paused);
     if (*json_string(status, "recovered", ""))
         printf("  %s\n", json_string(status, "recovered", ""));
+    const char *pool = json_string(cJSON_GetObjectItemCaseSensitive(status, "pool"), "notice", "");
+    if (*pool)
+        printf("  %s\n", pool);
     const cJSON *slot, *destination;
     cJSON_ArrayForEach(slot, cJSON_GetObjectItemCaseSensitive(status, "slots"))
     {

@@ -327,7 +327,14 @@ static void draw_head(const struct tiles *t, const struct screen_view *v)
     if (used < COLS - 2)
         put(0, COLS - 1 - used, used, counts);
     const char *notice = v->connected ? t->notice : _("taktd does not answer; waiting for it");
-    char unsent[160];
+    char unsent[160], low[160];
+    if (!notice[0] && t->pool_low) {
+        snprintf(low, sizeof low,
+                 t->pool_free ? _("few identities are left: %d; have more imported")
+                              : _("no identity is left: the line stops; have more imported"),
+                 t->pool_free);
+        notice = low;
+    }
     if (!notice[0] && (t->unsent || t->refused)) {
         snprintf(unsent, sizeof unsent, _("not sent on: %d records wait, %d were refused"),
                  t->unsent, t->refused);

@@ -78,6 +78,9 @@ void tiles_update(struct tiles *t, const cJSON *status)
     copy(t->station, sizeof t->station, status, "station");
     copy(t->notice, sizeof t->notice, status, "paused");
     outbox_update(t, cJSON_GetObjectItemCaseSensitive(status, "destinations"));
+    const cJSON *pool = cJSON_GetObjectItemCaseSensitive(status, "pool");
+    t->pool_low = json_bool(pool, "low", false);
+    t->pool_free = (int)json_number(pool, "free", 0);
     const cJSON *slots = cJSON_GetObjectItemCaseSensitive(status, "slots");
     const cJSON *slot;
     size_t i = 0;

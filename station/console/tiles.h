@@ -35,6 +35,8 @@ struct tiles {
     /* Records that are not sent on as they should be: those that wait where the first one met
      * trouble, and those that were refused. */
     int unsent, refused;
+    bool pool_low; /* fewer free identities than the station warns of, or none */
+    int pool_free; /* then */
     struct tile slots[TILES_MAX];
     size_t count;
     int passed, failed; /* runs ended, not aborted, while this screen watched */

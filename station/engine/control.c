@@ -110,6 +110,9 @@ static cJSON *describe(const struct engine *e)
     cJSON_AddStringToObject(o, "recovered", e->recovered);
     cJSON_AddNumberToObject(o, "operators", (double)operators_count(e->operators));
     describe_instruments(e, o);
+    cJSON *pool = control_pool_describe(e);
+    if (pool)
+        cJSON_AddItemToObject(o, "pool", pool);
     slots = cJSON_AddArrayToObject(o, "slots");
     for (size_t i = 0; i < e->slot_count; i++)
         cJSON_AddItemToArray(slots, slot_describe(&e->slots[i]));
@@ -179,6 +182,7 @@ static const struct {
     {"pool.status", control_pool_status},
     {"pool.quota", control_pool_quota},
     {"pool.scrap", control_pool_scrap},
+    {"pool.reconcile", control_pool_reconcile},
     {"outbox.retry", outbox_again},
     {"defect.add", control_defect_add},
     {"defect.repair", control_defect_repair},

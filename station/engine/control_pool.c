@@ -1,10 +1,12 @@
 #include "station/engine/control_pool.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/json.h"
 #include "provisioning/pool_quota.h"
+#include "provisioning/pool_report.h"
 #include "station/engine/operators.h"
 
 static int need_pool(struct engine *e, struct error *err)
@@ -12,6 +14,31 @@ static int need_pool(struct engine *e, struct error *err)
     return e->pool ? 0
                    : error_set(err, ERROR_MISSING, "%s names no 'custody', so it has no pool",
                                e->station->path);
+}
+
+cJSON *control_pool_describe(const struct engine *e)
+{
+    char notice[160] = "";
+    struct error ignored; /* the store's trouble is told in `paused` */
+    int64_t free = 0;
+    const long long below = e->station->identities.warn_below;
+    if (!e->pool || pool_free_up_to(e->pool, below, &free, &ignored))
+        return NULL;
+    const bool low = free < below;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddNumberToObject(o, "warn_below", (double)below);
+    cJSON_AddBoolToObject(o, "low", low);
+    if (low)
+        cJSON_AddNumberToObject(o, "free", (double)free);
+    if (low && free == 0)
+        snprintf(notice, sizeof notice,
+                 "the pool of identities is empty: import more (takt identity import)");
+    else if (low)
+        snprintf(notice, sizeof notice,
+                 "the pool is low: %lld free identities, warned below %lld: import more",
+                 (long long)free, below);
+    cJSON_AddStringToObject(o, "notice", notice);
+    return o;
 }
 
 int control_pool_status(struct engine *e, const struct control_request *r, const cJSON *params,
@@ -51,6 +78,7 @@ int control_pool_import(struct engine *e, const struct control_request *r, const
     rc = pool_import(e->pool, path, &e->station->identities.deliveries, who, &count, err);
     if (rc)
         return rc;
+    e->changed = true;
     *result = cJSON_CreateObject();
     cJSON_AddNumberToObject(*result, "imported", count);
     return 0;
@@ -87,4 +115,27 @@ int control_pool_scrap(struct engine *e, const struct control_request *r, const 
     if (!rc)
         *result = cJSON_CreateObject();
     return rc;
+}
+
+int control_pool_reconcile(struct engine *e, const struct control_request *r, const cJSON *params,
+                           cJSON **result, struct error *err)
+{
+    const char *path = json_string(params, "path", ""), *order = json_string(params, "order", "");
+    int64_t rows = 0;
+    char who[OPERATOR_NAME_MAX + 1];
+    int rc = need_pool(e, err);
+    if (!rc)
+        rc = operators_allow(e->operators, ACT_POOL_EXPORT, params, who, err);
+    if (!rc && !e->signer)
+        rc =
+            error_set(err, ERROR_MISSING, "%s names no 'token_key' to sign with", e->station->path);
+    if (!rc && path[0] != '/')
+        rc = error_set(err, ERROR_INPUT, "'path' is '%s', expected an absolute one", path);
+    if (!rc)
+        rc = pool_report_export(e->pool, e->signer, order, path, who, clock_wall_ms(), &rows, err);
+    if (rc)
+        return rc;
+    *result = cJSON_CreateObject();
+    cJSON_AddNumberToObject(*result, "rows", (double)rows);
+    return 0;
 }

@@ -74,6 +74,7 @@ static const struct {
     [ACT_POOL_IMPORT] = {"pool.import", T | E},
     [ACT_POOL_QUOTA] = {"pool.quota", E},
     [ACT_POOL_SCRAP] = {"pool.scrap", T | E | Q},
+    [ACT_POOL_EXPORT] = {"pool.export", E | Q},
     [ACT_OUTBOX] = {"outbox.retry", T | E},
     [ACT_DEFECT] = {"defect.add", O | T | E | Q},
     [ACT_REPAIR] = {"defect.repair", T | E | Q},

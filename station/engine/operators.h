@@ -44,6 +44,7 @@ enum operator_act {
     ACT_POOL_IMPORT, /* bring identities in */
     ACT_POOL_QUOTA,  /* change what an order, station or operator may use */
     ACT_POOL_SCRAP,  /* take a unit's identity out of the world */
+    ACT_POOL_EXPORT, /* write what an order used, signed for the platform */
     ACT_OUTBOX,      /* let refused records be sent again */
     ACT_DEFECT,      /* put a defect on record */
     ACT_REPAIR,      /* put a repair on record */

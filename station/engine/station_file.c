@@ -11,11 +11,12 @@
 #include "provisioning/signer.h"
 #include "reports/outbox.h"
 
-enum { PEM_BYTES_MAX = 1 << 20 };
+enum { PEM_BYTES_MAX = 1 << 20, WARN_BELOW_MAX = 100000000 };
 
-static const char *const station_members[] = {
-    "station", "line",        "site",        "state_dir", "products_dir", "boards_dir", "bundle",
-    "custody", "credentials", "instruments", "slots",     "outbox",       "deliveries", NULL};
+static const char *const station_members[] = {"station",      "line",        "site",   "state_dir",
+                                              "products_dir", "boards_dir",  "bundle", "custody",
+                                              "credentials",  "instruments", "slots",  "outbox",
+                                              "deliveries",   "pool",        NULL};
 
 /* The file's own folder, which relative paths start from. */
 static int folder_of(const char *path, char *absolute, char *folder, struct error *err)
@@ -163,11 +164,28 @@ static int take_deliveries(const struct json_document *doc, const char *folder,
     return rc;
 }
 
+static int take_pool(const struct json_document *doc, struct station_identities *out,
+                     struct error *err)
+{
+    static const char *const members[] = {"warn_below", NULL};
+    const cJSON *given;
+    if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "pool"))
+        return 0;
+    int rc = json_need_object(doc, json_root(doc), "pool", &given, err);
+    if (!rc)
+        rc = json_only(doc, given, members, err);
+    if (!rc && cJSON_GetObjectItemCaseSensitive(given, "warn_below"))
+        rc = json_need_integer(doc, given, "warn_below", 0, WARN_BELOW_MAX, &out->warn_below, err);
+    return rc;
+}
+
 int station_file_identities(const struct json_document *doc, const char *folder,
                             struct station_identities *out, struct error *err)
 {
     *out = (struct station_identities){0};
-    const int rc = take_custody(doc, folder, out, err);
+    int rc = take_custody(doc, folder, out, err);
+    if (!rc)
+        rc = take_pool(doc, out, err);
     return rc ? rc : take_deliveries(doc, folder, out, err);
 }
 

@@ -32,6 +32,7 @@ struct station_file_slot {
 struct station_identities {
     char custody[PATH_MAX + 16];     /* "file:/..." or "pkcs11:..."; "" when none */
     struct delivery_keys deliveries; /* the platform's and ours; .platform "" when none */
+    long long warn_below;            /* free identities; 0: nobody is warned */
 };
 
 struct station_file {

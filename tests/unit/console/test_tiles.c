@@ -72,12 +72,37 @@ static void test_what_waits_for_its_turn_is_no_trouble(void **state)
     }
 }
 
+static void test_a_low_pool_is_shown_until_it_is_filled(void **state)
+{
+    static const struct {
+        const char *pool;
+        bool low;
+        int free;
+    } cases[] = {
+        {"{\"warn_below\":9,\"low\":true,\"free\":4}", true, 4},
+        {"{\"warn_below\":9,\"low\":true,\"free\":0}", true, 0},
+        {"{\"warn_below\":9,\"low\":false}", false, 0},
+        {"null", false, 0},
+    };
+    struct tiles t = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "{\"slots\":[],\"pool\":%s}", cases[i].pool);
+        cJSON *status = cJSON_Parse(text);
+        tiles_update(&t, status);
+        cJSON_Delete(status);
+        assert_int_equal(t.pool_low, cases[i].low);
+        assert_int_equal(t.pool_free, cases[i].free);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_run_counts_once_and_an_aborted_one_not_at_all),
         cmocka_unit_test(test_what_ended_before_the_screen_watched_is_not_counted),
         cmocka_unit_test(test_what_waits_for_its_turn_is_no_trouble),
+        cmocka_unit_test(test_a_low_pool_is_shown_until_it_is_filled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ static inline void line_open(struct bench_line *l, int slots)
         &text,
         "{ \"station\": \"bench\", \"line\": \"box\", \"site\": \"lab\",\n"
         "\"state_dir\": \"state\", \"products_dir\": \"products\", \"boards_dir\": \"%s\",\n"
-        "\"custody\": \"file:custody.key\",\n"
+        "\"custody\": \"file:custody.key\", \"pool\": { \"warn_below\": 3 },\n"
         "\"instruments\": { \"ap\": { \"class\": \"access_point\", \"driver\": "
         "\"hostapd-static\", \"ssid\": \"takt\", \"passphrase\": \"takt-line\", "
         "\"iperf3_host\": \"127.0.0.1\", \"iperf3_ports\": [",

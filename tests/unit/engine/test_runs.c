@@ -309,6 +309,46 @@ static void a_start_that_cannot_be_is_refused_with_the_reason(void **state)
     line_close(&l);
 }
 
+/* N identities by the running taktd; numbers from `first`. */
+static void import_some(struct bench_line *l, int first, int count)
+{
+    struct error err = {0};
+    struct buffer csv = {0};
+    char path[100];
+    buffer_printf(&csv, "did,mac,key\n");
+    for (int i = first; i < first + count; i++)
+        buffer_printf(&csv, "%d,50:ec:50:00:00:%02x,%032x\n", i, i, i);
+    line_write(l, "ids.csv", buffer_text(&csv));
+    buffer_free(&csv);
+    snprintf(path, sizeof path, "%s/ids.csv", l->root);
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddStringToObject(params, "path", path);
+    if (line_call(l, "pool.import", params, &err))
+        fail_msg("%s", err.text);
+}
+
+static void expect_pool(struct bench_line *l, bool low, const char *notice)
+{
+    cJSON *status = line_status(l);
+    const cJSON *pool = cJSON_GetObjectItemCaseSensitive(status, "pool");
+    assert_int_equal(json_bool(pool, "low", !low), low);
+    assert_string_equal(json_string(pool, "notice", "?"), notice);
+    cJSON_Delete(status);
+}
+
+static void a_pool_that_runs_low_or_empty_is_told_of(void **state)
+{
+    struct bench_line l;
+    line_open(&l, 1);
+    line_start(&l);
+    expect_pool(&l, true, "the pool of identities is empty: import more (takt identity import)");
+    import_some(&l, 1, 2);
+    expect_pool(&l, true, "the pool is low: 2 free identities, warned below 3: import more");
+    import_some(&l, 3, 1);
+    expect_pool(&l, false, "");
+    line_close(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +363,7 @@ int main(void)
         cmocka_unit_test(an_instrument_serves_no_more_slots_than_it_can),
         cmocka_unit_test(a_chatty_step_holds_up_nobody),
         cmocka_unit_test(a_start_that_cannot_be_is_refused_with_the_reason),
+        cmocka_unit_test(a_pool_that_runs_low_or_empty_is_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
