@@ -122,6 +122,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags $(SYSROOT:%=%/.stamp)
 	@echo "  cc    $<"
 	@$(COMPILE) -c $< -o $@
 
+# What the object is made of beside its source.
+$(BUILD)/fixtures/scpi_profile.o: $(wildcard fixtures/profiles/*.json)
+
 # Objects follow a change of the flags, and only the version file follows a commit. Suites that run
 # side by side each call make: the name in between is that call's own.
 $(BUILD)/flags: FORCE
