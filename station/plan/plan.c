@@ -257,7 +257,7 @@ static int read_product(struct plan *p, struct error *err)
 
 static int read_plan(struct plan *p, const struct plan_vocabulary *words, struct error *err)
 {
-    static const char *const members[] = {"plan", "product", "steps", "teardown", NULL};
+    static const char *const members[] = {"plan", "product", "part", "steps", "teardown", NULL};
     const struct json_document *doc = p->files->plan;
     const cJSON *root = json_root(doc), *lists[2] = {NULL, NULL};
     const char *product = NULL;
@@ -268,6 +268,10 @@ static int read_plan(struct plan *p, const struct plan_vocabulary *words, struct
         rc = json_need_string(doc, root, "plan", &p->name, err);
     if (!rc)
         rc = json_need_string(doc, root, "product", &product, err);
+    const cJSON *part = rc ? NULL : cJSON_GetObjectItemCaseSensitive(root, "part");
+    if (part && !cJSON_IsBool(part))
+        rc = json_complain(doc, part, err, "'part' must be true or false");
+    p->part = cJSON_IsTrue(part);
     if (!rc)
         rc = json_need_array(doc, root, "steps", &lists[0], err);
     if (!rc && cJSON_GetObjectItemCaseSensitive(root, "teardown"))

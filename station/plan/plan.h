@@ -54,6 +54,7 @@ struct plan {
     const char *name;    /* "line" */
     const char *product; /* "ptz-indoor-3mp" */
     const char *board;
+    bool part; /* of the product's steps: the limits of others are not its concern */
     struct plan_step *steps; /* the teardown's follow the plan's own: one run of indexes */
     size_t step_count;       /* without the teardown's */
     size_t teardown_count;

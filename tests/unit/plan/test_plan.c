@@ -65,6 +65,26 @@ static void a_good_plan_is_read_whole(void **state)
     plan_free(p);
 }
 
+static void a_plan_of_part_of_the_steps_shares_the_products_limits(void **state)
+{
+    struct plan *p;
+    struct error err = {0};
+    static const char limits[] =
+        "{ \"image\": { \"mtf50_centre\": { \"min\": 0.14, \"unit\": \"cycles/px\" } },\n"
+        "  \"label\": { \"printed\": { \"min\": 1, \"unit\": \"bool\" } } }";
+    static const char plan[] = "{ \"plan\": \"aging\", \"product\": \"cam\", \"part\": true,\n"
+                               "  \"steps\": [ { \"id\": \"image\", \"step\": \"image\", "
+                               "\"deadline_s\": 1 } ] }";
+    static const char whole[] = "{ \"plan\": \"aging\", \"product\": \"cam\",\n"
+                                "  \"steps\": [ { \"id\": \"image\", \"step\": \"image\", "
+                                "\"deadline_s\": 1 } ] }";
+    assert_int_equal(parse(good_product, limits, plan, &p, &err), 0);
+    assert_true(p->part);
+    assert_int_equal(p->steps[0].limit_count, 1);
+    plan_free(p);
+    assert_int_equal(parse(good_product, limits, whole, &p, &err), ERROR_INPUT);
+}
+
 static void a_step_may_wait_for_all_to_pass(void **state)
 {
     struct plan *p;
@@ -262,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_plan_is_read_whole),
+        cmocka_unit_test(a_plan_of_part_of_the_steps_shares_the_products_limits),
         cmocka_unit_test(a_step_may_wait_for_all_to_pass),
         cmocka_unit_test(a_hash_is_that_of_the_bytes),
         cmocka_unit_test(a_wrong_file_is_refused_with_its_line),
