@@ -15,13 +15,13 @@ suite_clean() {
 }
 trap suite_clean EXIT
 
-# One test: passes when the command does. Its output is shown only when it fails.
+# One test: passes when the command does. Its output is shown only when it fails, its time from 5 s on.
 check() {
-    local name=$1 log=$work/check.log
+    local name=$1 log=$work/check.log started=$SECONDS
     shift
     if "$@" >"$log" 2>&1; then
         passed=$((passed + 1))
-        echo "  ok    $name"
+        echo "  ok    $name$([ $((SECONDS - started)) -lt 5 ] || echo ", $((SECONDS - started)) s")"
     else
         failed=$((failed + 1))
         echo "  FAILED $name"
