@@ -170,8 +170,56 @@ static const char schema_3[] =
 
 static const struct store_rule rules_3[] = {{NULL, NULL, NULL, NULL, NULL}};
 
+/* Campaigns. A unit's row and the campaign's are where they stand and are written anew; events and
+ * rows of samples are added and stay. */
+static const char schema_4[] =
+    "CREATE TABLE campaign(id INTEGER PRIMARY KEY, name TEXT NOT NULL, file TEXT NOT NULL,"
+    "  sha256 TEXT NOT NULL CHECK(length(sha256) = 64), plan TEXT NOT NULL,"
+    "  plan_sha256 TEXT NOT NULL, limits_sha256 TEXT NOT NULL, lot TEXT NOT NULL,"
+    "  operator TEXT NOT NULL, station TEXT NOT NULL, program_version TEXT NOT NULL,"
+    "  clock TEXT NOT NULL, seed INTEGER NOT NULL, started_ms INTEGER NOT NULL, confidence REAL,"
+    "  activation_ev REAL, use_c REAL, state TEXT NOT NULL DEFAULT 'running'"
+    "  CHECK(state IN ('running', 'paused', 'held', 'finished', 'stopped')),"
+    "  reason TEXT NOT NULL DEFAULT '', elapsed_ms INTEGER NOT NULL DEFAULT 0,"
+    "  at_ms INTEGER NOT NULL DEFAULT 0, progress TEXT NOT NULL DEFAULT '') STRICT;"
+    "CREATE INDEX campaign_open ON campaign(id) WHERE state NOT IN ('finished', 'stopped');"
+    "CREATE TABLE campaign_figure(campaign INTEGER NOT NULL REFERENCES campaign,"
+    "  number INTEGER NOT NULL, name TEXT NOT NULL, unit TEXT NOT NULL, low REAL, high REAL,"
+    "  min_percent REAL, max_percent REAL, min_change REAL, max_change REAL,"
+    "  PRIMARY KEY(campaign, number)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE campaign_instrument(campaign INTEGER NOT NULL REFERENCES campaign,"
+    "  class TEXT NOT NULL, name TEXT NOT NULL, serial TEXT NOT NULL, certificate TEXT NOT NULL,"
+    "  calibrated_on TEXT NOT NULL, due_on TEXT NOT NULL, PRIMARY KEY(campaign, class, name))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE campaign_unit(campaign INTEGER NOT NULL REFERENCES campaign,"
+    "  number INTEGER NOT NULL CHECK(number >= 1), place TEXT NOT NULL, port TEXT NOT NULL,"
+    "  chip_id TEXT NOT NULL, serial TEXT NOT NULL, state TEXT NOT NULL, cause TEXT NOT NULL,"
+    "  cause_figure INTEGER NOT NULL, joined_ms INTEGER NOT NULL, watched_ms INTEGER NOT NULL,"
+    "  watch TEXT NOT NULL, PRIMARY KEY(campaign, number)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE campaign_event(campaign INTEGER NOT NULL REFERENCES campaign,"
+    "  n INTEGER NOT NULL, unit INTEGER NOT NULL, elapsed_ms INTEGER NOT NULL,"
+    "  at_ms INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY(campaign, n))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE campaign_row(campaign INTEGER NOT NULL REFERENCES campaign,"
+    "  unit INTEGER NOT NULL, figure INTEGER NOT NULL, from_ms INTEGER NOT NULL,"
+    "  samples INTEGER NOT NULL CHECK(samples >= 1), lowest REAL NOT NULL, highest REAL NOT NULL,"
+    "  mean REAL NOT NULL, deviation REAL NOT NULL, PRIMARY KEY(campaign, unit, figure, from_ms))"
+    "  STRICT, WITHOUT ROWID;";
+
+static const struct store_rule rules_4[] = {
+    {"campaign_kept", "DELETE", "campaign", NULL, "a campaign is never removed"},
+    {"campaign_stays", "UPDATE", "campaign", "old.state IN ('finished', 'stopped')",
+     "a campaign that has ended is never changed"},
+    {"campaign_event_stays", "UPDATE", "campaign_event", NULL, "an event is never changed"},
+    {"campaign_event_kept", "DELETE", "campaign_event", NULL, "an event is never removed"},
+    {"campaign_row_stays", "UPDATE", "campaign_row", NULL, "what was sampled is never changed"},
+    {"campaign_row_kept", "DELETE", "campaign_row", NULL, "what was sampled is never removed"},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 const struct store_migration store_migrations[STORE_VERSION] = {
     {schema_1, rules_1},
     {schema_2, rules_2},
     {schema_3, rules_3},
+    {schema_4, rules_4},
 };

@@ -142,6 +142,38 @@ static const char *const sql[ST_COUNT] = {
                        " ON CONFLICT DO NOTHING RETURNING id",
     [ST_ATTACHMENT_ADD] = "INSERT INTO attachment(run, step, attempt, n, name, mime, content)"
                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [ST_CAMPAIGN_OPEN] =
+        "SELECT id FROM campaign WHERE state NOT IN ('finished', 'stopped') LIMIT 1",
+    [ST_CAMPAIGN_ADD] = "INSERT INTO campaign(name, file, sha256, plan, plan_sha256, limits_sha256,"
+                        " lot, operator, station, program_version, clock, seed, started_ms, at_ms)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13)"
+                        " RETURNING id",
+    [ST_CAMPAIGN_REPORT] =
+        "UPDATE campaign SET confidence=?2, activation_ev=?3, use_c=?4 WHERE id=?1",
+    [ST_CAMPAIGN_FIGURE_ADD] =
+        "INSERT INTO campaign_figure(campaign, number, name, unit, low, high, min_percent,"
+        " max_percent, min_change, max_change) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [ST_CAMPAIGN_INSTRUMENT_ADD] =
+        "INSERT INTO campaign_instrument(campaign, class, name, serial, certificate,"
+        " calibrated_on, due_on) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    [ST_CAMPAIGN_UNIT_PUT] =
+        "INSERT INTO campaign_unit(campaign, number, place, port, chip_id, serial, state, cause,"
+        " cause_figure, joined_ms, watched_ms, watch)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT(campaign, number)"
+        " DO UPDATE SET place=excluded.place, port=excluded.port, chip_id=excluded.chip_id,"
+        " serial=excluded.serial, state=excluded.state, cause=excluded.cause,"
+        " cause_figure=excluded.cause_figure, joined_ms=excluded.joined_ms,"
+        " watched_ms=excluded.watched_ms, watch=excluded.watch",
+    [ST_CAMPAIGN_EVENT_ADD] =
+        "INSERT INTO campaign_event(campaign, n, unit, elapsed_ms, at_ms, kind, text) VALUES (?1,"
+        " (SELECT coalesce(max(n), 0) + 1 FROM campaign_event WHERE campaign=?1),"
+        " ?2, ?3, ?4, ?5, ?6)",
+    [ST_CAMPAIGN_ROW_ADD] =
+        "INSERT INTO campaign_row(campaign, unit, figure, from_ms, samples, lowest, highest, mean,"
+        " deviation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [ST_CAMPAIGN_PROGRESS] =
+        "UPDATE campaign SET state=?2, reason=?3, elapsed_ms=?4, at_ms=?5, progress=?6"
+        " WHERE id=?1 AND state NOT IN ('finished', 'stopped') RETURNING id",
 };
 
 /* ---- values ---------------------------------------------------------------------------------- */
