@@ -78,7 +78,7 @@ LIBRARIES := protocol firmware $(STATION)
 FIRMWARE_PKGS := libcjson libcrypto libssl libserialport alsa
 STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl libqpid-proton \
                  ncursesw libavformat libavcodec libswscale libavutil libpng libqrencode \
-                 cairo pangocairo xlsxwriter libmicrohttpd libusb-1.0 zlib p11-kit-1
+                 cairo pangocairo xlsxwriter libmicrohttpd libusb-1.0 zlib p11-kit-1 libmodbus alsa
 
 CATALOGUES := $(patsubst station/console/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/takt.mo, \
                 $(wildcard station/console/po/*.po))
