@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,9 +41,11 @@ int world_create(const char *path, struct world **out, struct error *err)
 {
     unlink(path); /* a camera that still maps the old one must not share the new one */
     int rc = map(path, O_CREAT | O_EXCL, out, err);
-    if (!rc)
-        (*out)->magic = WORLD_MAGIC;
-    return rc;
+    if (rc)
+        return rc;
+    (*out)->magic = WORLD_MAGIC;
+    atomic_store(&(*out)->air_c, NAN);
+    return 0;
 }
 
 int world_map(const char *path, struct world **out, struct error *err)

@@ -47,6 +47,9 @@ struct world {
     char ssid[33], passphrase[64];    /* the access point; written before the unit starts */
     _Atomic double access_point_dbm;  /* its level at the unit's antenna, path loss included */
     _Atomic int access_point_mhz;
+    _Atomic double air_c; /* around the unit, as its chamber has it; NAN: the unit's own figure */
+    _Atomic double
+        life_s; /* lived beyond what the clocks show: time that only passed by saying so */
     struct world_air from_fixture; /* the loudspeaker's sound at the unit's microphone */
 
     /* written by the camera */

@@ -116,6 +116,7 @@ static int start(struct camd *c, struct error *err)
     const struct agent_config config = {
         .board = &c->board,
         .boot = c->boot,
+        .pump = c->pump,
         .hal = &c->hal,
         .bundle_key_pem = c->options.bundle_key ? (const char *)c->bundle_key.data : NULL,
         .log = log_line,

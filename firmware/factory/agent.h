@@ -14,6 +14,7 @@
 #include "protocol/wire/session.h"
 
 struct agent;
+struct pump;
 struct agent_session;
 
 struct agent_config {
@@ -24,6 +25,7 @@ struct agent_config {
     void *log_context;
     int64_t (*wall_s)(void); /* seconds since 1970 UTC by the unit's clock; NULL: the system's */
     struct boot_clock *boot; /* may be NULL: unit.info then has no boot_stages */
+    struct pump *pump;       /* that keeps the stream going; NULL: the camera says how it stands */
 };
 
 /* Reads identity, slots and factory credentials; where no boot loader ran before, does its part

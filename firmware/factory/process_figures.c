@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 uint64_t process_figures_line(const char *text, const char *name)
@@ -47,6 +48,9 @@ void process_figures_read(struct process_figures *out)
     out->rss_peak_bytes = process_figures_line(text, "VmHWM") * 1024;
     out->threads = (unsigned)process_figures_line(text, "Threads");
     out->descriptors = count_descriptors();
+    struct timespec used = {0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    out->cpu_ms = (double)used.tv_sec * 1000 + (double)used.tv_nsec / 1e6;
     read_text("/proc/meminfo", text, sizeof text);
     out->memory_total_bytes = process_figures_line(text, "MemTotal") * 1024;
     out->memory_available_bytes = process_figures_line(text, "MemAvailable") * 1024;

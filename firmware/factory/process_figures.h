@@ -7,6 +7,7 @@
 
 struct process_figures {
     uint64_t rss_bytes, rss_peak_bytes; /* of this process */
+    double cpu_ms;                      /* of this process: processor time it has used */
     unsigned threads, descriptors;      /* of this process */
     uint64_t memory_total_bytes;     /* of the machine, without what the kernel took at its start */
     uint64_t memory_available_bytes; /* could be had without swapping */

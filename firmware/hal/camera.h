@@ -36,6 +36,8 @@ struct camera_progress {
     bool streaming;
     uint64_t frames;        /* that came since the stream was first started, looked at or not */
     int64_t first_frame_us; /* of the monotonic clock: when the first of them was there; 0 = none */
+    int64_t last_frame_us;  /* the latest */
+    double interval_us;     /* between the latest frames, smoothed; 0 below two */
 };
 
 struct camera_ops {
@@ -51,6 +53,8 @@ struct camera_ops {
      * from a thread of its own, beside every other function. NULL: a backend whose frames are made
      * only when they are asked for, and which no one has to keep going. */
     int (*pump)(struct camera *c, int timeout_ms, struct camera_progress *out, struct error *err);
+    /* How the stream stands, for a backend without pump(); NULL where there is one. */
+    void (*progress)(struct camera *c, struct camera_progress *out);
 };
 
 #endif

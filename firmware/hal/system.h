@@ -17,6 +17,15 @@ struct system_facts {
     uint64_t reserved_bytes;
 };
 
+/* What wears out or goes wrong unseen, as counts since the part was made or mounted; 0 where the
+ * system keeps none. */
+struct system_health {
+    int throttled;                                     /* cooling steps in force */
+    uint64_t bad_blocks, corrected_bits, ecc_failures; /* of the flash, all partitions */
+    uint64_t erase_count_max;                          /* of its most used block */
+    uint64_t filesystem_errors;
+};
+
 enum system_load {
     LOAD_STANDBY, /* radio off, sensor off, CPU asleep between ticks */
     LOAD_IDLE,
@@ -26,6 +35,8 @@ enum system_load {
 
 struct system_ops {
     int (*facts)(struct system_control *s, struct system_facts *out, struct error *err);
+    /* Reads a few small files at most: asked for every minute for months. */
+    int (*health)(struct system_control *s, struct system_health *out, struct error *err);
     int (*load)(struct system_control *s, enum system_load load, struct error *err);
     /* Does not return on success. */
     int (*restart)(struct system_control *s, struct error *err);

@@ -61,6 +61,23 @@ static void start(struct pump *p)
     }
 }
 
+/* Lock held. When the latest frame came, and how far apart they are, smoothed over about ten. */
+static void note_pace(struct camera_progress *last, struct camera_progress *now)
+{
+    const int64_t at_us = clock_mono_ns() / 1000;
+    now->last_frame_us = last->last_frame_us;
+    now->interval_us = last->interval_us;
+    if (now->frames == last->frames)
+        return;
+    now->last_frame_us = at_us;
+    if (now->frames < last->frames || !last->last_frame_us)
+        return;
+    const double interval =
+        (double)(at_us - last->last_frame_us) / (double)(now->frames - last->frames);
+    now->interval_us =
+        last->interval_us > 0 ? last->interval_us + 0.1 * (interval - last->interval_us) : interval;
+}
+
 static void *run(void *context)
 {
     struct pump *p = context;
@@ -73,8 +90,10 @@ static void *run(void *context)
         pthread_mutex_lock(&p->lock);
         bool first = rc >= 0 && !p->progress.frames && now.frames;
         /* After an error it is still to run: the watchdog must not take it for switched off. */
-        if (rc >= 0)
+        if (rc >= 0) {
+            note_pace(&p->progress, &now);
             p->progress = now;
+        }
         pthread_mutex_unlock(&p->lock);
         if (first)
             say(p, "camera: first frame");

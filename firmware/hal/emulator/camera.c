@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "firmware/hal/emulator/aging.h"
 #include "firmware/hal/emulator/parts.h"
 #include "firmware/hal/emulator/picture.h"
 #include "firmware/hal/emulator/power.h"
@@ -22,6 +23,9 @@ struct camera {
     struct camera_settings settings;
     double exposure_ms, gain; /* in force: asked for, or found by exposure control */
     bool streaming;
+    uint64_t streamed;      /* frames of stretches of the stream before this one */
+    int64_t started_ns;     /* this stretch */
+    double defocus_px;      /* that the painter's lens has */
     int64_t base_ns;        /* when frame base_sequence began; moved on by the time the physics */
     uint32_t base_sequence; /* takes: the sensor stands still meanwhile */
     int64_t filter_at_ns;   /* the IR-cut filter has arrived */
@@ -44,6 +48,7 @@ int emulated_camera_open(struct unit *unit, struct camera **out, struct error *e
     c->exposure_ms = 10;
     c->gain = 1;
     c->filter_in = unit->physics.ir_cut_stuck != 2;
+    c->defocus_px = unit->physics.defocus_px;
     c->frame_bytes = (size_t)unit->board.sensor_width_px * unit->board.sensor_height_px * 3 / 2;
     int rc = painter_create(&unit->board, &unit->physics, &c->painter, err);
     if (!rc)
@@ -74,9 +79,14 @@ size_t emulated_camera_bytes(const struct camera *c)
     return painter_bytes(c->painter) + sensor_bytes(c->sensor) + c->frame_bytes;
 }
 
+static double life_hours(const struct camera *c)
+{
+    return atomic_load(&c->unit->world->life_s) / 3600;
+}
+
 static double frame_ms(const struct camera *c)
 {
-    double fastest = 1000 / c->unit->physics.frame_rate_hz;
+    double fastest = 1000 / aging_frame_rate_hz(&c->unit->physics, life_hours(c));
     bool longer = !c->settings.auto_exposure && c->settings.exposure_ms > fastest;
     return longer ? c->settings.exposure_ms : fastest;
 }
@@ -124,17 +134,57 @@ static int settings(struct camera *c, struct camera_settings *out)
 
 static int stream(struct camera *c, bool on, struct error *err)
 {
+    const int64_t now = clock_mono_ns();
     if (on && !c->streaming) {
-        c->base_ns = clock_mono_ns();
+        c->base_ns = c->started_ns = now;
         c->base_sequence = c->next = 0;
     }
+    if (!on && c->streaming)
+        c->streamed += (uint64_t)((double)(now - c->started_ns) / 1e6 / frame_ms(c));
     c->streaming = on;
     power_draw(c->unit->power, POWER_SENSOR, on ? c->unit->physics.sensor_w : 0);
     return 0;
 }
 
+/* A frame every so long since the stream was started: the sensor makes them whether or not somebody
+ * asks. */
+static void progress(struct camera *c, struct camera_progress *out)
+{
+    const double period_us = frame_ms(c) * 1000;
+    *out = (struct camera_progress){.streaming = c->streaming, .frames = c->streamed};
+    if (!c->streaming)
+        return;
+    const int64_t started_us = c->started_ns / 1000;
+    const double frames = floor((double)(clock_mono_ns() / 1000 - started_us) / period_us);
+    out->frames += (uint64_t)frames;
+    out->interval_us = frames >= 2 ? period_us : 0;
+    out->first_frame_us = frames >= 1 ? started_us + (int64_t)period_us : 0;
+    out->last_frame_us = frames >= 1 ? started_us + (int64_t)(frames * period_us) : 0;
+}
+
+/* The lens as it is by now: a shift that can be measured makes it anew. */
+static int age_lens(struct camera *c, struct error *err)
+{
+    struct physics now = c->unit->physics;
+    struct painter *aged;
+    now.defocus_px = aging_defocus_px(&c->unit->physics, life_hours(c));
+    if (fabs(now.defocus_px - c->defocus_px) < 0.02)
+        return 0;
+    int rc = painter_create(&c->unit->board, &now, &aged, err);
+    if (rc)
+        return rc;
+    painter_free(c->painter);
+    c->painter = aged;
+    c->picture = NULL;
+    c->defocus_px = now.defocus_px;
+    return 0;
+}
+
 static int look(struct camera *c, struct error *err)
 {
+    int aged = age_lens(c, err);
+    if (aged)
+        return aged;
     const struct unit *u = c->unit;
     struct view v;
     memset(&v, 0, sizeof v); /* compared as bytes below, padding included */
@@ -238,4 +288,5 @@ static void release(struct camera *c, struct camera_frame *frame)
     frame->bytes = 0;
 }
 
-const struct camera_ops emulated_camera_ops = {configure, settings, stream, capture, release, NULL};
+const struct camera_ops emulated_camera_ops = {configure, settings, stream,  capture,
+                                               release,   NULL,     progress};

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "firmware/hal/emulator/aging.h"
 #include "firmware/hal/emulator/parts.h"
 #include "firmware/hal/emulator/power.h"
 #include "firmware/hal/emulator/unit.h"
@@ -17,6 +18,8 @@ struct system_control {
     struct camera *camera;
     struct radio *radio;
     char boot_reason[24];
+    uint8_t *leak; /* memory that camd does not give back */
+    size_t leak_bytes;
 };
 
 /* The latch's text becomes the reason of this start, and stands at "watchdog" from now on: only an
@@ -50,6 +53,33 @@ static int facts(struct system_control *s, struct system_facts *out, struct erro
     return 0;
 }
 
+static double hours_since(const struct system_control *s, double from_s)
+{
+    return (atomic_load(&s->unit.world->life_s) - from_s) / 3600;
+}
+
+/* What has leaked by now is really there, page for page. */
+static int leak(struct system_control *s, struct error *err)
+{
+    const size_t bytes = aging_leak_bytes(&s->unit.physics, hours_since(s, s->unit.born_s));
+    uint8_t *grown = bytes > s->leak_bytes ? realloc(s->leak, bytes) : NULL;
+    if (bytes <= s->leak_bytes)
+        return 0;
+    if (!grown)
+        return error_set(err, ERROR_MEMORY, "nothing is left to leak");
+    memset(grown + s->leak_bytes, 0xA5, bytes - s->leak_bytes);
+    s->leak = grown;
+    s->leak_bytes = bytes;
+    return 0;
+}
+
+static int health(struct system_control *s, struct system_health *out, struct error *err)
+{
+    *out =
+        (struct system_health){.bad_blocks = aging_bad_blocks(&s->unit.physics, hours_since(s, 0))};
+    return leak(s, err);
+}
+
 static int load(struct system_control *s, enum system_load state, struct error *err)
 {
     const struct physics *ph = &s->unit.physics;
@@ -75,7 +105,7 @@ static int restart(struct system_control *s, struct error *err)
     _exit(POWER_EXIT_RESTART);
 }
 
-static const struct system_ops emulated_system_ops = {facts, load, restart};
+static const struct system_ops emulated_system_ops = {facts, health, load, restart};
 
 static void emulator_close(struct hal *hal)
 {
@@ -91,6 +121,7 @@ static void emulator_close(struct hal *hal)
     emulated_motor_close(hal->motor_state);
     power_close(s->unit.power);
     world_unmap(s->unit.world);
+    free(s->leak);
     free(s);
     memset(hal, 0, sizeof *hal);
 }
@@ -148,6 +179,8 @@ static int emulator_open(const struct hal_config *config, struct hal *out, struc
         rc = physics_load(path, &s->unit.physics, err);
     if (!rc && !(rc = file_join(path, sizeof path, options, "world", err)))
         rc = world_map(path, &s->unit.world, err);
+    if (!rc)
+        s->unit.born_s = atomic_load(&s->unit.world->life_s);
     if (!rc)
         touch(s->unit.world, sizeof *s->unit.world);
     if (!rc)

@@ -125,6 +125,11 @@
     P(button_2_stuck, 0, 0, 2, "", "the same for the board's second button")                       \
     P(led_1_dead, 0, 0, 1, "", "1: the first indicator LED stays dark")                            \
     P(led_2_dead, 0, 0, 1, "", "1: the second indicator LED stays dark")                           \
+    /* aging: what changes with the hours the unit has lived */                                    \
+    P(leak_kb_h, 0, 0, 100000, "KiB/h", "memory camd does not give back, since its start")         \
+    P(lens_loosening_px_kh, 0, 0, 100, "px/1000 h", "defocus that grows as the lens works loose")  \
+    P(sensor_slowing_kh, 0, 0, 10, "/1000 h", "part of the frame rate that is lost")               \
+    P(flash_wear_kh, 0, 0, 100000, "/1000 h", "blocks that go bad")                                \
     /* supply: watts behind the converter, which takes its share */                                \
     P(converter_efficiency, 0.88, 0.2, 1, "", "of the step-down converters")                       \
     P(leak_ma, 0, 0, 5000, "mA", "straight across the connector")                                  \

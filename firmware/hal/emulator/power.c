@@ -14,6 +14,7 @@ struct power {
     pthread_mutex_t lock;
     double watts[POWER_PARTS];
     double temperature_c;
+    double life_s; /* the world's, as far as the warming has followed */
     bool stopping;
 };
 
@@ -51,14 +52,19 @@ static void settle(struct power *p)
         ;
 }
 
-static void warm(struct power *p)
+/* Lock held. Follows the clock, and time that passed without it. */
+static void warm(struct power *p, double seconds)
 {
     const struct physics *ph = &p->unit->physics;
+    const double life_s = atomic_load(&p->unit->world->life_s);
+    const double air_c = atomic_load(&p->unit->world->air_c);
     double sum = 0;
+    seconds += fmax(life_s - p->life_s, 0);
+    p->life_s = life_s;
     for (int i = 0; i < POWER_PARTS; i++)
         sum += p->watts[i];
-    double settled = ph->ambient_c + ph->thermal_k_per_w * sum;
-    p->temperature_c += (settled - p->temperature_c) * (TICK_NS / 1e9) / thermal_seconds;
+    double settled = (isnan(air_c) ? ph->ambient_c : air_c) + ph->thermal_k_per_w * sum;
+    p->temperature_c += (settled - p->temperature_c) * -expm1(-seconds / thermal_seconds);
 }
 
 static void *run(void *context)
@@ -72,7 +78,7 @@ static void *run(void *context)
         stopping = p->stopping;
         if (!stopping) {
             settle(p);
-            warm(p);
+            warm(p, TICK_NS / 1e9);
         }
         pthread_mutex_unlock(&p->lock);
     }
@@ -92,7 +98,10 @@ int power_open(struct unit *unit, struct power **out, struct error *err)
         return error_set(err, ERROR_MEMORY, "no memory for the emulated supply");
     p->unit = unit;
     p->watts[POWER_SOC] = unit->physics.idle_w;
-    p->temperature_c = unit->physics.ambient_c;
+    p->life_s = atomic_load(&unit->world->life_s);
+    p->temperature_c = atomic_load(&unit->world->air_c);
+    if (isnan(p->temperature_c))
+        p->temperature_c = unit->physics.ambient_c;
     pthread_mutex_init(&p->lock, NULL);
     if (pthread_create(&p->thread, NULL, run, p)) {
         pthread_mutex_destroy(&p->lock);
@@ -127,6 +136,7 @@ void power_draw(struct power *p, enum power_part part, double watts)
 double power_temperature_c(struct power *p)
 {
     pthread_mutex_lock(&p->lock);
+    warm(p, 0);
     double t = p->temperature_c;
     pthread_mutex_unlock(&p->lock);
     return t;

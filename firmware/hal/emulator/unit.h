@@ -17,6 +17,7 @@ struct unit {
     struct world *world;
     struct power *power;
     struct motor *motor; /* NULL on a board without pan and tilt */
+    double born_s;       /* world's life_s when camd started */
 };
 
 #endif

@@ -329,4 +329,5 @@ static void release(struct camera *c, struct camera_frame *frame)
     frame->bytes = 0;
 }
 
-const struct camera_ops linux_camera_ops = {configure, settings, stream, capture, release, pump};
+const struct camera_ops linux_camera_ops = {configure, settings, stream, capture,
+                                            release,   pump,     NULL};

@@ -8,6 +8,7 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "firmware/hal/linux/health.h"
 #include "firmware/hal/linux/kernel_argument.h"
 #include "firmware/hal/linux/parts.h"
 
@@ -102,6 +103,12 @@ static int facts(struct system_control *s, struct system_facts *out, struct erro
     return read_chip_id(s->unit, out->chip_id, err);
 }
 
+static int health(struct system_control *s, struct system_health *out, struct error *err)
+{
+    linux_health_read("/sys", out);
+    return 0;
+}
+
 static void *burn(void *context)
 {
     struct system_control *s = context;
@@ -148,4 +155,4 @@ static int restart(struct system_control *s, struct error *err)
     return error_errno(err, ERROR_IO, "cannot restart");
 }
 
-const struct system_ops linux_system_ops = {facts, load, restart};
+const struct system_ops linux_system_ops = {facts, health, load, restart};

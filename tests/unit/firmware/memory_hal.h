@@ -230,6 +230,22 @@ static inline int memory_system_facts(struct system_control *s, struct system_fa
     return 0;
 }
 
+static inline int memory_system_health(struct system_control *s, struct system_health *out,
+                                       struct error *err)
+{
+    *out = (struct system_health){1, 2, 3, 4, 5, 6};
+    return 0;
+}
+
+static inline void memory_camera_progress(struct camera *c, struct camera_progress *out)
+{
+    *out = (struct camera_progress){.streaming = true,
+                                    .frames = 100,
+                                    .first_frame_us = 1,
+                                    .last_frame_us = clock_mono_ns() / 1000 - 40000,
+                                    .interval_us = 50000};
+}
+
 static inline int memory_system_load(struct system_control *s, enum system_load load,
                                      struct error *err)
 {
@@ -244,8 +260,9 @@ static inline int memory_system_restart(struct system_control *s, struct error *
 }
 
 static const struct camera_ops memory_camera_ops = {memory_camera_configure, memory_camera_settings,
-                                                    memory_camera_stream, memory_camera_capture,
-                                                    memory_camera_release, NULL};
+                                                    memory_camera_stream,    memory_camera_capture,
+                                                    memory_camera_release,   NULL,
+                                                    memory_camera_progress};
 static const struct motor_ops memory_motor_ops = {memory_motor_home, memory_motor_move,
                                                   memory_motor_stop, memory_motor_status};
 static const struct audio_ops memory_audio_ops = {memory_audio_record, memory_audio_play};
@@ -254,8 +271,8 @@ static const struct card_ops memory_card_ops = {memory_card_status, memory_card_
 static const struct radio_ops memory_radio_ops = {memory_radio_join, memory_radio_leave,
                                                   memory_radio_link, memory_radio_route};
 static const struct gpio_ops memory_gpio_ops = {memory_gpio_button, memory_gpio_led};
-static const struct system_ops memory_system_ops = {memory_system_facts, memory_system_load,
-                                                    memory_system_restart};
+static const struct system_ops memory_system_ops = {memory_system_facts, memory_system_health,
+                                                    memory_system_load, memory_system_restart};
 
 static inline void memory_hal_make(struct memory_hal *m, const struct board *board)
 {

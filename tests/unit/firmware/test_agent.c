@@ -428,6 +428,27 @@ static void test_wifi_is_joined_and_left(void **state)
     assert_false(f->m.radio.joined);
 }
 
+static void test_what_is_watched_for_months_is_one_call(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    passes(f, "unit.health", NULL);
+    assert_string_equal(json_string(f->result, "boot_slot", ""), "a");
+    assert_string_equal(json_string(f->result, "boot_reason", ""), "power-on");
+    assert_float_equal(number(f, "temperature_c"), 31, 0);
+    assert_true(number(f, "rss_bytes") > 100000 && number(f, "threads") >= 1);
+    assert_true(number(f, "descriptors") >= 3 && number(f, "cpu_ms") > 0);
+    assert_int_equal(number(f, "throttled"), 1);
+    assert_int_equal(number(f, "bad_blocks"), 2);
+    assert_int_equal(number(f, "filesystem_errors"), 6);
+    const cJSON *stream = cJSON_GetObjectItem(f->result, "streams")->child;
+    assert_true(json_bool(stream, "streaming", false));
+    assert_int_equal(json_number(stream, "frames", 0), 100);
+    assert_float_equal(json_number(stream, "frame_rate_hz", 0), 20, 1e-9);
+    assert_true(json_number(stream, "age_ms", 0) >= 40);
+    refused(f, "unit.health", "{\"x\":1}", "unknown param 'x'");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -447,6 +468,7 @@ int main(void)
         TEST(test_a_press_is_seen_while_an_led_is_set),
         TEST(test_a_call_taken_back_frees_its_part_soon),
         TEST(test_wifi_is_joined_and_left),
+        TEST(test_what_is_watched_for_months_is_one_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

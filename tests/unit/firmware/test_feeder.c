@@ -15,21 +15,21 @@
 
 static void test_frames_and_loop_are_both_owed(void **state)
 {
-    const struct feeder_view before = {10, {true, 100, 1}};
-    struct feeder_view now = {11, {true, 101, 1}};
+    const struct feeder_view before = {10, {true, 100, 1, 0, 0}};
+    struct feeder_view now = {11, {true, 101, 1, 0, 0}};
     assert_true(feeder_progress(&before, &now));
-    now = (struct feeder_view){11, {true, 100, 1}};
+    now = (struct feeder_view){11, {true, 100, 1, 0, 0}};
     assert_false(feeder_progress(&before, &now)); /* the stream died while the loop lives */
-    now = (struct feeder_view){10, {true, 101, 1}};
+    now = (struct feeder_view){10, {true, 101, 1, 0, 0}};
     assert_false(feeder_progress(&before, &now)); /* the loop hangs while frames come */
 }
 
 static void test_no_frame_is_owed_before_the_first_or_by_a_stream_switched_off(void **state)
 {
-    const struct feeder_view never = {10, {true, 0, 0}}, off = {10, {false, 100, 1}};
-    struct feeder_view now = {11, {true, 0, 0}};
+    const struct feeder_view never = {10, {true, 0, 0, 0, 0}}, off = {10, {false, 100, 1, 0, 0}};
+    struct feeder_view now = {11, {true, 0, 0, 0, 0}};
     assert_true(feeder_progress(&never, &now));
-    now = (struct feeder_view){11, {false, 100, 1}};
+    now = (struct feeder_view){11, {false, 100, 1, 0, 0}};
     assert_true(feeder_progress(&off, &now));
 }
 
@@ -67,7 +67,7 @@ static int count_pump(struct camera *c, int timeout_ms, struct camera_progress *
         c->breaks--;
         return error_set(err, ERROR_IO, "the stream broke off");
     }
-    *out = (struct camera_progress){true, (uint64_t)atomic_load(&c->frames), 1};
+    *out = (struct camera_progress){true, (uint64_t)atomic_load(&c->frames), 1, 0, 0};
     return 0;
 }
 
@@ -181,7 +181,7 @@ static void test_nothing_to_pump_or_to_feed_is_no_error(void **state)
     const struct hal hal = {.camera = &still};
     const struct pump_config stream = {.hal = &hal};
     const struct feeder_config watch = {.hal = &hal};
-    struct camera_progress progress = {true, 1, 1};
+    struct camera_progress progress = {true, 1, 1, 0, 0};
     struct pump *pump;
     struct feeder *feeder;
     assert_int_equal(pump_start(&stream, &pump, NULL), 0);
