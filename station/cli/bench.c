@@ -30,6 +30,9 @@ static void help(void)
         "  --units N            cameras, 1 to %d\n"
         "  --dir D              where they live; flash and cards are kept there\n"
         "  --defect SLOT:KIND   gives the unit of a slot a defect (`takt bench defects` lists)\n"
+        "  --chamber            a climatic chamber around the cameras, an attenuator before each\n"
+        "  --simulated-time     campaigns go by a clock that stands still until it is told to go "
+        "on\n"
         "  --random-defects N   so many units get a defect nobody named\n"
         "  --seed N             the same seed makes the same units (1)\n"
         "  --pty, --baud N      units on a UART instead of TCP (921600; a machine: 115200)\n"
@@ -106,6 +109,12 @@ static int take_option(int option, char *value, struct options *o)
         if (take_number(value, UINT64_MAX, &n) < 0)
             return cli_usage("takt bench: --seed %s: expected a number", value);
         o->config.seed = n;
+        return 0;
+    case 'C':
+        o->config.chamber = true;
+        return 0;
+    case 'S':
+        o->config.simulated_time = true;
         return 0;
     case 'p':
         o->config.pty = true;
@@ -239,6 +248,8 @@ int cli_bench(int argc, char **argv)
                                             {"defect", required_argument, NULL, 'x'},
                                             {"random-defects", required_argument, NULL, 'r'},
                                             {"seed", required_argument, NULL, 's'},
+                                            {"chamber", no_argument, NULL, 'C'},
+                                            {"simulated-time", no_argument, NULL, 'S'},
                                             {"pty", no_argument, NULL, 'p'},
                                             {"baud", required_argument, NULL, 'b'},
                                             {"board", required_argument, NULL, 'o'},

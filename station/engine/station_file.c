@@ -13,10 +13,11 @@
 
 enum { PEM_BYTES_MAX = 1 << 20, WARN_BELOW_MAX = 100000000 };
 
-static const char *const station_members[] = {"station",      "line",        "site",   "state_dir",
-                                              "products_dir", "boards_dir",  "bundle", "custody",
-                                              "credentials",  "instruments", "slots",  "outbox",
-                                              "deliveries",   "pool",        NULL};
+static const char *const station_members[] = {
+    "station",    "line",   "site",          "state_dir",   "products_dir",
+    "boards_dir", "bundle", "custody",       "credentials", "instruments",
+    "slots",      "outbox", "deliveries",    "pool",        "surroundings",
+    "rack",       "clock",  "campaigns_dir", NULL};
 
 /* The file's own folder, which relative paths start from. */
 static int folder_of(const char *path, char *absolute, char *folder, struct error *err)
