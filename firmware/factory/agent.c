@@ -203,6 +203,7 @@ int agent_create(const struct agent_config *config, struct agent **out, struct e
     a->streaming = a->hal->camera && a->hal->camera->pump;
     for (int i = 0; i < PARTS; i++)
         pthread_mutex_init(&a->parts[i], NULL);
+    pthread_mutex_init(&a->place.lock, NULL);
     int rc = a->hal->system && a->hal->flash
                  ? a->hal->system->facts(a->hal->system_state, &facts, err)
                  : error_set(err, ERROR_MISSING, "this hardware has no flash or no chip id");
@@ -229,6 +230,7 @@ void agent_free(struct agent *a)
     writer_free(a->writer);
     for (int i = 0; i < PARTS; i++)
         pthread_mutex_destroy(&a->parts[i]);
+    pthread_mutex_destroy(&a->place.lock);
     free(a);
 }
 
@@ -282,8 +284,11 @@ int agent_session_create(struct agent *a, struct agent_session **out, struct err
 
 void agent_session_leave(struct agent_session *s)
 {
-    struct agent_session *in = s;
-    atomic_compare_exchange_strong(&s->agent->guest, &in, NULL);
+    struct agent_place *place = &s->agent->place;
+    pthread_mutex_lock(&place->lock);
+    place->inside -= s->inside;
+    s->inside = false;
+    pthread_mutex_unlock(&place->lock);
 }
 
 void agent_session_free(struct agent_session *s)
@@ -304,36 +309,49 @@ int agent_session_refusals(const struct agent_session *s)
     return s->refusals;
 }
 
-/* A station that was killed and started again calls before its old session was seen to end. */
-static int wait_for_place(const struct agent_call *call, struct error *err)
+/* Free for a session of that station and order; an empty order asks for the station alone. A token
+ * without a station's name shares with nobody. */
+static bool place_free(const struct agent_place *place, const struct agent_session *s,
+                       const char *station, const char *order)
 {
-    const struct agent_session *s = call->session;
+    if (!place->inside || s->inside)
+        return true;
+    return station[0] && strcmp(place->station, station) == 0 &&
+           (!order[0] || strcmp(place->order, order) == 0);
+}
+
+/* A station that was killed and started again calls before its old session was seen to end. */
+static int wait_for_place(const struct agent_call *call, const char *station, const char *order,
+                          bool take, struct error *err)
+{
+    struct agent_session *s = call->session;
+    struct agent_place *place = &s->agent->place;
     int64_t until_ms = clock_mono_ms() + LAST_WORDS_MS;
     for (;;) {
-        const struct agent_session *in = s->agent->guest;
-        if (!in || in == s)
+        pthread_mutex_lock(&place->lock);
+        const bool there = place_free(place, s, station, order);
+        if (there && take && !s->inside) {
+            snprintf(place->station, sizeof place->station, "%s", station);
+            snprintf(place->order, sizeof place->order, "%s", order);
+            place->inside++;
+            s->inside = true;
+        }
+        pthread_mutex_unlock(&place->lock);
+        if (there)
             return 0;
         if (clock_mono_ms() >= until_ms || request_sleep(call->request, WAIT_MS))
             return error_set(err, ERROR_BUSY, "another station is connected to this unit");
     }
 }
 
-int agent_take_place(struct agent_call *call, struct error *err)
+int agent_take_place(struct agent_call *call, const struct token *token, struct error *err)
 {
-    struct agent *a = call->session->agent;
-    int rc;
-    while (!(rc = wait_for_place(call, err))) {
-        struct agent_session *nobody = NULL;
-        if (atomic_compare_exchange_strong(&a->guest, &nobody, call->session) ||
-            nobody == call->session)
-            return 0;
-    }
-    return rc;
+    return wait_for_place(call, token->station, token->order, true, err);
 }
 
-int agent_need_place(const struct agent_call *call, struct error *err)
+int agent_need_place(const struct agent_call *call, const char *station, struct error *err)
 {
-    return wait_for_place(call, err);
+    return wait_for_place(call, station, "", false, err);
 }
 
 /* ---- for the files that serve --------------------------------------------------------------- */

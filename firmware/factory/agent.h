@@ -42,7 +42,8 @@ bool agent_finalized(const struct agent *a);
 const char *agent_factory_ca(const struct agent *a);
 
 /* What a session with a station has of its own: the nonce its token must carry, and whether one was
- * accepted. Several may be open, one can be in: a second station that wants in is ERROR_BUSY. */
+ * accepted. Several may be open, those of one station can be in: another that wants in is
+ * ERROR_BUSY. */
 int agent_session_create(struct agent *a, struct agent_session **out, struct error *err);
 /* Its peer is gone: another station may come in, though calls of this one may still be ending. From
  * any thread. */

@@ -84,7 +84,7 @@ static int enter(struct agent *a, struct agent_call *call, struct error *err)
         s->refusals++;
         return rc;
     }
-    rc = agent_take_place(call, err);
+    rc = agent_take_place(call, &token, err);
     if (!rc)
         rc = remember(a, &token, err);
     if (rc)

@@ -41,8 +41,13 @@ struct agent {
     /* Why factory mode was closed at start though the lock was not seen; "" when it was open. */
     char trouble[240];
     struct factory_credentials credentials; /* as read at start; empty unless whole */
-    struct agent_session *_Atomic guest;    /* whose token was accepted; NULL: nobody is in */
-    struct method methods[48];              /* what this unit serves; ends with a NULL name */
+    /* Who is in: sessions whose tokens were accepted, all of one station and order. */
+    struct agent_place {
+        pthread_mutex_t lock;
+        int inside;
+        char station[TOKEN_NAME_MAX + 1], order[TOKEN_NAME_MAX + 1];
+    } place;
+    struct method methods[48]; /* what this unit serves; ends with a NULL name */
     pthread_mutex_t parts[PARTS];
 
     struct slots slots;          /* PART_FLASH */
@@ -55,6 +60,7 @@ struct agent_session {
     struct agent *agent;
     char nonce[TOKEN_NONCE_TEXT];
     atomic_bool entered;
+    bool inside;         /* counts in the agent's place, under its lock */
     atomic_int refusals; /* of tokens */
 };
 
@@ -82,10 +88,12 @@ extern const struct agent_method agent_system_methods[], agent_flash_methods[],
 /* Waits for a part as long as the call lives; ERROR_CANCELLED when it does not any more. */
 int agent_take(struct agent *a, struct agent_call *call, enum agent_part part, struct error *err);
 void agent_leave(struct agent *a, enum agent_part part);
-/* Makes this session the one that is in; ERROR_BUSY when another one is and stays. */
-int agent_take_place(struct agent_call *call, struct error *err);
-/* Is nobody else in? ERROR_BUSY likewise. */
-int agent_need_place(const struct agent_call *call, struct error *err);
+/* Lets this session in; ERROR_BUSY when another station is and stays. Several sessions of one
+ * station may be in at once when their tokens name it and the same order. */
+int agent_take_place(struct agent_call *call, const struct token *token, struct error *err);
+/* Is no other station in than the one that says it is this one ("" does not say)? ERROR_BUSY
+ * likewise. A courtesy: what counts is the token. */
+int agent_need_place(const struct agent_call *call, const char *station, struct error *err);
 /* Why factory mode is closed; NULL while it is open. */
 const char *agent_closed(const struct agent *a);
 /* What leaving factory mode works on; borrows from the agent. */

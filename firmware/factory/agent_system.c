@@ -3,6 +3,7 @@
 #include "firmware/factory/params.h"
 #include "firmware/factory/process_figures.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/json.h"
 #include "protocol/base/version.h"
 
 enum { PROTOCOL_VERSION = 1 };
@@ -39,7 +40,7 @@ static int hello(struct agent *a, struct agent_call *call, struct error *err)
     const char *closed = agent_closed(a);
     int rc = check_versions(call->params, err);
     if (!rc)
-        rc = agent_need_place(call, err);
+        rc = agent_need_place(call, json_string(call->params, "station", ""), err);
     if (rc)
         return rc;
     answer_number(call, call->result, "version", PROTOCOL_VERSION);

@@ -7,10 +7,13 @@
 #include "protocol/formats/board.h"
 #include "station/cli/command.h"
 #include "station/cli/places.h"
+#include "station/cli/plan_simulate.h"
 #include "station/engine/vocabulary.h"
 #include "station/plan/plan.h"
 
-static const char usage[] = "takt plan check PRODUCT/PLAN [--products DIR] [--boards DIR]";
+static const char usage[] = "takt plan check PRODUCT/PLAN [--products DIR] [--boards DIR]\n"
+                            "       takt plan simulate PRODUCT/PLAN ..., see takt plan simulate "
+                            "--help";
 
 static void help(void)
 {
@@ -59,6 +62,8 @@ int cli_plan(int argc, char **argv)
                                             {"boards", required_argument, NULL, 'b'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
+    if (argc > 1 && strcmp(argv[1], "simulate") == 0)
+        return plan_simulate(argc, argv);
     const char *products = NULL, *boards = NULL;
     struct places places;
     struct error err = {0};
@@ -79,7 +84,8 @@ int cli_plan(int argc, char **argv)
         }
     }
     if (argc - optind != 2 || strcmp(argv[optind], "check") != 0)
-        return cli_usage("takt plan: expected `check PRODUCT/PLAN`, see takt plan --help");
+        return cli_usage("takt plan: expected `check PRODUCT/PLAN` or `simulate PRODUCT/PLAN`, see "
+                         "takt plan --help");
     if ((!products || !boards) && places_find(&places, &err) < 0)
         return cli_fail("plan", &err);
     return check(argv[optind + 1], products ? products : places.products,

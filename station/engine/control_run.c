@@ -80,8 +80,8 @@ static int open_run(struct engine *e, struct slot *s, struct error *err)
     };
     int rc = store_run_open(e->store, &record, err);
     run->id = record.id;
-    struct journal_entry entry = {.run = run->id, .slot = s->place->number, .attempt = 1};
-    return rc ? rc : journal_put(e->journal, &entry, err);
+    const struct journal_run entry = {.run = run->id, .slot = s->place->number};
+    return rc ? rc : journal_put_run(e->journal, &entry, err);
 }
 
 static int write_start(struct op *op, struct error *err)
@@ -246,6 +246,7 @@ static int fill_runs(struct engine *e, const cJSON *params, struct starting *st,
         s->run = first;
         s->run.plan = own;
         strcpy(s->run.serial, serial);
+        rc = slot_prepare(s, err);
     }
     return rc;
 }
@@ -273,7 +274,7 @@ int control_run_start(struct engine *e, const struct control_request *r, const c
         return rc;
     }
     for (size_t i = 0; i < st->count; i++) {
-        st->slots[i]->state = SLOT_WRITING; /* taken: no second start finds it idle */
+        st->slots[i]->state = SLOT_STARTING; /* taken: no second start finds it idle */
         memset(&st->slots[i]->failure, 0, sizeof st->slots[i]->failure);
     }
     st->engine = e;

@@ -8,8 +8,8 @@
 #include "provisioning/signer.h"
 #include "reports/store.h"
 #include "station/engine/engine.h"
-#include "station/engine/lease.h"
 #include "station/engine/loop.h"
+#include "station/engine/schedule.h"
 #include "station/engine/slot.h"
 #include "station/engine/station_file.h"
 #include "station/engine/vocabulary.h"
@@ -52,7 +52,12 @@ struct engine {
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];
     char fixture_socket[PATH_MAX];
     int guard_fd;
-    struct leases leases;
+    struct schedule schedule;
+    struct {
+        char plan_sha256[65];
+        double *ms;
+        int64_t until_ms; /* looked up anew after that */
+    } usual;              /* times of the plan that was started last */
     struct slot slots[STATION_SLOTS_MAX];
     size_t slot_count;
     struct op *ops, **ops_end;

@@ -180,10 +180,16 @@ static void drop_ops(struct engine *e)
 
 /* ---- the loop ------------------------------------------------------------------------------- */
 
-static void grant_instruments(struct engine *e)
+/* Whatever may begin now does, and runs with nothing left to do end. */
+static void dispatch(struct engine *e)
 {
-    for (int i; (i = lease_grant(&e->leases)) >= 0;)
-        slot_granted(&e->slots[i]);
+    int slot, step;
+    if (e->paused[0])
+        return; /* a beginning could not be recorded */
+    while (schedule_next(&e->schedule, clock_mono_ms(), &slot, &step))
+        slot_start_step(&e->slots[slot], step);
+    for (size_t i = 0; i < e->slot_count; i++)
+        slot_finish_if_over(&e->slots[i]);
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -222,9 +228,9 @@ static int run_loop(struct engine *e, struct error *err)
             timeout_ms = 60000;
         rc = loop_wait(&e->loop, timeout_ms, err);
         control_sweep(e);
-        grant_instruments(e);
+        dispatch(e);
         commit_round(e);
-        grant_instruments(e);
+        dispatch(e);
         outbox_process_serve(e);
     }
     return rc;
@@ -305,7 +311,8 @@ int engine_run(const struct engine_config *config, struct error *err)
         e->slot_count = i + 1;
     }
     if (!rc) {
-        memcpy(e->leases.capacity, e->station->capacity, sizeof e->station->capacity);
+        memcpy(e->schedule.capacity, e->station->capacity, sizeof e->station->capacity);
+        e->schedule.slot_count = (int)e->slot_count;
         rc = control_open(e, err);
     }
     if (!rc)
@@ -332,6 +339,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     if (e->guard_fd >= 0)
         close(e->guard_fd);
     loop_close(&e->loop);
+    free(e->usual.ms);
     station_file_free(e->station);
     free(e);
     return rc;

@@ -45,7 +45,7 @@ static int note_open_run(void *context, const struct open_run *o)
 
 /* Whether the run may go on as it began; the reason why not in err. */
 static int check_same(struct engine *e, const struct found *f, struct slot *s,
-                      const struct journal_entry *at, struct error *err)
+                      const struct journal_run *at, struct error *err)
 {
     char reference[140], bundle[65];
     struct plan *p = NULL;
@@ -68,10 +68,6 @@ static int check_same(struct engine *e, const struct found *f, struct slot *s,
                        reference);
     else if (strcmp(bundle, f->run.bundle_sha256) != 0)
         rc = error_set(err, ERROR_MISMATCH, "the station's bundle was changed");
-    else if (at->at < 0 || at->current < 0 || at->attempt < 1 ||
-             (size_t)at->at > p->step_count + p->teardown_count ||
-             (size_t)at->current >= p->step_count + p->teardown_count)
-        rc = error_set(err, ERROR_STATE, "the journal points outside the plan");
     if (rc) {
         plan_free(p);
         return rc;
@@ -80,60 +76,102 @@ static int check_same(struct engine *e, const struct found *f, struct slot *s,
     return 0;
 }
 
-/* The attempt nobody will ever hear the end of. */
-static int record_unfinished(struct engine *e, struct slot *s, const struct journal_entry *at,
-                             struct error *err)
+static int take_step(void *context, const struct journal_step *e)
 {
-    const struct plan_step *step = &s->run.plan->steps[at->current];
-    int attempt = at->attempt;
-    if (at->current != at->at) {
-        int rc = journal_get_attempt(e->journal, s->run.id, at->current, &attempt, err);
-        if (rc)
-            return rc;
-        attempt++;
-    }
+    struct progress *p = context;
+    if (e->step < 0 || e->step >= p->count || e->state < STEP_WAITING || e->state > STEP_SKIPPED ||
+        e->attempt < 0 || e->verdict < VERDICT_NONE || e->verdict > VERDICT_SKIPPED)
+        return ERROR_STATE;
+    struct progress_step *s = &p->steps[e->step];
+    s->state = (enum progress_state)e->state;
+    s->verdict = (enum verdict)e->verdict;
+    s->first = (enum verdict)e->first;
+    s->attempt = e->attempt;
+    s->tries = e->tries;
+    s->why = e->why[0] ? strdup(e->why) : NULL;
+    if (s->state == STEP_RUNNING)
+        p->running++;
+    s->again = s->state == STEP_RUNNING && e->again;
+    p->agains += s->again;
+    return 0;
+}
+
+/* Where the run stood, as the journal has it. */
+static int read_place(struct engine *e, struct slot *s, const struct journal_run *at,
+                      struct error *err)
+{
+    struct progress *p = &s->progress;
+    int rc = journal_steps(e->journal, s->run.id, take_step, p, err);
+    for (size_t g = 0; !rc && g < s->run.plan->group_count; g++)
+        rc = journal_get_rounds(e->journal, s->run.id, (int)g, &p->rounds[g], &p->repeats[g], err);
+    p->open = 0;
+    p->ending = at->ending;
+    snprintf(p->stopped, sizeof p->stopped, "%s", at->message);
+    return rc;
+}
+
+/* The attempt nobody will ever hear the end of. */
+static int record_unfinished(struct engine *e, struct slot *s, int step, struct error *err)
+{
     const struct step_record record = {
         .run = s->run.id,
-        .index = at->current,
-        .attempt = attempt,
-        .id = step->id,
-        .kind = step->kind,
+        .index = step,
+        .attempt = s->progress.steps[step].attempt,
+        .id = s->run.plan->steps[step].id,
+        .kind = s->run.plan->steps[step].kind,
         .verdict = VERDICT_ABORTED,
         .message = "the station stopped while this attempt was under way",
         .started_wall_ms = clock_wall_ms(),
     };
     int rc = store_step(e->store, &record, err);
-    if (!rc && at->current != at->at)
-        return journal_put_attempt(e->journal, s->run.id, at->current, attempt, err);
-    s->attempt = attempt + 1;
+    if (!rc && s->progress.steps[step].first == VERDICT_NONE)
+        s->progress.steps[step].first = VERDICT_ABORTED;
+    progress_drop(&s->progress, step, true);
     return rc;
 }
 
-static int go_on(struct engine *e, struct found *f, struct slot *s, struct journal_entry *at,
-                 struct error *err)
+/* Steps that bring the slot to where later ones need it. */
+static void restore_first(struct slot *s)
+{
+    for (int i = 0; i < (int)s->run.plan->step_count; i++) {
+        const struct step_kind *kind = slot_kind(s, i);
+        if (kind && kind->restores)
+            progress_again(&s->progress, i);
+    }
+}
+
+/* The run into its slot as it stood; nothing is written yet. */
+static int take_over(struct engine *e, const struct found *f, struct slot *s,
+                     const struct journal_run *at, struct error *err)
 {
     struct plan *plan = s->run.plan;
     struct board board = s->run.board;
     s->run = f->run;
     s->run.plan = plan;
     s->run.board = board;
-    s->at = at->at;
-    s->attempt = at->attempt;
-    s->tries = at->tries;
-    s->worst = (enum verdict)at->worst;
     s->resumes = at->resumes + 1;
-    s->ending = at->ending;
-    snprintf(s->message, sizeof s->message, "%s", at->message);
-    if (s->worst == VERDICT_ABORTED) {
-        s->aborting = true;
+    s->aborting = at->aborting;
+    if (s->aborting)
         snprintf(s->abort_reason, sizeof s->abort_reason, "%.190s", at->message);
-    }
-    int rc = at->begun ? record_unfinished(e, s, at, err) : 0;
-    s->restore = 0;
-    at->begun = false;
-    at->attempt = s->attempt;
+    int rc = slot_prepare(s, err);
+    return rc ? rc : read_place(e, s, at, err);
+}
+
+static int go_on(struct engine *e, struct slot *s, struct journal_run *at, struct error *err)
+{
+    int rc = 0;
+    for (int i = 0; !rc && i < s->progress.count; i++)
+        if (s->progress.steps[i].state == STEP_RUNNING)
+            rc = record_unfinished(e, s, i, err);
+    restore_first(s);
+    progress_settle(&s->progress);
     at->resumes = s->resumes;
-    return rc ? rc : journal_put(e->journal, at, err);
+    if (!rc)
+        rc = journal_put_run(e->journal, at, err);
+    for (int i = 0; !rc && i < s->progress.count; i++)
+        if (s->progress.steps[i].attempt)
+            rc = slot_write_step(s, i, err);
+    return rc;
 }
 
 static int close_aborted(struct engine *e, const struct found *f, const char *why,
@@ -151,15 +189,17 @@ static int close_aborted(struct engine *e, const struct found *f, const char *wh
 static int recover_one(struct engine *e, struct found *f, struct error *err)
 {
     struct slot *s = engine_slot(e, f->slot);
-    struct journal_entry at;
+    struct journal_run at;
     struct error why = {0};
     int rc = store_begin(e->store, err);
     if (rc)
         return rc;
-    int cannot = journal_get(e->journal, f->run.id, &at, &why);
+    int cannot = journal_get_run(e->journal, f->run.id, &at, &why);
     if (!cannot)
         cannot = check_same(e, f, s, &at, &why);
-    rc = cannot ? close_aborted(e, f, why.text, err) : go_on(e, f, s, &at, err);
+    if (!cannot && (cannot = take_over(e, f, s, &at, &why)))
+        slot_forget_run(s);
+    rc = cannot ? close_aborted(e, f, why.text, err) : go_on(e, s, &at, err);
     if (!rc)
         rc = store_commit(e->store, err);
     else
@@ -167,7 +207,7 @@ static int recover_one(struct engine *e, struct found *f, struct error *err)
     if (rc)
         return rc;
     if (!cannot)
-        slot_resume(s);
+        slot_begin(s);
     else if (s && s->state == SLOT_IDLE)
         slot_make_safe(s);
     return 0;

@@ -1,328 +1,159 @@
 #include "station/engine/slot.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocol/base/clock.h"
-#include "protocol/base/json.h"
 #include "station/engine/core.h"
-#include "station/engine/journal.h"
+#include "station/engine/usual.h"
 
-enum { ABORT_GRACE_MS = 1500, SAFE_MS = 20000, LAST_READS = 128 };
+enum { ABORT_GRACE_MS = 1500, USUAL_MS = 60000 };
 
-const struct plan_step *slot_step(const struct slot *s)
+const struct step_kind *slot_kind(const struct slot *s, int step)
 {
-    return &s->run.plan->steps[s->current];
+    return vocabulary_kind(&s->engine->vocabulary, s->run.plan->steps[step].kind);
 }
 
-static const struct step_kind *kind_of(const struct slot *s)
+static struct schedule_slot *scheduled(struct slot *s)
 {
-    return vocabulary_kind(&s->engine->vocabulary, slot_step(s)->kind);
+    return &s->engine->schedule.slots[s->index];
 }
 
-static void queue_write(struct slot *s)
+/* ---- the run's way --------------------------------------------------------------------------- */
+
+static int resource_of(const void *context, const char *class_name)
 {
-    s->state = SLOT_WRITING;
-    s->engine->changed = true;
-    engine_queue(s->engine, s->write);
+    const struct station_file_slot *place = context;
+    for (size_t w = 0; w < place->wire_count; w++)
+        if (strcmp(place->wires[w].class_name, class_name) == 0)
+            return place->wires[w].resource;
+    return -1;
 }
 
-static int write_skipped(struct slot *s, struct error *err)
+/* One line carries one session. */
+static int lanes_of(const struct station_file_slot *place)
 {
-    int rc = 0;
-    for (int i = s->skip_from; !rc && i < s->skip_to; i++) {
-        const struct plan_step *step = &s->run.plan->steps[i];
-        const struct step_record record = {.run = s->run.id,
-                                           .index = i,
-                                           .attempt = i == s->skip_from ? s->skip_attempt : 1,
-                                           .id = step->id,
-                                           .kind = step->kind,
-                                           .verdict = VERDICT_SKIPPED,
-                                           .message = "not reached",
-                                           .started_wall_ms = clock_wall_ms()};
-        rc = store_step(s->engine->store, &record, err);
-    }
+    bool several = strncmp(place->port, "tcp:", 4) == 0 || strncmp(place->port, "unix:", 5) == 0;
+    return several ? SCHEDULE_LANES_MAX : 1;
+}
+
+/* The same for all slots of one start. */
+static int look_up_usual(struct engine *e, const struct plan *plan, struct error *err)
+{
+    if (e->usual.ms && clock_mono_ms() < e->usual.until_ms &&
+        strcmp(e->usual.plan_sha256, plan->plan_sha256) == 0)
+        return 0;
+    free(e->usual.ms);
+    e->usual.ms = NULL;
+    int rc = usual_times(store_handle(e->store), plan, &e->usual.ms, NULL, err);
+    snprintf(e->usual.plan_sha256, sizeof e->usual.plan_sha256, "%s", plan->plan_sha256);
+    e->usual.until_ms = clock_mono_ms() + USUAL_MS;
     return rc;
 }
 
-static int write_slot(struct op *op, struct error *err)
-{
-    struct slot *s = op->context;
-    int rc = s->result.there ? slot_write_result(s, err) : 0;
-    if (!rc)
-        rc = write_skipped(s, err);
-    if (rc)
-        return rc;
-    if (s->closing) {
-        rc = store_run_close(s->engine->store, s->run.id, s->worst, s->message, clock_wall_ms(),
-                             err);
-        return rc ? rc : journal_remove(s->engine->journal, s->run.id, err);
-    }
-    struct journal_entry entry = {.run = s->run.id,
-                                  .slot = s->place->number,
-                                  .at = s->at,
-                                  .current = s->current,
-                                  .attempt = s->attempt,
-                                  .tries = s->tries,
-                                  .resumes = s->resumes,
-                                  .begun = s->begun,
-                                  .ending = s->ending,
-                                  .worst = s->aborting ? VERDICT_ABORTED : s->worst};
-    snprintf(entry.message, sizeof entry.message, "%s", s->aborting ? s->abort_reason : s->message);
-    return journal_put(s->engine->journal, &entry, err);
-}
-
-/* ---- worker --------------------------------------------------------------------------------- */
-
-static void step_over(struct slot *s, enum verdict verdict, const char *message, cJSON *said);
-static void safe_over(struct slot *s, int rc, const char *text);
-
-static void take_done(struct slot *s, cJSON *said)
-{
-    int rc = (int)json_number(said, "rc", ERROR_PROTOCOL);
-    enum verdict verdict = VERDICT_NONE; /* left to the values */
-    if (rc && s->aborting && !s->ending)
-        verdict = VERDICT_ABORTED;
-    else if (rc)
-        verdict = VERDICT_ERROR;
-    s->result.duration_ms = json_number(said, "duration_ms", 0);
-    step_over(s, verdict, rc ? json_string(said, "text", "") : "", said);
-}
-
-static void take_message(struct slot *s, cJSON *message)
-{
-    const char *said = json_string(message, "say", "");
-    s->engine->changed = true;
-    if (cJSON_HasObjectItem(message, "ask") && s->state == SLOT_RUNNING) {
-        slot_take_question(s, message);
-        return;
-    }
-    if (strcmp(said, "done") == 0 && s->state == SLOT_RUNNING) {
-        take_done(s, message);
-        return;
-    }
-    if (strcmp(said, "safe") == 0 && s->state == SLOT_SAFING)
-        safe_over(s, (int)json_number(message, "rc", 0), json_string(message, "text", ""));
-    else if (strcmp(said, "progress") == 0) {
-        s->fraction = json_number(message, "fraction", 0);
-        snprintf(s->progress, sizeof s->progress, "%s", json_string(message, "text", ""));
-    } else if (strcmp(said, "log") == 0) {
-        fprintf(stderr, "slot %d: %s\n", s->place->number, json_string(message, "text", ""));
-    }
-    cJSON_Delete(message);
-}
-
-/* Takes whatever complete messages are there. */
-static void read_worker(struct slot *s)
-{
-    struct error err;
-    pid_t pid = s->worker.pid;
-    int filled = channel_fill(s->worker.channel, &err);
-    for (;;) {
-        cJSON *message;
-        if (!s->worker.pid || s->worker.pid != pid)
-            return;
-        if (channel_next(s->worker.channel, &message, &err)) {
-            worker_kill(&s->worker); /* it talks nonsense; its death is recorded */
-            break;
-        }
-        if (!message)
-            break;
-        take_message(s, message);
-    }
-    if (filled && s->worker.pid == pid)
-        loop_remove(&s->engine->loop, &s->channel_watch); /* its death follows */
-}
-
-static void channel_ready(struct watch *w)
-{
-    struct slot *s = w->context;
-    struct error err;
-    if (w->writing && !channel_flush(s->worker.channel, &err))
-        loop_want_write(&s->engine->loop, w, channel_unsent(s->worker.channel) > 0);
-    read_worker(s);
-}
-
-static void forget_worker(struct slot *s, char *how, size_t how_size)
-{
-    loop_remove(&s->engine->loop, &s->channel_watch);
-    loop_remove(&s->engine->loop, &s->death_watch);
-    worker_reap(&s->worker, how, how_size);
-}
-
-static void end_worker(struct slot *s)
-{
-    char how[64];
-    if (!s->worker.pid)
-        return;
-    worker_kill(&s->worker);
-    forget_worker(s, how, sizeof how);
-}
-
-static void worker_died(struct slot *s, const char *how)
-{
-    char message[480];
-    if (s->state == SLOT_SAFING) {
-        snprintf(message, sizeof message, "slot worker %s while switching off", how);
-        safe_over(s, ERROR_CLOSED, message);
-        return;
-    }
-    if (s->state != SLOT_RUNNING)
-        return; /* between steps: the next one gets a fresh worker */
-    const struct plan_step *step = slot_step(s);
-    s->result.duration_ms = (double)(clock_mono_ns() - s->step_started_ns) / 1e6;
-    if (s->killed_for == KILL_DEADLINE) {
-        snprintf(message, sizeof message, "past its deadline of %g s, ended with all it started",
-                 step->deadline_ms / 1000.0);
-        step_over(s, VERDICT_TIMEOUT, message, NULL);
-    } else if (s->killed_for == KILL_ABORT) {
-        step_over(s, VERDICT_ABORTED, s->abort_reason, NULL);
-    } else {
-        snprintf(message, sizeof message, "slot worker %s during step %s", how, step->id);
-        step_over(s, VERDICT_ERROR, message, NULL);
-    }
-}
-
-static void death_ready(struct watch *w)
-{
-    struct slot *s = w->context;
-    struct pollfd p = {.fd = w->fd, .events = POLLIN};
-    char how[64];
-    if (poll(&p, 1, 0) != 1)
-        return; /* of the worker before this one */
-    pid_t pid = s->worker.pid;
-    /* What it said last still counts; bounded, should a child of its hold the socket open. */
-    for (int i = 0; i < LAST_READS && s->channel_watch.fd >= 0 && s->worker.pid == pid; i++)
-        read_worker(s);
-    if (s->worker.pid != pid)
-        return;
-    forget_worker(s, how, sizeof how);
-    worker_died(s, how);
-}
-
-static int start_worker(struct slot *s, struct error *err)
+int slot_prepare(struct slot *s, struct error *err)
 {
     struct engine *e = s->engine;
-    const struct worker_job job = {
-        .slot = s->place->number,
-        .plan = s->run.plan,
-        .vocabulary = &e->vocabulary,
-        .board = &s->run.board,
-        .order = s->run.order,
-        .serial = s->run.serial,
-        .chip_id = s->run.chip_id,
-        .bundle_path = e->station->bundle,
-        .unit_port = s->place->port,
-        .fixture_socket = e->fixture_socket,
-        .attachments_dir = e->attachments_dir,
-        .guard_fd = e->guard_fd,
-        .bundle_key_pem = e->station->bundle_key_pem,
-        .credentials = e->station->credentials.certificate_pem ? &e->station->credentials : NULL,
-    };
-    int rc = worker_spawn(&job, &s->worker, err);
+    struct schedule_slot *sc = scheduled(s);
+    int rc = progress_init(&s->progress, s->run.plan, err);
     if (!rc)
-        rc = loop_add(&e->loop, &s->channel_watch, channel_fd(s->worker.channel), err);
+        rc = look_up_usual(e, s->run.plan, err);
     if (!rc)
-        rc = loop_add(&e->loop, &s->death_watch, s->worker.pidfd, err);
-    if (rc)
-        end_worker(s);
+        rc = schedule_needs_init(&sc->needs, s->run.plan, e->usual.ms, resource_of, s->place, err);
+    sc->plan_sha256 = s->run.plan->plan_sha256;
+    sc->fixture = s->place->fixture;
+    sc->lanes = lanes_of(s->place);
     return rc;
 }
 
-static int tell_worker(struct slot *s, const char *what, int index, struct error *err)
+void slot_begin(struct slot *s)
 {
-    int rc = s->worker.pid ? 0 : start_worker(s, err);
-    cJSON *order = rc ? NULL : cJSON_CreateObject();
-    if (!rc) {
-        cJSON_AddStringToObject(order, "do", what);
-        cJSON_AddNumberToObject(order, "index", index);
-        rc = channel_send(s->worker.channel, order, err);
-        loop_want_write(&s->engine->loop, &s->channel_watch, channel_unsent(s->worker.channel) > 0);
+    s->state = SLOT_STEPS;
+    s->engine->changed = true;
+    scheduled(s)->progress = &s->progress;
+    if (s->aborting) {
+        s->aborting = false;
+        slot_abort(s, s->abort_reason);
     }
-    cJSON_Delete(order);
-    return rc == ERROR_CLOSED ? 0 : rc; /* it just died: that is told by its descriptor */
+    slot_queue_write(s);
 }
 
-/* ---- the run's way -------------------------------------------------------------------------- */
-
-static void start_step(struct slot *s)
+void slot_start_step(struct slot *s, int step)
 {
-    struct error err = {0};
-    s->step_started_ns = clock_mono_ns();
-    s->step_started_wall_ms = clock_wall_ms();
-    s->deadline_ns = s->step_started_ns + (int64_t)slot_step(s)->deadline_ms * 1000000;
-    s->abort_ns = 0;
-    s->killed_for = KILL_NONE;
-    s->fraction = 0;
-    s->progress[0] = '\0';
-    s->state = SLOT_RUNNING;
-    if (tell_worker(s, "step", s->current, &err))
-        step_over(s, VERDICT_ERROR, err.text, NULL);
+    struct lane *lane = NULL;
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++) {
+        struct lane *l = &s->lanes[i];
+        if (l->state == LANE_FREE && (!lane || (!lane->worker.pid && l->worker.pid)))
+            lane = l;
+    }
+    /* The teardown is alone with the unit. */
+    for (int i = 0; step >= (int)s->run.plan->step_count && i < SCHEDULE_LANES_MAX; i++)
+        if (&s->lanes[i] != lane)
+            lane_end_worker(&s->lanes[i]);
+    lane->state = LANE_BEGINNING;
+    lane->step = step;
+    lane->attempt = s->progress.steps[step].attempt;
+    slot_queue_write(s);
 }
 
-/* One attempt is over: to be recorded together with the decision what follows. */
-static void step_over(struct slot *s, enum verdict verdict, const char *message, cJSON *said)
+void slot_step_over(struct lane *l, enum verdict verdict, const char *message, double duration_ms,
+                    cJSON *said)
 {
-    const struct plan_step *step = slot_step(s);
-    double duration_ms = s->result.duration_ms;
-    slot_result_clear(&s->result);
-    s->result.duration_ms = duration_ms;
-    s->result.verdict = verdict;
-    snprintf(s->result.message, sizeof s->result.message, "%s", message);
-    slot_result_take(s, said);
-    verdict = s->result.verdict;
-    lease_end(&s->engine->leases, s->index);
+    struct slot *s = l->slot;
+    struct slot_result *r = calloc(1, sizeof *r);
+    const int step = l->step;
+    l->state = LANE_FREE;
+    s->place_written = s->place_written && !s->resumes;
     s->resumes = 0;
-
-    bool again = s->current != s->at; /* after a restart: step `at` is still to come */
-    if (again) {
-        s->restore++;
-        if (verdict != VERDICT_PASS) {
-            slot_count_verdict(s, verdict, s->result.message);
-            slot_end_main(s);
-        }
-    } else if (++s->tries, verdict != VERDICT_PASS && verdict != VERDICT_ABORTED && !s->aborting &&
-                               s->tries < step->attempts) {
-        s->attempt++;
-    } else {
-        bool stops = verdict == VERDICT_ERROR || verdict == VERDICT_TIMEOUT ||
-                     verdict == VERDICT_ABORTED ||
-                     (verdict == VERDICT_FAIL && !step->continue_on_fail);
-        slot_count_verdict(s, verdict, s->result.message);
-        s->at++;
-        s->attempt = 1;
-        s->tries = 0;
-        if (stops && !s->ending)
-            slot_end_main(s);
+    schedule_release(&s->engine->schedule, (int)s->index, step);
+    if (!r) {
+        /* Without its result the run cannot be judged. */
+        cJSON_Delete(said);
+        progress_drop(&s->progress, step, false);
+        slot_abort(s, "out of memory for a step's result");
+        return;
     }
-    slot_choose(s);
-    queue_write(s);
+    r->verdict = verdict;
+    r->duration_ms = duration_ms;
+    snprintf(r->message, sizeof r->message, "%s", message);
+    slot_result_take(l, r, said);
+    *s->results_end = r;
+    s->results_end = &r->next;
+    progress_end(&s->progress, step, r->verdict, r->message);
+    slot_queue_write(s);
 }
+
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void close_run(struct slot *s)
 {
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++)
+        lane_end_worker(&s->lanes[i]);
+    scheduled(s)->progress = NULL;
     if (!s->run.plan) { /* slot_make_safe() */
-        end_worker(s);
         slot_forget_run(s);
         return;
     }
+    int step;
+    enum verdict steps = progress_worst(&s->progress, &step);
     if (s->aborting) {
         s->worst = VERDICT_ABORTED;
         snprintf(s->message, sizeof s->message, "%s", s->abort_reason);
-    } else if (s->worst == VERDICT_NONE) {
-        s->worst = VERDICT_PASS;
+    } else if (progress_rank(steps) >= progress_rank(s->worst)) {
+        s->worst = steps == VERDICT_NONE ? VERDICT_PASS : steps;
+        s->message[0] = '\0';
+        if (s->worst != VERDICT_PASS)
+            snprintf(s->message, sizeof s->message, "%.64s: %.400s", s->run.plan->steps[step].id,
+                     s->progress.steps[step].why ? s->progress.steps[step].why : "");
     }
-    s->closing = true;
-    s->next = NEXT_IDLE;
-    end_worker(s);
-    queue_write(s);
+    s->state = SLOT_CLOSING;
+    slot_queue_write(s);
 }
 
-static void safe_over(struct slot *s, int rc, const char *text)
+void slot_safe_over(struct slot *s, int rc, const char *text)
 {
-    if (rc && slot_rank(s->worst) < slot_rank(VERDICT_ERROR)) {
+    if (rc && progress_rank(s->worst) < progress_rank(VERDICT_ERROR)) {
         s->worst = VERDICT_ERROR;
         snprintf(s->message, sizeof s->message, "the slot could not be made safe: %.400s", text);
     }
@@ -331,84 +162,23 @@ static void safe_over(struct slot *s, int rc, const char *text)
 
 static void start_safe(struct slot *s)
 {
-    struct error err = {0};
-    if (!s->worker.pid && !s->engine->fixture_socket[0]) {
-        close_run(s);
-        return;
-    }
     s->state = SLOT_SAFING;
-    s->killed_for = KILL_NONE;
-    s->abort_ns = 0;
-    s->deadline_ns = clock_mono_ns() + (int64_t)SAFE_MS * 1000000;
-    if (tell_worker(s, "safe", 0, &err))
-        safe_over(s, ERROR_IO, err.text);
+    scheduled(s)->progress = NULL;
+    if (!s->lanes[0].worker.pid && !s->engine->fixture_socket[0])
+        close_run(s);
+    else
+        lane_start_safe(&s->lanes[0]);
 }
 
-/* What was decided is in the store: act on it. */
-static void written(struct op *op, int rc, const struct error *why)
+void slot_finish_if_over(struct slot *s)
 {
-    struct slot *s = op->context;
-    s->unit_known = s->unit_known || (s->result.there && s->run.chip_id[0] && !rc);
-    s->result.there = false;
-    slot_result_clear(&s->result);
-    s->skip_from = s->skip_to = 0;
-    s->engine->changed = true;
-    if (rc && !s->closing) {
-        /* The store refuses this record (not: has no room). No later one can be trusted. */
-        fprintf(stderr, "slot %d: %s\n", s->place->number, why->text);
-        lease_end(&s->engine->leases, s->index);
-        s->worst = VERDICT_ERROR;
-        snprintf(s->message, sizeof s->message, "the store refused a record: %.400s", why->text);
-        start_safe(s);
+    if (s->state != SLOT_STEPS || s->results || s->progress.unsaid)
         return;
-    }
-    if (s->next == NEXT_STEP && s->aborting && !s->ending) {
-        lease_end(&s->engine->leases, s->index);
-        slot_choose(s);
-        queue_write(s);
-        return;
-    }
-    switch (s->next) {
-    case NEXT_STEP:
-        start_step(s);
-        break;
-    case NEXT_WAIT:
-        if (s->engine->leases.of[s->index].state == LEASE_HELD)
-            slot_granted(s);
-        else if (s->aborting && !s->ending) {
-            lease_end(&s->engine->leases, s->index);
-            slot_choose(s);
-            queue_write(s);
-        } else
-            s->state = SLOT_WAITING;
-        break;
-    case NEXT_SAFE:
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++)
+        if (s->lanes[i].state != LANE_FREE)
+            return;
+    if (progress_over(&s->progress))
         start_safe(s);
-        break;
-    case NEXT_IDLE:
-        s->last_verdict = s->worst;
-        if (s->worst == VERDICT_PASS) /* an attempt before the one that passed is no failure */
-            memset(&s->failure, 0, sizeof s->failure);
-        s->last_run = s->run.id;
-        strcpy(s->last_serial, s->run.serial);
-        slot_forget_run(s);
-        break;
-    }
-}
-
-void slot_granted(struct slot *s)
-{
-    if (s->state == SLOT_WRITING && s->write->queued)
-        return; /* written() finds that it holds them */
-    s->begun = true;
-    s->next = NEXT_STEP;
-    queue_write(s);
-}
-
-void slot_begin(struct slot *s)
-{
-    slot_choose(s);
-    queue_write(s);
 }
 
 void slot_make_safe(struct slot *s)
@@ -417,52 +187,44 @@ void slot_make_safe(struct slot *s)
         start_safe(s);
 }
 
-void slot_resume(struct slot *s)
-{
-    if (s->ending)
-        s->restore = -1;
-    slot_choose(s);
-    queue_write(s);
-}
-
 void slot_abort(struct slot *s, const char *reason)
 {
+    char why[240];
     if (s->state == SLOT_IDLE || s->aborting)
         return;
     s->engine->changed = true;
     s->aborting = true;
+    s->place_written = false;
     snprintf(s->abort_reason, sizeof s->abort_reason, "%s", reason);
-    if (s->ending)
-        return; /* the teardown goes its way */
-    if (s->state == SLOT_WAITING) {
-        lease_end(&s->engine->leases, s->index);
-        slot_choose(s);
-        queue_write(s);
-    } else if (s->state == SLOT_RUNNING) {
-        const struct step_kind *kind = kind_of(s);
+    if (s->state != SLOT_STEPS || s->progress.ending)
+        return; /* the teardown goes its way; a start that is just written sees it in slot_begin()
+                 */
+    snprintf(why, sizeof why, "not reached: %s", reason);
+    progress_stop(&s->progress, why);
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++) {
+        struct lane *l = &s->lanes[i];
+        if (l->state != LANE_RUNNING)
+            continue; /* one that is just beginning does not begin: slot_write.c */
+        const struct step_kind *kind = slot_kind(s, l->step);
         if (kind && kind->uninterruptible)
-            return;
-        __atomic_store_n(s->worker.cancel, true, __ATOMIC_RELAXED);
-        s->abort_ns = clock_mono_ns() + (int64_t)ABORT_GRACE_MS * 1000000;
+            continue;
+        __atomic_store_n(&l->worker.shared->cancel, true, __ATOMIC_RELAXED);
+        l->abort_ns = clock_mono_ns() + (int64_t)ABORT_GRACE_MS * 1000000;
     }
+    slot_queue_write(s);
 }
 
 int64_t slot_tick(struct slot *s, int64_t now_ns)
 {
-    if (s->state != SLOT_RUNNING && s->state != SLOT_SAFING)
-        return -1;
-    if (s->killed_for != KILL_NONE)
-        return -1;
-    bool aborted = s->state == SLOT_RUNNING && s->abort_ns && now_ns >= s->abort_ns;
-    if (now_ns >= s->deadline_ns || aborted) {
-        s->killed_for = aborted ? KILL_ABORT : KILL_DEADLINE;
-        worker_kill(&s->worker);
-        return -1;
+    int64_t next = -1;
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++) {
+        int64_t at = lane_tick(&s->lanes[i], now_ns);
+        next = next < 0 || (at >= 0 && at < next) ? at : next;
     }
-    return s->abort_ns && s->abort_ns < s->deadline_ns ? s->abort_ns : s->deadline_ns;
+    return next;
 }
 
-/* ---- making and telling --------------------------------------------------------------------- */
+/* ---- making and telling ---------------------------------------------------------------------- */
 
 int slot_init(struct slot *s, struct engine *e, size_t index, struct error *err)
 {
@@ -470,29 +232,28 @@ int slot_init(struct slot *s, struct engine *e, size_t index, struct error *err)
     s->engine = e;
     s->index = index;
     s->place = &e->station->slots[index];
-    s->worker.pidfd = -1;
-    s->restore = -1;
-    s->channel_watch = (struct watch){.fd = -1, .ready = channel_ready, .context = s};
-    s->death_watch = (struct watch){.fd = -1, .ready = death_ready, .context = s};
-    s->write = calloc(1, sizeof *s->write);
-    if (!s->write)
-        return error_set(err, ERROR_MEMORY, "slot %d: out of memory", s->place->number);
-    s->write->write = write_slot;
-    s->write->done = written;
-    s->write->context = s;
-    return 0;
+    s->results_end = &s->results;
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++)
+        lane_init(&s->lanes[i], s);
+    return slot_write_init(s, err);
 }
 
 void slot_forget_run(struct slot *s)
 {
-    slot_result_clear(&s->result);
+    while (s->results) {
+        struct slot_result *r = s->results;
+        s->results = r->next;
+        slot_result_free(r);
+    }
+    s->results_end = &s->results;
+    scheduled(s)->progress = NULL;
+    schedule_needs_free(&scheduled(s)->needs);
+    progress_free(&s->progress);
     plan_free(s->run.plan);
     memset(&s->run, 0, sizeof s->run);
     s->state = SLOT_IDLE;
-    s->restore = -1;
-    s->at = s->current = s->tries = s->resumes = s->skip_from = s->skip_to = 0;
-    s->attempt = s->current_attempt = 1;
-    s->begun = s->aborting = s->ending = s->closing = s->unit_known = false;
+    s->resumes = 0;
+    s->aborting = s->unit_known = s->place_written = s->ending_written = false;
     s->worst = VERDICT_NONE;
     s->message[0] = '\0';
 }
@@ -501,7 +262,8 @@ void slot_free(struct slot *s)
 {
     if (!s->engine)
         return;
-    end_worker(s);
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++)
+        lane_end_worker(&s->lanes[i]);
     slot_forget_run(s);
     free(s->write);
 }

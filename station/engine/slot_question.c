@@ -14,7 +14,9 @@
 struct question {
     struct op op;
     struct slot *slot;
+    struct lane *lane;
     pid_t asker;
+    int step;
     cJSON *asked, *answer;
 };
 
@@ -83,8 +85,8 @@ static int advance(struct question *q, struct error *err)
         return rc;
     for (int to = IDENTITY_INJECTED; e->pool && to < IDENTITY_STATES; to++)
         if (strcmp(state, identity_state_name((enum identity_state)to)) == 0)
-            return pool_advance(e->pool, chip_id, (enum identity_state)to, slot_step(q->slot)->id,
-                                clock_wall_ms(), err);
+            return pool_advance(e->pool, chip_id, (enum identity_state)to,
+                                q->slot->run.plan->steps[q->step].id, clock_wall_ms(), err);
     return error_set(err, ERROR_INPUT, "'%s' is not a state an identity goes to", state);
 }
 
@@ -149,7 +151,7 @@ static int write_question(struct op *op, struct error *err)
     wipe_answer(q);
     q->answer = cJSON_CreateObject();
     /* The asker is gone: its step is over, and it must not take an identity any more. */
-    if (q->slot->worker.pid != q->asker)
+    if (q->lane->worker.pid != q->asker)
         return error_set(err, ERROR_CLOSED, "the worker that asked is gone");
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(name, table[i].name) == 0)
@@ -161,30 +163,32 @@ static void answer_question(struct op *op, int rc, const struct error *why)
 {
     struct question *q = op->context;
     struct error err;
-    if (q->slot->worker.pid == q->asker) {
+    if (q->lane->worker.pid == q->asker) {
         cJSON_AddNumberToObject(q->answer, "rc", rc);
         if (rc)
             cJSON_AddStringToObject(q->answer, "text", why->text);
-        if (channel_send(q->slot->worker.channel, q->answer, &err))
-            worker_kill(&q->slot->worker);
+        if (channel_send(q->lane->worker.channel, q->answer, &err))
+            worker_kill(&q->lane->worker);
     }
     wipe_answer(q);
     cJSON_Delete(q->asked);
     free(q);
 }
 
-void slot_take_question(struct slot *s, cJSON *asked)
+void slot_take_question(struct lane *l, cJSON *asked)
 {
     struct question *q = calloc(1, sizeof *q);
     if (!q) {
         cJSON_Delete(asked);
-        worker_kill(&s->worker); /* recorded as its death, in this step */
+        worker_kill(&l->worker); /* recorded as its death, in this step */
         return;
     }
-    q->slot = s;
-    q->asker = s->worker.pid;
+    q->slot = l->slot;
+    q->lane = l;
+    q->step = l->step;
+    q->asker = l->worker.pid;
     q->asked = asked;
     q->op =
         (struct op){.write = write_question, .done = answer_question, .single = true, .context = q};
-    engine_queue(s->engine, &q->op);
+    engine_queue(l->slot->engine, &q->op);
 }

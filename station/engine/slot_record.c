@@ -6,18 +6,17 @@
 
 #include "protocol/base/json.h"
 #include "station/engine/core.h"
-#include "station/engine/journal.h"
 #include "station/plan/judge.h"
 
 enum { ROWS_MAX = 4096 };
 
-void slot_result_clear(struct slot_result *r)
+void slot_result_free(struct slot_result *r)
 {
     cJSON_Delete(r->said);
     free(r->measurements);
     free(r->notes);
     free(r->attachments);
-    memset(r, 0, sizeof *r);
+    free(r);
 }
 
 static const char *text_at(const cJSON *row, int index)
@@ -51,13 +50,14 @@ static void describe_miss(const struct judged *j, char *out, size_t size)
                  l->max);
 }
 
-static void keep_failure(struct slot *s, const struct plan_step *step, const struct judged *j)
+static void keep_failure(struct slot *s, const struct slot_result *r, const struct plan_step *step,
+                         const struct judged *j)
 {
     struct slot_failure *f = &s->failure;
     memset(f, 0, sizeof *f);
     snprintf(f->step, sizeof f->step, "%s", step->id);
-    snprintf(f->message, sizeof f->message, "%s", s->result.message);
-    f->verdict = s->result.verdict;
+    snprintf(f->message, sizeof f->message, "%s", r->message);
+    f->verdict = r->verdict;
     if (!j)
         return;
     snprintf(f->measurement, sizeof f->measurement, "%s", j->measurement);
@@ -71,13 +71,13 @@ static void keep_failure(struct slot *s, const struct plan_step *step, const str
 }
 
 /* The measurements as records, each with the limits it was held against; the step's verdict. */
-static void judge(struct slot *s, const struct plan_step *step, struct judged *values, size_t count)
+static void judge(struct slot *s, struct slot_result *r, const struct plan_step *step,
+                  struct judged *values, size_t count)
 {
     static const enum verdict of[] = {[JUDGED_FREE] = VERDICT_NONE,
                                       [JUDGED_PASS] = VERDICT_PASS,
                                       [JUDGED_FAIL] = VERDICT_FAIL,
                                       [JUDGED_MISSING] = VERDICT_ERROR};
-    struct slot_result *r = &s->result;
     const struct limit *worst;
     const struct judged *failed = NULL;
     enum judgement all = judge_step(step->limits, step->limit_count, values, count, &worst);
@@ -106,7 +106,7 @@ static void judge(struct slot *s, const struct plan_step *step, struct judged *v
             describe_miss(failed, r->message, sizeof r->message);
     }
     if (r->verdict != VERDICT_PASS)
-        keep_failure(s, step, r->verdict == VERDICT_FAIL ? failed : NULL);
+        keep_failure(s, r, step, r->verdict == VERDICT_FAIL ? failed : NULL);
 }
 
 /* Who the unit is, once a step found out; the next write puts it into the store. */
@@ -127,17 +127,16 @@ static void make_printable(char *text)
 }
 
 /* said may be NULL: then the verdict and the message are what there is. */
-void slot_result_take(struct slot *s, cJSON *said)
+void slot_result_take(const struct lane *l, struct slot_result *r, cJSON *said)
 {
-    struct slot_result *r = &s->result;
-    const struct plan_step *step = slot_step(s);
+    struct slot *s = l->slot;
+    const struct plan_step *step = &s->run.plan->steps[l->step];
     const cJSON *m, *n, *a;
-    r->there = true;
     r->said = said;
     make_printable(r->message);
-    r->index = s->current;
-    r->attempt = s->current_attempt;
-    r->started_wall_ms = s->step_started_wall_ms;
+    r->index = l->step;
+    r->attempt = l->attempt;
+    r->started_wall_ms = l->step_started_wall_ms;
     size_t measured = rows_of(said, "measurements", &m), noted = rows_of(said, "notes", &n),
            attached = rows_of(said, "attachments", &a);
     struct judged *values = calloc(measured + 1, sizeof *values);
@@ -169,13 +168,12 @@ void slot_result_take(struct slot *s, cJSON *said)
     r->note_count = noted;
     r->attachment_count = attached;
     learn(s, s->run.chip_id, sizeof s->run.chip_id, json_string(said, "chip_id", ""));
-    judge(s, step, values, measured);
+    judge(s, r, step, values, measured);
     free(values);
 }
 
-int slot_write_result(struct slot *s, struct error *err)
+int slot_write_result(struct slot *s, const struct slot_result *r, struct error *err)
 {
-    const struct slot_result *r = &s->result;
     const struct plan_step *step = &s->run.plan->steps[r->index];
     struct engine *e = s->engine;
     const struct step_record record = {
@@ -198,8 +196,5 @@ int slot_write_result(struct slot *s, struct error *err)
     int rc = store_step(e->store, &record, err);
     if (!rc && s->run.chip_id[0] && !s->unit_known)
         rc = store_run_unit(e->store, s->run.id, s->run.chip_id, s->run.serial, err);
-    const struct step_kind *kind = vocabulary_kind(&e->vocabulary, step->kind);
-    if (!rc && kind && kind->restores)
-        rc = journal_put_attempt(e->journal, s->run.id, r->index, r->attempt, err);
     return rc;
 }

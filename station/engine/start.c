@@ -69,12 +69,11 @@ static int check_pool(struct engine *e, const struct plan *p, size_t slots, stru
     long long wanted = (long long)slots;
     for (size_t i = 0; i < e->slot_count; i++) {
         const struct slot *s = &e->slots[i];
-        if (s->state == SLOT_IDLE || !s->run.plan || s->ending)
+        if (s->state == SLOT_IDLE || !s->progress.plan || s->progress.ending)
             continue;
-        for (size_t k = (size_t)s->at; k < s->run.plan->step_count; k++) {
-            const struct step_kind *kind =
-                vocabulary_kind(&e->vocabulary, s->run.plan->steps[k].kind);
-            if (kind && kind->needs_identity) {
+        for (int k = 0; k < (int)s->run.plan->step_count; k++) {
+            const struct step_kind *kind = slot_kind(s, k);
+            if (kind && kind->needs_identity && s->progress.steps[k].state <= STEP_RUNNING) {
                 wanted++;
                 break;
             }

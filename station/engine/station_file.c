@@ -215,10 +215,29 @@ static int find_resource(struct station_file *s, struct resource_name *names, co
     return (int)s->resource_count++;
 }
 
+/* Slots that name the same fixture share its room; its number is that of the first of them. */
+static int take_fixture(const struct station_file *s, const cJSON *object,
+                        struct station_file_slot *slot, struct error *err)
+{
+    const cJSON *given = cJSON_GetObjectItemCaseSensitive(object, "fixture");
+    const cJSON *slots = cJSON_GetObjectItemCaseSensitive(json_root(s->document), "slots");
+    slot->fixture = -1;
+    if (!given)
+        return 0;
+    if (!cJSON_IsString(given) || !given->valuestring[0])
+        return json_complain(s->document, given, err, "'fixture' must be a name");
+    for (const cJSON *other = slots->child; other; other = other->next)
+        if (strcmp(json_string(other, "fixture", ""), given->valuestring) == 0) {
+            slot->fixture = json_line(s->document, other);
+            return 0;
+        }
+    return 0;
+}
+
 static int take_slot(struct station_file *s, struct resource_name *names, const cJSON *object,
                      struct error *err)
 {
-    static const char *const members[] = {"slot", "port", "wiring", NULL};
+    static const char *const members[] = {"slot", "port", "wiring", "fixture", NULL};
     const struct json_document *doc = s->document;
     struct station_file_slot *slot = &s->slots[s->slot_count];
     long long number;
@@ -234,6 +253,9 @@ static int take_slot(struct station_file *s, struct resource_name *names, const 
         return rc;
     slot->number = (int)number;
     slot->line = json_line(doc, object);
+    rc = take_fixture(s, object, slot, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < s->slot_count; i++)
         if (s->slots[i].number == slot->number)
             return json_complain(doc, cJSON_GetObjectItemCaseSensitive(object, "slot"), err,

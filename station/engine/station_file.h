@@ -25,6 +25,7 @@ struct station_file_slot {
     const char *port;
     struct station_file_wire wires[STATION_WIRES_PER_SLOT];
     size_t wire_count;
+    int fixture; /* slots with the same number share one (a dark room); -1: on its own */
     int line;
 };
 

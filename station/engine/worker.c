@@ -22,9 +22,9 @@ int worker_spawn(const struct worker_job *job, struct worker *out, struct error 
     out->pidfd = -1;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return error_errno(err, ERROR_IO, "slot %d: a socket pair for its worker", job->slot);
-    bool *cancel =
-        mmap(NULL, sizeof *cancel, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (cancel == MAP_FAILED) {
+    struct worker_shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
         close(pair[0]);
         close(pair[1]);
         return error_errno(err, ERROR_MEMORY, "slot %d: memory for its worker", job->slot);
@@ -33,7 +33,7 @@ int worker_spawn(const struct worker_job *job, struct worker *out, struct error 
     pid_t pid = fork();
     if (pid == 0) {
         int fd = child_begin(parent, pair[1]);
-        worker_run(job, fd, cancel);
+        worker_run(job, fd, shared);
     }
     close(pair[1]);
     int rc = 0;
@@ -51,7 +51,7 @@ int worker_spawn(const struct worker_job *job, struct worker *out, struct error 
             out->pid = pid;
             out->guard_fd = job->guard_fd;
             guard_add(job->guard_fd, pid);
-            out->cancel = cancel;
+            out->shared = shared;
             return 0;
         }
         kill(-pid, SIGKILL);
@@ -60,7 +60,7 @@ int worker_spawn(const struct worker_job *job, struct worker *out, struct error 
             close(out->pidfd);
         channel_free(out->channel);
     }
-    munmap(cancel, sizeof *cancel);
+    munmap(shared, sizeof *shared);
     memset(out, 0, sizeof *out);
     out->pidfd = -1;
     return rc;
@@ -91,7 +91,7 @@ void worker_reap(struct worker *w, char *how, size_t how_size)
     guard_remove(w->guard_fd, w->pid);
     close(w->pidfd);
     channel_free(w->channel);
-    munmap(w->cancel, sizeof *w->cancel);
+    munmap(w->shared, sizeof *w->shared);
     memset(w, 0, sizeof *w);
     w->pidfd = -1;
 }

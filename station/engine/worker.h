@@ -23,7 +23,7 @@ struct worker_job {
     const struct plan *plan;
     const struct vocabulary *vocabulary;
     const struct board *board;
-    const char *order, *serial, *bundle_path, *unit_port;
+    const char *station, *order, *serial, *bundle_path, *unit_port;
     const char *chip_id;        /* of the unit this run is with; "" while unknown */
     const char *fixture_socket; /* "" when the station has no instruments */
     const char *attachments_dir;
@@ -32,11 +32,16 @@ struct worker_job {
     const char *bundle_key_pem;            /* the same */
 };
 
+struct worker_shared { /* memory that both sides see */
+    bool cancel;       /* set by taktd: the step is to return soon */
+    bool section;      /* set by the worker: what it does now must not be interrupted */
+};
+
 struct worker {
     pid_t pid; /* 0: none */
     int pidfd; /* readable once it is dead */
     struct channel *channel;
-    bool *cancel; /* shared with it: true asks the step to return soon */
+    struct worker_shared *shared;
     int guard_fd;
 };
 
@@ -48,6 +53,6 @@ void worker_kill(const struct worker *w);
 void worker_reap(struct worker *w, char *how, size_t how_size);
 
 /* The child's side; never returns. For worker_spawn(). */
-_Noreturn void worker_run(const struct worker_job *job, int fd, const bool *cancel);
+_Noreturn void worker_run(const struct worker_job *job, int fd, struct worker_shared *shared);
 
 #endif

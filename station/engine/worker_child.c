@@ -17,7 +17,7 @@ enum { FIXTURE_WAIT_MS = 15000, ASK_FOR_EVER = -1 };
 struct child {
     const struct worker_job *job;
     struct channel *channel;
-    const bool *cancel;
+    struct worker_shared *shared;
     const struct step_kind *kind;
     cJSON *measurements, *notes, *attachments; /* of the step under way */
     struct unit_link *unit;
@@ -203,6 +203,12 @@ static int attached(void *engine, const char *name, const char *mime, const void
     return rc;
 }
 
+static void section(void *engine, bool inside)
+{
+    struct child *w = engine;
+    __atomic_store_n(&w->shared->section, inside, __ATOMIC_SEQ_CST);
+}
+
 static const struct step_services services = {
     .identity_reserve = identity_reserve,
     .identity_advance = identity_advance,
@@ -212,6 +218,7 @@ static const struct step_services services = {
     .measured = measured,
     .noted = noted,
     .attached = attached,
+    .section = section,
 };
 
 /* The fixture process may just be starting again. */
@@ -235,8 +242,9 @@ static int prepare(struct child *w, struct error *err)
     int rc = reach_fixture(w, err);
     if (!rc && !w->unit) {
         const struct unit_link_config config = {.port = w->job->unit_port,
+                                                .station = w->job->station,
                                                 .credentials = w->job->credentials,
-                                                .cancel = w->cancel,
+                                                .cancel = &w->shared->cancel,
                                                 .token = token,
                                                 .token_context = w};
         rc = unit_link_create(&config, &w->unit, err);
@@ -269,12 +277,13 @@ static void do_step(struct child *w, int index)
             .credentials = w->job->credentials,
             .unit = w->unit,
             .fixture = w->fixture,
-            .cancel = w->cancel,
+            .cancel = &w->shared->cancel,
             .services = &services,
             .engine = w,
         };
         rc = step_run(w->kind, &c, &err);
     }
+    section(w, false);
     cJSON *message = saying("done");
     cJSON_AddNumberToObject(message, "index", index);
     cJSON_AddNumberToObject(message, "rc", rc < 0 ? rc : 0);
@@ -306,9 +315,9 @@ static void do_safe(struct child *w)
     say(w, message);
 }
 
-_Noreturn void worker_run(const struct worker_job *job, int fd, const bool *cancel)
+_Noreturn void worker_run(const struct worker_job *job, int fd, struct worker_shared *shared)
 {
-    struct child w = {.job = job, .cancel = cancel};
+    struct child w = {.job = job, .shared = shared};
     struct error err;
     if (channel_create(fd, &w.channel, &err))
         leave(1);

@@ -10,8 +10,7 @@
 
 enum { WORDS_MAX = 256, NAME_MAX_BYTES = 64, DEADLINE_MAX_S = 7 * 24 * 3600 };
 
-/* Names become file names, columns and scripts' arguments: one plain alphabet for all. */
-static bool plain_name(const char *name)
+bool plan_plain_name(const char *name)
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
@@ -163,7 +162,8 @@ static int take_step(const struct json_document *doc, const cJSON *object, struc
                      struct plan_step *step, const struct plan_vocabulary *words, struct error *err)
 {
     static const char *const members[] = {"id",     "step",    "deadline_s", "attempts", "needs",
-                                          "params", "on_fail", "when",       NULL};
+                                          "params", "on_fail", "when",       "after",    "parts",
+                                          "group",  "skip",    "together",   NULL};
     if (!cJSON_IsObject(object))
         return json_complain(doc, object, err, "a step must be an object");
     step->line = json_line(doc, object);
@@ -175,7 +175,7 @@ static int take_step(const struct json_document *doc, const cJSON *object, struc
     if (rc)
         return rc;
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(object, "id");
-    if (!plain_name(step->id))
+    if (!plan_plain_name(step->id))
         return json_complain(doc, id, err,
                              "id '%.80s' must be 1 to %d letters, digits, '_', '-' or '.'",
                              step->id, NAME_MAX_BYTES);
@@ -217,15 +217,6 @@ static int take_step(const struct json_document *doc, const cJSON *object, struc
     if (!step->continue_on_fail && strcmp(on_fail, "stop") != 0)
         return json_complain(doc, cJSON_GetObjectItemCaseSensitive(object, "on_fail"), err,
                              "'on_fail' is '%s', expected 'stop' or 'continue'", on_fail);
-    const char *when = "always";
-    if (cJSON_GetObjectItemCaseSensitive(object, "when"))
-        rc = json_need_string(doc, object, "when", &when, err);
-    if (rc)
-        return rc;
-    step->only_if_all_passed = strcmp(when, "all_passed") == 0;
-    if (!step->only_if_all_passed && strcmp(when, "always") != 0)
-        return json_complain(doc, cJSON_GetObjectItemCaseSensitive(object, "when"), err,
-                             "'when' is '%s', expected 'always' or 'all_passed'", when);
     rc = take_needs(doc, object, step, words, err);
     if (!rc)
         rc = take_params(doc, object, step, words, err);
@@ -246,10 +237,10 @@ static int read_product(struct plan *p, struct error *err)
         rc = json_need_string(doc, json_root(doc), "board", &p->board, err);
     if (!rc)
         rc = json_need_string(doc, json_root(doc), "limits", &limits, err);
-    if (!rc && !plain_name(p->product))
+    if (!rc && !plan_plain_name(p->product))
         rc = json_complain(doc, cJSON_GetObjectItemCaseSensitive(json_root(doc), "product"), err,
                            "'%.80s' is not a plain name", p->product);
-    if (!rc && !plain_name(p->board))
+    if (!rc && !plan_plain_name(p->board))
         rc = json_complain(doc, cJSON_GetObjectItemCaseSensitive(json_root(doc), "board"), err,
                            "'%.80s' is not the name of a board", p->board);
     return rc;
@@ -257,7 +248,8 @@ static int read_product(struct plan *p, struct error *err)
 
 static int read_plan(struct plan *p, const struct plan_vocabulary *words, struct error *err)
 {
-    static const char *const members[] = {"plan", "product", "part", "steps", "teardown", NULL};
+    static const char *const members[] = {"plan",     "product", "part", "steps",
+                                          "teardown", "groups",  NULL};
     const struct json_document *doc = p->files->plan;
     const cJSON *root = json_root(doc), *lists[2] = {NULL, NULL};
     const char *product = NULL;
@@ -278,7 +270,7 @@ static int read_plan(struct plan *p, const struct plan_vocabulary *words, struct
         rc = json_need_array(doc, root, "teardown", &lists[1], err);
     if (rc)
         return rc;
-    if (!plain_name(p->name))
+    if (!plan_plain_name(p->name))
         return json_complain(doc, cJSON_GetObjectItemCaseSensitive(root, "plan"), err,
                              "'%.80s' is not a plain name", p->name);
     if (strcmp(product, p->product) != 0)
@@ -341,6 +333,8 @@ static int build(struct plan_files *files, const struct plan_vocabulary *words, 
     if (!rc)
         rc = read_plan(p, words, err);
     if (!rc)
+        rc = graph_read(p, err);
+    if (!rc)
         rc = limits_read(p, words, err);
     if (!rc &&
         (hash_source(kept->plan, p->plan_sha256) || hash_source(kept->limits, p->limits_sha256) ||
@@ -384,7 +378,7 @@ int plan_load(const char *products_dir, const char *reference, const struct plan
     if (!slash || length > NAME_MAX_BYTES)
         return error_set(err, ERROR_INPUT, "plan '%.200s': expected PRODUCT/PLAN", reference);
     snprintf(product, sizeof product, "%.*s", (int)length, reference);
-    if (!plain_name(product) || !plain_name(slash + 1))
+    if (!plan_plain_name(product) || !plan_plain_name(slash + 1))
         return error_set(err, ERROR_INPUT, "plan '%.200s': expected PRODUCT/PLAN", reference);
 
     int rc = file_join(folder, sizeof folder, products_dir, product, err);
@@ -430,6 +424,7 @@ void plan_free(struct plan *p)
     for (size_t i = 0; p->steps && i < p->step_count + p->teardown_count; i++) {
         cJSON_Delete(p->steps[i].params);
         free(p->steps[i].limits);
+        free(p->steps[i].after);
     }
     free(p->steps);
     json_free(p->files->product);

@@ -14,7 +14,13 @@
 #include "protocol/base/error.h"
 #include "station/plan/judge.h"
 
-enum { PLAN_STEPS_MAX = 512, PLAN_NEEDS_MAX = 8, PLAN_ATTEMPTS_MAX = 5 };
+enum {
+    PLAN_STEPS_MAX = 512,
+    PLAN_NEEDS_MAX = 8,
+    PLAN_ATTEMPTS_MAX = 5,
+    PLAN_PARTS_MAX = 8,
+    PLAN_GROUPS_MAX = 32,
+};
 
 struct plan_param {
     const char *name;
@@ -41,13 +47,34 @@ struct plan_step {
     int deadline_ms;
     int attempts;
     bool continue_on_fail;
-    bool only_if_all_passed;           /* skipped unless every step before it passed: label, lock */
+    enum plan_when {
+        PLAN_ALWAYS,
+        PLAN_ALL_PASSED, /* skipped unless every step before it passed: label, lock */
+        PLAN_IF_PASSED,  /* skipped unless when_step passed */
+        PLAN_IF_FAILED,  /* skipped unless when_step was done and did not pass */
+    } when;
+    int when_step;    /* index; PLAN_IF_... alone */
+    const char *skip; /* why it is left out of every run; NULL when it is not */
+    int *after;       /* indexes of the steps that are over before it begins */
+    size_t after_count;
+    const char *parts[PLAN_PARTS_MAX]; /* of the unit, which it has to itself meanwhile */
+    size_t part_count;                 /* 0: the whole unit */
+    int group;                         /* index into plan.groups; -1 for none */
+    bool together;                     /* begins when every unit of the fixture has come to it */
     const char *needs[PLAN_NEEDS_MAX]; /* classes of instruments */
     size_t need_count;
     cJSON *params; /* an object, with the kind's defaults filled in */
     struct limit *limits;
     size_t limit_count;
     int line; /* in the plan's file */
+};
+
+/* Steps that are tried again as one (power cycle and read): when one of them has used its own
+ * attempts without a pass, all are done again. Those that come after a step of a group wait until
+ * the group is settled. */
+struct plan_group {
+    const char *name;
+    int attempts;
 };
 
 struct plan {
@@ -58,6 +85,8 @@ struct plan {
     struct plan_step *steps; /* the teardown's follow the plan's own: one run of indexes */
     size_t step_count;       /* without the teardown's */
     size_t teardown_count;
+    struct plan_group groups[PLAN_GROUPS_MAX];
+    size_t group_count;
     /* SHA-256 of the files' bytes as read, hex. */
     char plan_sha256[DIGEST_TEXT], limits_sha256[DIGEST_TEXT], product_sha256[DIGEST_TEXT];
     struct plan_files *files;

@@ -52,6 +52,12 @@ int step_noted(struct step_context *c, const char *name, const char *text, struc
     return c->services->noted(c->engine, name, text, err);
 }
 
+void step_section(struct step_context *c, bool inside)
+{
+    if (c->services->section)
+        c->services->section(c->engine, inside);
+}
+
 bool step_cancelled(const struct step_context *c)
 {
     return c->cancel && __atomic_load_n(c->cancel, __ATOMIC_RELAXED);

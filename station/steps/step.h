@@ -46,6 +46,9 @@ struct step_services {
     /* Kept by content hash; on return the bytes are on disk. */
     int (*attached)(void *engine, const char *name, const char *mime, const void *data, size_t size,
                     struct error *err);
+    /* May be NULL. Between true and false the step is not ended, neither by its deadline nor by an
+     * abort: an erase, a write, a key. Keep it short. */
+    void (*section)(void *engine, bool inside);
 };
 
 struct step_kind;
@@ -113,6 +116,8 @@ int step_measured(struct step_context *c, const char *name, double value, const 
 /* A row of the kind's own list of measurements gives the unit. */
 int step_value(struct step_context *c, const char *name, double value, struct error *err);
 int step_noted(struct step_context *c, const char *name, const char *text, struct error *err);
+/* What must not be interrupted, from its beginning to its end: see step_services.section. */
+void step_section(struct step_context *c, bool inside);
 /* Sleeps in small parts; ERROR_CANCELLED once the operator aborts. */
 int step_wait(const struct step_context *c, int ms, struct error *err);
 bool step_cancelled(const struct step_context *c);

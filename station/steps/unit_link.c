@@ -107,7 +107,9 @@ static int say_hello(struct unit_link *l, struct session *s, int timeout_ms, str
     cJSON *params = cJSON_CreateObject();
     cJSON *versions = cJSON_AddArrayToObject(params, "versions");
     if (!versions || !cJSON_AddItemToArray(versions, cJSON_CreateNumber(PROTOCOL_VERSION)) ||
-        !cJSON_AddStringToObject(params, "client", takt_version)) {
+        !cJSON_AddStringToObject(params, "client", takt_version) ||
+        (l->config.station && l->config.station[0] &&
+         !cJSON_AddStringToObject(params, "station", l->config.station))) {
         cJSON_Delete(params);
         return error_set(err, ERROR_MEMORY, "hello: out of memory");
     }

@@ -28,6 +28,8 @@ struct unit_token {
 
 struct unit_link_config {
     const char *port;
+    const char *station; /* whose name the tokens carry: several of its sessions may be in at once;
+                            NULL or "" for one alone */
     const struct credentials *credentials;
     const bool *cancel; /* becomes true when the operator aborts; may be NULL */
     /* Gets the token for a unit and a session; each session needs one of its own. */

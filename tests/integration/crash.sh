@@ -87,6 +87,9 @@ killed_daemon() { # $1 ms into a run: any moment must do
     start_daemon || return 1
     until_true 60 idle || return 1
     committed_steps >"$work/after" # ... stands there unchanged for good
+    comm -23 "$work/before" "$work/after"
+    store "select r.slot, n.name, s.attempt, s.verdict, s.message from step s join step_name n on n.id = s.name
+           join run r on r.id = s.run where r.id in ($(last_run 1), $(last_run 2)) and s.verdict <> 1"
     [ -z "$(comm -23 "$work/before" "$work/after")" ] &&
         [ "$(verdict_of "$(last_run 1)")" = pass ] && [ "$(verdict_of "$(last_run 2)")" = pass ]
 }

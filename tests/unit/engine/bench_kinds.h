@@ -80,6 +80,18 @@ static inline int steadfast_run(struct step_context *c, struct error *err)
     return 0;
 }
 
+/* A flash block: begun is done, then a wait that may be cut short. */
+static inline int erase_run(struct step_context *c, struct error *err)
+{
+    step_section(c, true);
+    clock_sleep_until_ns(clock_mono_ns() + (int64_t)step_number(c, "ms") * 1000000);
+    say_out(c, "erased");
+    step_section(c, false);
+    int rc = step_wait(c, 60000, err);
+    say_out(c, "went on");
+    return rc;
+}
+
 static inline int flaky_run(struct step_context *c, struct error *err)
 {
     char path[300];
@@ -147,6 +159,7 @@ OUT_KIND(hang, .about = "");
 OUT_KIND(crash, .about = "");
 OUT_KIND(touch, .restores = true);
 OUT_KIND(steadfast, .uninterruptible = true);
+OUT_KIND(erase, .about = "");
 OUT_KIND(flaky, .about = "");
 OUT_KIND(busy, .about = "");
 static const struct step_kind quick_kind = {
@@ -158,8 +171,9 @@ static const struct step_kind named_kind = {
     .name = "named", .needs_identity = true, .run = quick_run};
 
 static const struct step_kind *const kinds_of_a_bad_day[] = {
-    &quick_kind, &slow_kind,   &hang_kind,  &crash_kind, &touch_kind, &steadfast_kind,
-    &flaky_kind, &chatty_kind, &facts_kind, &busy_kind,  &named_kind, NULL,
+    &quick_kind,     &slow_kind,  &hang_kind,   &crash_kind, &touch_kind,
+    &steadfast_kind, &flaky_kind, &chatty_kind, &facts_kind, &busy_kind,
+    &named_kind,     &erase_kind, NULL,
 };
 
 #endif

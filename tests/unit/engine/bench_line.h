@@ -33,13 +33,13 @@ static inline void line_write(const struct bench_line *l, const char *name, cons
 }
 
 /* In plans, ' stands for " and @ for the `out` file. */
-static inline void line_plan(const struct bench_line *l, const char *name, const char *steps,
-                             const char *teardown)
+static inline void line_plan_with(const struct bench_line *l, const char *name, const char *steps,
+                                  const char *teardown, const char *rest)
 {
     struct buffer plain = {0}, text = {0};
     char file[100];
-    buffer_printf(&plain, "{ 'plan': '%s', 'product': 'cam', 'steps': [%s], 'teardown': [%s] }\n",
-                  name, steps, teardown);
+    buffer_printf(&plain, "{ 'plan': '%s', 'product': 'cam', 'steps': [%s], 'teardown': [%s]%s }\n",
+                  name, steps, teardown, rest);
     for (const char *p = buffer_text(&plain); *p; p++) {
         if (*p == '@')
             buffer_append_text(&text, l->out);
@@ -50,6 +50,12 @@ static inline void line_plan(const struct bench_line *l, const char *name, const
     line_write(l, file, buffer_text(&text));
     buffer_free(&plain);
     buffer_free(&text);
+}
+
+static inline void line_plan(const struct bench_line *l, const char *name, const char *steps,
+                             const char *teardown)
+{
+    line_plan_with(l, name, steps, teardown, "");
 }
 
 static inline void line_open(struct bench_line *l, int slots)

@@ -34,7 +34,7 @@ static void a_run_records_every_step_and_its_figures(void **state)
     /* printf hello | sha256sum */
     assert_string_equal(line_sql(&l, "SELECT sha256 FROM content"),
                         "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
-    assert_string_equal(line_sql(&l, "SELECT count(*) FROM engine_run"), "0");
+    assert_string_equal(line_sql(&l, "SELECT count(*) FROM engine_open"), "0");
     assert_int_equal(line_count(&l, "torn-down"), 3);
     line_close(&l);
 }

@@ -225,6 +225,59 @@ static void test_a_second_station_waits_its_turn(void **state)
     secure_station(f);
 }
 
+static struct fixture beside(const struct fixture *f)
+{
+    struct fixture other = *f; /* the same unit, another session */
+    other.session = other.unit_session = NULL;
+    other.agent_session = NULL;
+    other.result = NULL;
+    memset(&other.received, 0, sizeof other.received);
+    secure_session(&other);
+    return other;
+}
+
+static int enter_as(struct fixture *f, const char *station, const char *order)
+{
+    struct token t = {.chip_id = "00112233445566778899aabbccddeeff",
+                      .issued_s = wall_now_s,
+                      .expires_s = wall_now_s + 600};
+    char hello[100];
+    snprintf(hello, sizeof hello, "{\"versions\":[1],\"station\":\"%s\"}", "line 1");
+    passes(f, "hello", hello);
+    snprintf(t.nonce, sizeof t.nonce, "%s", json_string(f->result, "nonce", ""));
+    snprintf(t.station, sizeof t.station, "%s", station);
+    snprintf(t.order, sizeof t.order, "%s", order);
+    return enter_signed(f, &t, &f->token_key);
+}
+
+static void test_one_station_may_be_in_with_several_sessions(void **state)
+{
+    struct fixture *f = *state;
+    secure_station(f);
+    struct fixture same = beside(f), another = beside(f), nameless = beside(f), order = beside(f);
+    if (enter_as(&same, "line 1", "ORDER-1"))
+        fail_msg("%s", same.err.text);
+    passes(&same, "unit.info", NULL);
+    passes(f, "unit.info", NULL);
+    /* The name in hello is a courtesy; what counts is the signed token. */
+    assert_int_not_equal(enter_as(&another, "line 2", "ORDER-1"), 0);
+    assert_int_not_equal(enter_as(&nameless, "", "ORDER-1"), 0);
+    assert_int_not_equal(enter_as(&order, "line 1", "ORDER-2"), 0);
+    assert_non_null(strstr(order.err.text, "another station is connected"));
+    disconnect(f);
+    assert_int_not_equal(enter_as(&another, "line 2", "ORDER-1"), 0); /* one of them is left */
+    forget(&same);
+    disconnect(&same);
+    if (enter_as(&another, "line 2", "ORDER-1"))
+        fail_msg("%s", another.err.text);
+    struct fixture *others[] = {&another, &nameless, &order};
+    for (size_t i = 0; i < 3; i++) {
+        forget(others[i]);
+        disconnect(others[i]);
+    }
+    secure_station(f);
+}
+
 /* ---- leaving for good --------------------------------------------------------------------------
  */
 
@@ -509,6 +562,7 @@ int main(void)
         TEST(test_a_token_older_than_the_program_is_refused),
         TEST(test_without_whole_credentials_only_hello_answers_and_says_why),
         TEST(test_a_second_station_waits_its_turn),
+        TEST(test_one_station_may_be_in_with_several_sessions),
         TEST(test_finalizing_erases_closes_and_locks),
         TEST(test_a_cut_at_any_operation_leaves_it_open_or_locked),
         TEST(test_the_start_that_goes_on_may_be_cut_too),

@@ -95,8 +95,8 @@ static void a_step_may_wait_for_all_to_pass(void **state)
         "    { \"id\": \"off\", \"step\": \"power_off\", \"deadline_s\": 1,\n"
         "      \"when\": \"all_passed\" } ] }";
     assert_int_equal(parse(good_product, good_limits, plan, &p, &err), 0);
-    assert_false(p->steps[0].only_if_all_passed);
-    assert_true(p->steps[1].only_if_all_passed);
+    assert_int_equal(p->steps[0].when, PLAN_ALWAYS);
+    assert_int_equal(p->steps[1].when, PLAN_ALL_PASSED);
     plan_free(p);
 }
 
@@ -178,7 +178,19 @@ static void a_wrong_file_is_refused_with_its_line(void **state)
          .says = "expected 'stop' or 'continue'"},
         {.plan = STEP(", \"when\": \"passed\""),
          .starts = "line.json:4:",
-         .says = "expected 'always' or 'all_passed'"},
+         .says = "expected 'always', 'all_passed' or an object"},
+        {.plan = STEP(", \"when\": { \"pased\": \"a\" }"),
+         .starts = "line.json:4:",
+         .says = "unknown member 'pased', did you mean 'passed'?"},
+        {.plan = STEP(", \"after\": [ \"on\" ]"),
+         .starts = "line.json:4:",
+         .says = "the plan has no step 'on'"},
+        {.plan = STEP(", \"parts\": []"), .starts = "line.json:4:", .says = "must list parts"},
+        {.plan = STEP(", \"group\": \"g\""),
+         .starts = "line.json:4:",
+         .says = "must name one of the plan's \"groups\""},
+        {.plan = STEP(", \"skip\": \"\""), .starts = "line.json:4:", .says = "must say why"},
+        {.plan = STEP(", \"together\": 1"), .starts = "line.json:4:", .says = "true or false"},
         {.plan = STEP(", \"deadlines\": 3"), .starts = "line.json:4:", .says = "'deadline_s'?"},
         {.plan = "{ \"plan\": \"line\",\n\"product\": \"other\", \"steps\": [] }",
          .starts = "line.json:2:",
