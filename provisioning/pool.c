@@ -2,8 +2,8 @@
 
 #include <cjson/cJSON.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,30 +60,17 @@ int pool_note(struct pool *p, struct error *err, int64_t wall_ms, const char *ac
  * one everything else here was sealed with. */
 static int open_fingerprint_key(struct pool *p, struct error *err)
 {
-    static const char did[] = "takt:fingerprint";
-    uint8_t sealed[DIGEST_BYTES + CUSTODY_OVERHEAD];
+    uint8_t sealed[POOL_FINGERPRINT_SEALED];
     sqlite3_stmt *st =
         database_prepare(p->db, err, "SELECT value FROM pool_setting WHERE name='fingerprint'", "");
     if (!st)
         return pool_failed(err);
     int rc = database_step(p->db, st, err, "cannot read the pool");
     if (rc == 1) {
-        size_t size = 0;
-        if (sqlite3_column_bytes(st, 0) == (int)sizeof sealed)
-            rc = custody_unseal(p->custody, did, sqlite3_column_blob(st, 0), sizeof sealed,
-                                p->fingerprint_key, &size, err);
-        else
-            rc = ERROR_REFUSED;
-        if (rc == ERROR_REFUSED)
-            error_set(err, rc,
-                      "the custody key is not the one this pool was sealed with: "
-                      "bring back the right one");
+        rc = pool_fingerprint_open(p->custody, sqlite3_column_blob(st, 0),
+                                   (size_t)sqlite3_column_bytes(st, 0), p->fingerprint_key, err);
     } else if (rc == 0) {
-        if (RAND_priv_bytes(p->fingerprint_key, sizeof p->fingerprint_key) != 1)
-            rc = error_set(err, ERROR_IO, "no randomness for the pool");
-        if (!rc)
-            rc = custody_seal(p->custody, did, p->fingerprint_key, sizeof p->fingerprint_key,
-                              sealed, err);
+        rc = pool_fingerprint_make(p->custody, p->fingerprint_key, sealed, err);
         if (!rc)
             rc = database_write(p->db, err, "cannot write the pool",
                                 "INSERT INTO pool_setting VALUES ('fingerprint', ?1)", "b", sealed,
@@ -135,8 +122,8 @@ sqlite3 *pool_database(struct pool *p)
 /* ---- a unit's identity -------------------------------------------------------------------- */
 
 /* did, mac, key_sealed, state from a row; the key stays sealed when `custody` is NULL. */
-static int take_row(sqlite3_stmt *st, struct custody *custody, struct identity *out,
-                    struct error *err)
+int pool_take_row(sqlite3_stmt *st, struct custody *custody, struct identity *out,
+                  struct error *err)
 {
     *out = (struct identity){.state = (enum identity_state)sqlite3_column_int(st, 3)};
     snprintf(out->did, sizeof out->did, "%s", (const char *)sqlite3_column_text(st, 0));
@@ -161,7 +148,7 @@ static int find(struct pool *p, const char *chip_id, struct custody *custody, st
         return pool_failed(err);
     int rc = database_step(p->db, st, err, "cannot read the pool");
     if (rc == 1)
-        rc = take_row(st, custody, out, err);
+        rc = pool_take_row(st, custody, out, err);
     else if (rc == 0)
         rc = error_set(err, ERROR_MISSING, "unit %s has no identity", chip_id);
     sqlite3_finalize(st);
@@ -181,8 +168,9 @@ static int take_free(struct pool *p, const struct pool_request *r, struct identi
     sqlite3_stmt *st = database_prepare(
         p->db, err,
         "UPDATE identity SET state=1, chip_id=?1, serial=?2, work_order=?3, station=?4,"
-        " reserved_ms=?5, operator=?6 WHERE id=(SELECT id FROM identity WHERE state=0 ORDER BY id "
-        "LIMIT 1)"
+        " reserved_ms=?5, operator=?6 WHERE id=(SELECT i.id FROM identity i LEFT JOIN pool_lease l"
+        " ON l.id=i.lease WHERE i.state=0 AND i.held=1 AND (i.lease IS NULL OR (l.state=1 AND"
+        " l.ends_ms>?5)) ORDER BY i.id LIMIT 1)"
         " AND NOT EXISTS (SELECT 1 FROM identity WHERE chip_id=?1)"
         " RETURNING did, mac, key_sealed, state",
         "ttttin", r->chip_id, r->serial, r->order, r->station, r->wall_ms,
@@ -191,7 +179,7 @@ static int take_free(struct pool *p, const struct pool_request *r, struct identi
         return pool_failed(err);
     int rc = database_step(p->db, st, err, "cannot reserve an identity");
     if (rc == 1) {
-        int taken = take_row(st, p->custody, out, err);
+        int taken = pool_take_row(st, p->custody, out, err);
         rc = taken ? taken : database_step(p->db, st, err, "cannot reserve an identity");
         if (rc == 0)
             rc = 1;
@@ -271,15 +259,24 @@ int pool_advance(struct pool *p, const char *chip_id, enum identity_state to, co
 int pool_counts_read(sqlite3 *db, struct pool_counts *out, struct error *err)
 {
     *out = (struct pool_counts){0};
+    /* A reader may see tables that no taktd of this version has opened yet. */
     sqlite3_stmt *st = database_prepare(
-        db, err, "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='identity'", "");
+        db, err, "SELECT count(*), sum(name='held') FROM pragma_table_info('identity')", "");
     if (!st)
         return pool_failed(err);
     int rc = database_step(db, st, err, "cannot count the pool");
+    const bool there = rc == 1 && sqlite3_column_int(st, 0) > 0;
+    const bool held = rc == 1 && sqlite3_column_int(st, 1) > 0;
     sqlite3_finalize(st);
-    if (rc <= 0)
-        return rc ? rc : error_set(err, ERROR_MISSING, "there is no pool yet: import identities");
-    st = database_prepare(db, err, "SELECT state, count(*) FROM identity GROUP BY state", "");
+    if (rc < 0)
+        return rc;
+    if (!there)
+        return error_set(err, ERROR_MISSING, "there is no pool yet: import identities");
+    st = database_prepare(db, err,
+                          held ? "SELECT state, count(*) FROM identity WHERE state>0 OR held=1"
+                                 " GROUP BY state"
+                               : "SELECT state, count(*) FROM identity GROUP BY state",
+                          "");
     if (!st)
         return pool_failed(err);
     while ((rc = database_step(db, st, err, "cannot count the pool")) == 1) {
@@ -294,7 +291,8 @@ int pool_counts_read(sqlite3 *db, struct pool_counts *out, struct error *err)
 int pool_free_up_to(struct pool *p, int64_t at_most, int64_t *out, struct error *err)
 {
     sqlite3_stmt *st = database_prepare(
-        p->db, err, "SELECT count(*) FROM (SELECT 1 FROM identity WHERE state=0 LIMIT ?1)", "i",
+        p->db, err,
+        "SELECT count(*) FROM (SELECT 1 FROM identity WHERE state=0 AND held=1 LIMIT ?1)", "i",
         at_most);
     if (!st)
         return pool_failed(err);

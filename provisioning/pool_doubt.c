@@ -34,7 +34,8 @@ static int quarantine(sqlite3 *db, bool chain_whole, int64_t wall_ms, int64_t *c
     int rc = database_write(
         db, err, "cannot quarantine identities",
         "UPDATE identity SET state=1, chip_id='unknown unit, identity ' || id,"
-        " reason='may have been handed out: the store was recovered' WHERE state=0 AND (?1 = 0 OR"
+        " reason='may have been handed out: the store was recovered' WHERE state=0 AND held=1 AND "
+        "(?1 = 0 OR"
         " did IN (SELECT detail ->> 'did' FROM audit WHERE action='identity.reserve'))",
         "i", (int64_t)chain_whole);
     *count = rc ? 0 : sqlite3_changes64(db);

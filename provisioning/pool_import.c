@@ -1,6 +1,4 @@
 /* An import: all of a file or nothing. */
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,10 +139,7 @@ static int import_identity(void *context, int line, const struct identity *i, st
     struct import *im = context;
     char mac[MAC_TEXT];
     uint8_t fingerprint[DIGEST_BYTES], sealed[SEALED_MAX];
-    if (!HMAC(EVP_sha256(), im->pool->fingerprint_key, sizeof im->pool->fingerprint_key, i->key,
-              i->key_bytes, fingerprint, NULL))
-        return error_set(err, ERROR_MEMORY, "cannot hash a key: out of memory");
-    int rc = custody_seal(im->pool->custody, i->did, i->key, i->key_bytes, sealed, err);
+    int rc = pool_seal(im->pool->custody, im->pool->fingerprint_key, i, fingerprint, sealed, err);
     if (!rc && i->mac[0]) {
         memcpy(mac, i->mac, sizeof mac);
         rc = outside_ranges(im, line, mac, err);

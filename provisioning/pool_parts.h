@@ -14,6 +14,22 @@ struct pool {
     uint8_t fingerprint_key[DIGEST_BYTES];
 };
 
+/* The key that tells keys apart, sealed under a name that is no DID. Opening it also proves that
+ * the custody is the one everything else in that pool was sealed with: ERROR_REFUSED. */
+enum { POOL_FINGERPRINT_SEALED = DIGEST_BYTES + CUSTODY_OVERHEAD };
+int pool_fingerprint_open(struct custody *custody, const void *sealed, size_t size,
+                          uint8_t key[DIGEST_BYTES], struct error *err);
+int pool_fingerprint_make(struct custody *custody, uint8_t key[DIGEST_BYTES],
+                          uint8_t sealed[POOL_FINGERPRINT_SEALED], struct error *err);
+/* An identity's key as a pool holds it: told apart, and sealed. */
+int pool_seal(struct custody *custody, const uint8_t fingerprint_key[DIGEST_BYTES],
+              const struct identity *i, uint8_t fingerprint[DIGEST_BYTES],
+              uint8_t sealed[SEALED_MAX], struct error *err);
+
+/* did, mac, key_sealed, state from a row; the key stays sealed when `custody` is NULL. */
+int pool_take_row(sqlite3_stmt *st, struct custody *custody, struct identity *out,
+                  struct error *err);
+
 int pool_failed(const struct error *err);
 
 /* An audit entry whose detail is an object of the texts given: name, value, ..., NULL; "" and NULL

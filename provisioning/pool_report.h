@@ -6,6 +6,7 @@
 
 #include "protocol/base/buffer.h"
 #include "provisioning/pool.h"
+#include "provisioning/shared_pool.h"
 #include "provisioning/signer.h"
 
 /* Appends a header and a row an identity that was reserved for the order, whatever became of it, in
@@ -14,6 +15,14 @@
  * (RFC 4180). ERROR_MISSING when the order used none. */
 int pool_report_csv(sqlite3 *db, const char *order, struct buffer *out, int64_t *rows,
                     struct error *err);
+
+/* The same of the shared pool, over all stations. */
+int shared_report_csv(struct shared_pool *p, const char *order, struct buffer *out, int64_t *rows,
+                      struct error *err);
+/* Writes FILE and FILE.sig, once `record` has put it on record. */
+int pool_report_write(const struct buffer *csv, struct signer *signer, const char *path,
+                      int (*record)(void *context, const char *sha256, struct error *err),
+                      void *context, struct error *err);
 
 /* Writes FILE and FILE.sig, with its entry in the audit chain ("identity.export", the order)
  * committed before either is there. A transaction of its own. */

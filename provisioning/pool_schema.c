@@ -62,7 +62,31 @@ static const char schema_3[] =
     "  SELECT RAISE(ABORT, 'a range of mac addresses is never removed'); END;"
     "UPDATE pool_setting SET value = 3 WHERE name = 'version';";
 
-static const char *const migrations[POOL_VERSION] = {schema_1, schema_2, schema_3};
+/* Identities of a pool that stations share: `shared` is the number there, `reported` the state it
+ * was last told of. What a lease held and gave back is not held any more. */
+static const char schema_4[] =
+    "CREATE TABLE pool_lease(id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE,"
+    "  wanted INTEGER NOT NULL, asked_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL DEFAULT 0 CHECK(state BETWEEN 0 AND 3)) STRICT;"
+    "CREATE TRIGGER pool_lease_goes_forward BEFORE UPDATE ON pool_lease"
+    "  WHEN new.state < old.state OR new.token <> old.token OR new.ends_ms > old.ends_ms BEGIN"
+    "  SELECT RAISE(ABORT, 'a lease never begins again'); END;"
+    "ALTER TABLE identity ADD COLUMN held INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE identity ADD COLUMN lease INTEGER REFERENCES pool_lease;"
+    "ALTER TABLE identity ADD COLUMN shared INTEGER;"
+    "ALTER TABLE identity ADD COLUMN reported INTEGER;"
+    "DROP INDEX identity_free;"
+    "CREATE INDEX identity_free ON identity(id) WHERE state = 0 AND held = 1;"
+    "CREATE UNIQUE INDEX identity_shared ON identity(shared) WHERE shared IS NOT NULL;"
+    "CREATE INDEX identity_leased ON identity(lease) WHERE state = 0 AND held = 1;"
+    "CREATE INDEX identity_unreported ON identity(id) WHERE shared IS NOT NULL AND reported <> "
+    "state;"
+    "CREATE TRIGGER identity_is_held BEFORE UPDATE OF state ON identity"
+    "  WHEN old.state = 0 AND new.state > 0 AND old.held = 0 BEGIN"
+    "  SELECT RAISE(ABORT, 'an identity that was given back is not this station''s'); END;"
+    "UPDATE pool_setting SET value = 4 WHERE name = 'version';";
+
+static const char *const migrations[POOL_VERSION] = {schema_1, schema_2, schema_3, schema_4};
 
 static int read_version(sqlite3 *db, int64_t *version, struct error *err)
 {

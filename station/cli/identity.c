@@ -12,7 +12,8 @@
 #include "station/engine/client.h"
 
 static const char usage[] =
-    "takt identity import FILE | status | quota | scrap CHIP | reconcile | witness | audit\n"
+    "takt identity import FILE | status | quota | scrap CHIP | reconcile | write-off STATION |\n"
+    "                     witness | audit\n"
     "                     --station STATION.json [--json]\n\n"
     "  import   the platform's delivery, signed and encrypted (station file: deliveries; where "
     "none\n"
@@ -25,6 +26,9 @@ static const char usage[] =
     "  scrap    the unit with that chip is no more, nor is its identity: --reason TEXT\n"
     "  reconcile  what --order used, into --out FILE (CSV) with its signature FILE.sig: for the "
     "platform\n"
+    "  write-off  a station that shared the pool is lost (--reason TEXT): what its lease held and "
+    "it\n"
+    "           did not tell of is quarantined\n"
     "  witness  the audit chain's head, signed by the station's token key, into --out FILE: keep\n"
     "           it elsewhere\n"
     "  audit    walks the chain of who did what again, and with --witness FILE --key FILE (the\n"
@@ -70,8 +74,10 @@ static int import(const struct identity_request *r, struct error *err)
         return error_set(err, ERROR_INPUT,
                          "the station file names no \"custody\", so keys cannot be sealed");
     struct client *taktd = NULL;
-    int rc = client_connect(r->place.socket, &taktd, err);
-    if (rc == ERROR_MISSING)
+    int rc = identity_is_shared(r) ? 0 : client_connect(r->place.socket, &taktd, err);
+    if (identity_is_shared(r))
+        rc = identity_shared_import(r, &count, err);
+    else if (rc == ERROR_MISSING)
         rc = import_here(r, &count, err);
     else if (!rc)
         rc = import_by_taktd(r, taktd, &count, err);
@@ -89,11 +95,15 @@ static int status(const struct identity_request *r, struct error *err)
 {
     struct pool_counts counts;
     sqlite3 *db = NULL;
-    int rc = query_open(r->place.store, &db, err);
-    if (rc)
-        return rc;
-    rc = pool_counts_read(db, &counts, err);
-    sqlite3_close(db);
+    int rc;
+    if (identity_is_shared(r)) {
+        rc = identity_shared_counts(r, &counts, err);
+    } else {
+        rc = query_open(r->place.store, &db, err);
+        if (!rc)
+            rc = pool_counts_read(db, &counts, err);
+        sqlite3_close(db);
+    }
     for (int s = 0; !rc && s < IDENTITY_STATES; s++) {
         const char *name = identity_state_name((enum identity_state)s);
         if (r->json)
@@ -114,6 +124,7 @@ static const struct {
                {"quota", 0, identity_quota},
                {"scrap", 1, identity_scrap},
                {"reconcile", 0, identity_reconcile},
+               {"write-off", 1, identity_write_off},
                {"witness", 0, identity_witness},
                {"audit", 0, identity_audit}};
 
@@ -179,12 +190,14 @@ int cli_identity(int argc, char **argv)
     while (optind < argc && action < count && strcmp(actions[action].name, argv[optind]) != 0)
         action++;
     if (optind == argc || action == count)
-        return cli_usage("takt identity: expected import, status, quota, scrap, reconcile, witness "
-                         "or audit, see takt "
-                         "identity --help");
+        return cli_usage(
+            "takt identity: expected import, status, quota, scrap, reconcile, write-off, witness "
+            "or audit, see takt "
+            "identity --help");
     if (argc - optind - 1 != actions[action].arguments)
         return cli_usage("takt identity %s: expected %s", argv[optind],
-                         actions[action].arguments ? "one file or chip" : "no more arguments");
+                         actions[action].arguments ? "one file, chip or station"
+                                                   : "no more arguments");
     if (!r.station)
         return cli_usage("takt identity: --station is needed, see takt identity --help");
     r.file = argv[optind + 1];

@@ -37,8 +37,17 @@ int identity_change(const struct identity_request *r, const char *method, cJSON 
                                 struct error *err),
                     cJSON **result, struct error *err)
 {
-    struct client *taktd = NULL;
     struct identity_desk desk = {0};
+    return identity_change_at(r, &desk, method, params, here, result, err);
+}
+
+int identity_change_at(const struct identity_request *r, struct identity_desk *desk,
+                       const char *method, cJSON *params,
+                       int (*here)(const struct identity_request *r, struct identity_desk *desk,
+                                   struct error *err),
+                       cJSON **result, struct error *err)
+{
+    struct client *taktd = NULL;
     cJSON_AddStringToObject(params, "operator", cli_operator_name());
     int rc = client_connect(r->place.socket, &taktd, err);
     if (!rc) {
@@ -46,11 +55,11 @@ int identity_change(const struct identity_request *r, const char *method, cJSON 
     } else {
         cJSON_Delete(params);
         if (rc == ERROR_MISSING)
-            rc = identity_desk_open(r, &desk, err);
+            rc = identity_desk_open(r, desk, err);
         if (!rc)
-            rc = here(r, &desk, err);
+            rc = here(r, desk, err);
     }
-    identity_desk_close(&desk);
+    identity_desk_close(desk);
     client_close(taktd);
     return rc;
 }
@@ -84,8 +93,12 @@ static int list_quotas(const struct identity_request *r, struct error *err)
     sqlite3 *db = NULL;
     cJSON *list = cJSON_CreateArray();
     const cJSON *row;
-    int rc = query_open(r->place.store, &db, err);
-    if (!rc)
+    int rc = 0;
+    if (identity_is_shared(r))
+        rc = identity_shared_quotas(r, show_quota, list, err);
+    else
+        rc = query_open(r->place.store, &db, err);
+    if (!rc && db)
         rc = pool_quota_each(db, show_quota, list, err);
     sqlite3_close(db);
     char *text = !rc && r->json ? cJSON_PrintUnformatted(list) : NULL;
@@ -112,7 +125,8 @@ int identity_quota(const struct identity_request *r, struct error *err)
     cJSON_AddStringToObject(params, "kind", pool_quota_kind_name(r->quota_kind));
     cJSON_AddStringToObject(params, "name", r->quota_of);
     cJSON_AddNumberToObject(params, "allowed", (double)r->allowed);
-    return identity_change(r, "pool.quota", params, quota_here, NULL, err);
+    int rc = identity_change(r, "pool.quota", params, quota_here, NULL, err);
+    return rc || !identity_is_shared(r) ? rc : identity_shared_quota(r, err);
 }
 
 int identity_scrap(const struct identity_request *r, struct error *err)
@@ -162,6 +176,14 @@ int identity_reconcile(const struct identity_request *r, struct error *err)
     int rc = file_join(out, sizeof out, here, r->out, err);
     if (rc)
         return rc;
+    if (identity_is_shared(r)) {
+        struct signer *signer = NULL;
+        rc = signer_of(r->station, &signer, err);
+        if (!rc)
+            rc = identity_shared_reconcile(r, signer, out, err);
+        signer_close(signer);
+        return rc;
+    }
     cJSON *params = cJSON_CreateObject();
     cJSON_AddStringToObject(params, "order", r->quota_of);
     cJSON_AddStringToObject(params, "path", out);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "provisioning/pool_quota.h"
+#include "provisioning/signer.h"
 #include "reports/store.h"
 #include "station/cli/state_place.h"
 
@@ -26,6 +27,7 @@ struct identity_desk {
     struct store *store;
     struct custody *custody;
     struct pool *pool;
+    const char *action, *subject, *detail; /* of what `here` is to put on record */
 };
 
 int identity_desk_open(const struct identity_request *r, struct identity_desk *d,
@@ -39,9 +41,29 @@ int identity_change(const struct identity_request *r, const char *method, cJSON 
                                 struct error *err),
                     cJSON **result, struct error *err);
 
+/* The same with a desk that says more than `here` finds in the request. */
+int identity_change_at(const struct identity_request *r, struct identity_desk *desk,
+                       const char *method, cJSON *params,
+                       int (*here)(const struct identity_request *r, struct identity_desk *desk,
+                                   struct error *err),
+                       cJSON **result, struct error *err);
+
+/* identity_shared.c: for a station that shares its pool. */
+bool identity_is_shared(const struct identity_request *r);
+int identity_shared_import(const struct identity_request *r, int *count, struct error *err);
+int identity_shared_counts(const struct identity_request *r, struct pool_counts *out,
+                           struct error *err);
+int identity_shared_quota(const struct identity_request *r, struct error *err);
+int identity_shared_quotas(const struct identity_request *r,
+                           void (*each)(void *context, enum pool_quota_kind kind, const char *name,
+                                        int64_t used, int64_t allowed),
+                           void *context, struct error *err);
+int identity_shared_reconcile(const struct identity_request *r, struct signer *signer,
+                              const char *path, struct error *err);
+
 /* Rows of the table in identity.c. */
 typedef int identity_action(const struct identity_request *r, struct error *err);
 identity_action identity_quota, identity_scrap, identity_reconcile;
-identity_action identity_witness, identity_audit;
+identity_action identity_witness, identity_audit, identity_write_off;
 
 #endif

@@ -33,6 +33,8 @@ int state_place_of_station(const char *station_path, struct state_place *out, st
                          err)) &&
         !(rc = file_join(out->socket, sizeof out->socket, state, "taktd.sock", err)))
         rc = station_file_identities(d, folder, &out->identities, err);
+    if (!rc)
+        snprintf(out->station, sizeof out->station, "%s", json_string(json_root(d), "station", ""));
     json_free(d);
     return rc;
 }

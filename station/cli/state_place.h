@@ -11,6 +11,7 @@
 struct state_place {
     char store[PATH_MAX], attachments[PATH_MAX];
     char socket[PATH_MAX]; /* taktd's, when it runs; "" when only the store is known */
+    char station[65];      /* its name; "" when only the store is known */
     struct station_identities identities;
 };
 

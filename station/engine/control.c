@@ -183,6 +183,7 @@ static const struct {
     {"pool.quota", control_pool_quota},
     {"pool.scrap", control_pool_scrap},
     {"pool.reconcile", control_pool_reconcile},
+    {"pool.record", control_pool_record},
     {"outbox.retry", outbox_again},
     {"defect.add", control_defect_add},
     {"defect.repair", control_defect_repair},

@@ -1,13 +1,16 @@
 #include "station/engine/control_pool.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/json.h"
+#include "provisioning/audit.h"
 #include "provisioning/pool_quota.h"
 #include "provisioning/pool_report.h"
 #include "station/engine/operators.h"
+#include "station/engine/pool_process.h"
 
 static int need_pool(struct engine *e, struct error *err)
 {
@@ -24,8 +27,14 @@ cJSON *control_pool_describe(const struct engine *e)
     const long long below = e->station->identities.warn_below;
     if (!e->pool || pool_free_up_to(e->pool, below, &free, &ignored))
         return NULL;
+    cJSON *o = cJSON_CreateObject(), *shared = NULL;
+    if (pool_process_wanted(e)) {
+        shared = pool_process_describe(e);
+        cJSON_AddItemToObject(o, "shared", shared);
+        if (json_bool(shared, "reachable", false) && pool_process_free(e) >= 0)
+            free = pool_process_free(e);
+    }
     const bool low = free < below;
-    cJSON *o = cJSON_CreateObject();
     cJSON_AddNumberToObject(o, "warn_below", (double)below);
     cJSON_AddBoolToObject(o, "low", low);
     if (low)
@@ -37,6 +46,10 @@ cJSON *control_pool_describe(const struct engine *e)
         snprintf(notice, sizeof notice,
                  "the pool is low: %lld free identities, warned below %lld: import more",
                  (long long)free, below);
+    if (shared && !json_bool(shared, "reachable", false) && *json_string(shared, "reason", ""))
+        snprintf(notice, sizeof notice,
+                 "the shared pool is not reached; %.0f identities of a lease are left, until %s",
+                 json_number(shared, "lease_free", 0), json_string(shared, "lease_ends", ""));
     cJSON_AddStringToObject(o, "notice", notice);
     return o;
 }
@@ -138,4 +151,38 @@ int control_pool_reconcile(struct engine *e, const struct control_request *r, co
     *result = cJSON_CreateObject();
     cJSON_AddNumberToObject(*result, "rows", (double)rows);
     return 0;
+}
+
+/* What people do to the shared pool is done by `takt`, which must not hold up taktd; who may, and
+ * that it is on record first, is taktd's. */
+int control_pool_record(struct engine *e, const struct control_request *r, const cJSON *params,
+                        cJSON **result, struct error *err)
+{
+    static const struct {
+        const char *action;
+        enum operator_act act;
+    } acts[] = {{"shared.import", ACT_POOL_IMPORT},
+                {"shared.export", ACT_POOL_EXPORT},
+                {"shared.write_off", ACT_POOL_SCRAP}};
+    const char *action = json_string(params, "action", "");
+    char who[OPERATOR_NAME_MAX + 1];
+    size_t i = 0;
+    while (i < sizeof acts / sizeof acts[0] && strcmp(acts[i].action, action) != 0)
+        i++;
+    if (i == sizeof acts / sizeof acts[0])
+        return error_set(err, ERROR_INPUT, "'%.40s' is nothing to put on record", action);
+    int rc = need_pool(e, err);
+    if (!rc)
+        rc = operators_allow(e->operators, acts[i].act, params, who, err);
+    if (rc)
+        return rc;
+    const struct audit_entry entry = {.wall_ms = clock_wall_ms(),
+                                      .actor = who,
+                                      .action = acts[i].action,
+                                      .subject = json_string(params, "subject", ""),
+                                      .detail = json_string(params, "detail", "")};
+    rc = audit_append(store_handle(e->store), &entry, err);
+    if (!rc)
+        *result = cJSON_CreateObject();
+    return rc;
 }

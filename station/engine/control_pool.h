@@ -20,6 +20,10 @@ int control_pool_scrap(struct engine *e, const struct control_request *r, const 
 /* `order`, `path` (absolute), `operator`: "rows". */
 int control_pool_reconcile(struct engine *e, const struct control_request *r, const cJSON *params,
                            cJSON **result, struct error *err);
+/* `action` ("shared.import", "shared.export", "shared.write_off"), `subject`, `detail` (JSON text),
+ * `operator`. */
+int control_pool_record(struct engine *e, const struct control_request *r, const cJSON *params,
+                        cJSON **result, struct error *err);
 /* For the status document: the pool's free identities where they are few, else nothing of them.
  * {"warn_below", "low": bool, "free" (when low), "notice": what a person is told, "" while all is
  * well}; NULL when the station has no pool. */

@@ -18,6 +18,7 @@ struct journal;
 struct control;
 struct fixture_process;
 struct outbox_process;
+struct pool_process;
 struct operators;
 struct operator_wish;
 
@@ -49,6 +50,7 @@ struct engine {
     struct operator_wish *operator_wishes;
     struct fixture_process *fixture;
     struct outbox_process *outbox;
+    struct pool_process *shared; /* NULL when the station shares no pool */
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];
     char fixture_socket[PATH_MAX];
     int guard_fd;

@@ -18,6 +18,7 @@
 #include "station/engine/open_store.h"
 #include "station/engine/operators.h"
 #include "station/engine/outbox_process.h"
+#include "station/engine/pool_process.h"
 
 enum { RETRY_MS = 1000 };
 
@@ -201,6 +202,7 @@ static int tick(struct engine *e)
 {
     int64_t now = clock_mono_ns(), next = fixture_process_tick(e, now);
     next = sooner(next, outbox_process_tick(e, now));
+    next = sooner(next, pool_process_tick(e, now));
     for (size_t i = 0; i < e->slot_count; i++)
         next = sooner(next, slot_tick(&e->slots[i], now));
     next = sooner(next, control_tick(e, now));
@@ -232,6 +234,7 @@ static int run_loop(struct engine *e, struct error *err)
         commit_round(e);
         dispatch(e);
         outbox_process_serve(e);
+        pool_process_serve(e);
     }
     return rc;
 }
@@ -306,6 +309,8 @@ int engine_run(const struct engine_config *config, struct error *err)
         rc = fixture_process_start(e, err);
     if (!rc)
         rc = outbox_process_start(e, err);
+    if (!rc)
+        rc = pool_process_start(e, err);
     for (size_t i = 0; !rc && i < e->station->slot_count; i++) {
         rc = slot_init(&e->slots[i], e, i, err);
         e->slot_count = i + 1;
@@ -323,6 +328,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     }
 
     e->stopping = true;
+    pool_process_stop(e); /* who still waits for it is among those that are told */
     drop_ops(e);
     for (size_t i = 0; i < e->slot_count; i++)
         slot_free(&e->slots[i]);

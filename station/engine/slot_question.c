@@ -10,6 +10,7 @@
 #include "provisioning/token_issue.h"
 #include "reports/query.h"
 #include "station/engine/core.h"
+#include "station/engine/pool_process.h"
 
 struct question {
     struct op op;
@@ -18,6 +19,8 @@ struct question {
     pid_t asker;
     int step;
     cJSON *asked, *answer;
+    bool shared_asked; /* then .shared is what the shared pool said */
+    struct pool_answer shared;
 };
 
 /* A worker speaks for the unit of its own run alone, and a chip is in one slot at a time: two that
@@ -40,6 +43,41 @@ static int own_unit(const struct question *q, const char **chip_id, struct error
     return 0;
 }
 
+static struct pool_request request_of(const struct question *q, const char *chip_id)
+{
+    const struct slot *s = q->slot;
+    return (struct pool_request){.chip_id = chip_id,
+                                 .serial = s->run.serial,
+                                 .order = s->run.order,
+                                 .station = s->engine->station->station,
+                                 .operator_name = s->run.operator_name,
+                                 .wall_ms = clock_wall_ms()};
+}
+
+/* From the station's own pool, or what the shared one said; without it from the lease. */
+static int reserve_for(struct question *q, const struct pool_request *r, struct identity *id,
+                       struct error *err)
+{
+    struct pool *pool = q->slot->engine->pool;
+    /* Its troubles are not the store's: without it the station goes on. */
+    const bool said =
+        q->shared_asked && q->shared.rc != ERROR_CLOSED && !engine_storage_failed(q->shared.rc);
+    if (said && q->shared.rc == 0)
+        return pool_take_reserved(pool, &q->shared.identity, r, id, err);
+    if (said) {
+        *err = q->shared.error;
+        return q->shared.rc;
+    }
+    int rc = pool_reserve(pool, r, id, err);
+    if (rc == ERROR_FULL && q->shared_asked) {
+        struct error why = *err;
+        rc = error_set(err, ERROR_FULL,
+                       "the shared pool is not reached (%.200s), and without it: %.200s",
+                       q->shared.error.text, why.text);
+    }
+    return rc;
+}
+
 static int reserve(struct question *q, struct error *err)
 {
     struct slot *s = q->slot;
@@ -52,16 +90,11 @@ static int reserve(struct question *q, struct error *err)
     int rc = own_unit(q, &chip_id, err);
     if (rc)
         return rc;
-    const struct pool_request request = {.chip_id = chip_id,
-                                         .serial = s->run.serial,
-                                         .order = s->run.order,
-                                         .station = e->station->station,
-                                         .operator_name = s->run.operator_name,
-                                         .wall_ms = clock_wall_ms()};
+    const struct pool_request request = request_of(q, chip_id);
     /* The unit is named in the store no later than its identity. */
     rc = store_run_unit(e->store, s->run.id, chip_id, s->run.serial, err);
     if (!rc)
-        rc = pool_reserve(e->pool, &request, &id, err);
+        rc = reserve_for(q, &request, &id, err);
     if (!rc) {
         hex_encode(id.key, id.key_bytes, key_hex);
         cJSON_AddStringToObject(q->answer, "did", id.did);
@@ -175,6 +208,30 @@ static void answer_question(struct op *op, int rc, const struct error *why)
     free(q);
 }
 
+static void shared_answered(void *context, const struct pool_answer *a)
+{
+    struct question *q = context;
+    q->shared_asked = true;
+    q->shared = *a;
+    engine_queue(q->slot->engine, &q->op);
+}
+
+/* A unit that has no identity here gets one from the shared pool, where the station has part in
+ * one; the answer is then queued. Anything that is wrong with the question is found as it is
+ * answered. */
+static bool ask_shared_pool(struct question *q)
+{
+    struct engine *e = q->slot->engine;
+    struct identity has;
+    struct error err = {0};
+    const char *chip_id;
+    if (!pool_process_wanted(e) || strcmp(json_string(q->asked, "ask", ""), "reserve") != 0 ||
+        own_unit(q, &chip_id, &err) || pool_find(e->pool, chip_id, &has, &err) != ERROR_MISSING)
+        return false;
+    const struct pool_request r = request_of(q, chip_id);
+    return pool_process_reserve(e, &r, shared_answered, q, &err) == 0;
+}
+
 void slot_take_question(struct lane *l, cJSON *asked)
 {
     struct question *q = calloc(1, sizeof *q);
@@ -190,5 +247,6 @@ void slot_take_question(struct lane *l, cJSON *asked)
     q->asked = asked;
     q->op =
         (struct op){.write = write_question, .done = answer_question, .single = true, .context = q};
-    engine_queue(l->slot->engine, &q->op);
+    if (!ask_shared_pool(q))
+        engine_queue(l->slot->engine, &q->op);
 }

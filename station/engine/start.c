@@ -6,6 +6,7 @@
 #include "protocol/base/digest.h"
 #include "protocol/base/file.h"
 #include "station/engine/core.h"
+#include "station/engine/pool_process.h"
 
 enum { DISK_BYTES_MIN = 16 << 20 };
 
@@ -66,6 +67,12 @@ static int check_pool(struct engine *e, const struct plan *p, size_t slots, stru
     int rc = pool_counts(e->pool, &counts, err);
     if (rc)
         return rc;
+    /* A shared pool that was not looked at yet refuses nobody; while it is away, what was leased
+     * counts. */
+    if (pool_process_unknown(e))
+        return 0;
+    if (pool_process_free(e) > 0)
+        counts.of[IDENTITY_FREE] += pool_process_free(e);
     long long wanted = (long long)slots;
     for (size_t i = 0; i < e->slot_count; i++) {
         const struct slot *s = &e->slots[i];

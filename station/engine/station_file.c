@@ -11,7 +11,12 @@
 #include "provisioning/signer.h"
 #include "reports/outbox.h"
 
-enum { PEM_BYTES_MAX = 1 << 20, WARN_BELOW_MAX = 100000000 };
+enum {
+    PEM_BYTES_MAX = 1 << 20,
+    WARN_BELOW_MAX = 100000000,
+    LEASE_IDENTITIES_MAX = 5000, /* they come in one message */
+    LEASE_HOURS_MAX = 24 * 90,
+};
 
 static const char *const station_members[] = {
     "station",    "line",   "site",          "state_dir",   "products_dir",
@@ -165,11 +170,30 @@ static int take_deliveries(const struct json_document *doc, const char *folder,
     return rc;
 }
 
+static int take_lease(const struct json_document *doc, const cJSON *pool,
+                      struct station_identities *out, struct error *err)
+{
+    static const char *const members[] = {"identities", "hours", NULL};
+    const cJSON *given;
+    int rc = json_need_object(doc, pool, "lease", &given, err);
+    if (!rc && !out->shared[0])
+        rc = json_complain(doc, given, err, "a lease is of a 'shared' pool, and there is none");
+    if (!rc)
+        rc = json_only(doc, given, members, err);
+    if (!rc)
+        rc = json_need_integer(doc, given, "identities", 1, LEASE_IDENTITIES_MAX,
+                               &out->lease_identities, err);
+    if (!rc)
+        rc = json_need_integer(doc, given, "hours", 1, LEASE_HOURS_MAX, &out->lease_hours, err);
+    return rc;
+}
+
 static int take_pool(const struct json_document *doc, struct station_identities *out,
                      struct error *err)
 {
-    static const char *const members[] = {"warn_below", NULL};
+    static const char *const members[] = {"warn_below", "shared", "lease", NULL};
     const cJSON *given;
+    const char *address;
     if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "pool"))
         return 0;
     int rc = json_need_object(doc, json_root(doc), "pool", &given, err);
@@ -177,6 +201,19 @@ static int take_pool(const struct json_document *doc, struct station_identities 
         rc = json_only(doc, given, members, err);
     if (!rc && cJSON_GetObjectItemCaseSensitive(given, "warn_below"))
         rc = json_need_integer(doc, given, "warn_below", 0, WARN_BELOW_MAX, &out->warn_below, err);
+    if (!rc && cJSON_GetObjectItemCaseSensitive(given, "shared")) {
+        rc = json_need_string(doc, given, "shared", &address, err);
+        if (!rc &&
+            ((strncmp(address, "postgresql://", 13) && strncmp(address, "postgres://", 11)) ||
+             strlen(address) >= sizeof out->shared))
+            rc = json_complain(doc, cJSON_GetObjectItemCaseSensitive(given, "shared"), err,
+                               "'shared' is no address of a PostgreSQL database, expected "
+                               "postgresql://...");
+        if (!rc)
+            strcpy(out->shared, address);
+    }
+    if (!rc && cJSON_GetObjectItemCaseSensitive(given, "lease"))
+        rc = take_lease(doc, given, out, err);
     return rc;
 }
 

@@ -34,6 +34,9 @@ struct station_identities {
     char custody[PATH_MAX + 16];     /* "file:/..." or "pkcs11:..."; "" when none */
     struct delivery_keys deliveries; /* the platform's and ours; .platform "" when none */
     long long warn_below;            /* free identities; 0: nobody is warned */
+    char shared[1024];               /* "postgresql://..."; "" when the pool is the station's own */
+    long long lease_identities;      /* held for when the network is gone; 0: none */
+    long long lease_hours;
 };
 
 struct station_file {

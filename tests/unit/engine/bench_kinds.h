@@ -138,6 +138,26 @@ static inline int facts_run(struct step_context *c, struct error *err)
     return rc;
 }
 
+/* An identity for the chip that is told: reserved, given, confirmed. */
+static inline int given_run(struct step_context *c, struct error *err)
+{
+    struct step_identity id = {0};
+    const char *chip = step_text(c, "chip");
+    int rc = c->services->identity_reserve(c->engine, chip, &id, err);
+    if (!rc && strcmp(id.state, "confirmed") != 0)
+        rc = c->services->identity_advance(c->engine, chip, "injected", err);
+    if (!rc)
+        rc = c->services->identity_advance(c->engine, chip, "confirmed", err);
+    return rc ? rc : step_noted(c, "did", id.did, err);
+}
+
+static const struct step_param chip_params[] = {{"chip", PARAM_TEXT, "", 0, 0, "chip id"}, {0}};
+static const struct step_kind given_kind = {.name = "given",
+                                            .params = chip_params,
+                                            .uninterruptible = true,
+                                            .needs_identity = true,
+                                            .run = given_run};
+
 static const struct step_measurement levels[] = {
     {"level", "V", ""}, {"spare", "A", ""}, {"third", "dB", ""}, {0}};
 static const struct step_param level_params[] = {{"level", PARAM_NUMBER, "1", 0, 0, "V"}, {0}};
@@ -173,7 +193,7 @@ static const struct step_kind named_kind = {
 static const struct step_kind *const kinds_of_a_bad_day[] = {
     &quick_kind,     &slow_kind,  &hang_kind,   &crash_kind, &touch_kind,
     &steadfast_kind, &flaky_kind, &chatty_kind, &facts_kind, &busy_kind,
-    &named_kind,     &erase_kind, NULL,
+    &named_kind,     &erase_kind, &given_kind,  NULL,
 };
 
 #endif

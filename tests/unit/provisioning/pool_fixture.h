@@ -38,7 +38,10 @@ static inline void fixture_open(struct pool_fixture *f)
     struct error err = {0};
     assert_int_equal(sqlite3_open(f->database, &f->db), SQLITE_OK);
     sqlite3_busy_timeout(f->db, 10000);
-    assert_int_equal(sqlite3_exec(f->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL), SQLITE_OK);
+    /* Processes are killed here, the power is not. */
+    assert_int_equal(
+        sqlite3_exec(f->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF", NULL, NULL, NULL),
+        SQLITE_OK);
     assert_done(custody_open(f->custody_address, &f->custody, &err), err);
     assert_done(pool_open(f->db, f->custody, &f->pool, &err), err);
 }
