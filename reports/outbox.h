@@ -52,7 +52,7 @@ int64_t outbox_pause_ms(int attempt, int64_t first_ms, int64_t longest_ms, uint6
 
 /* The first message that waits for a destination: {"destination","id","key","run"}, the caller's,
  * or NULL when none waits. */
-int outbox_next(sqlite3 *db, const char *destination, cJSON **out, struct error *err);
+int outbox_next(struct store *s, const char *destination, cJSON **out, struct error *err);
 
 /* Sends, a thread a destination, until the other end of `fd` (one end of a socket pair) is closed;
  * then the process must end. Speaks as station/engine/channel.h does: says {"want": destination}

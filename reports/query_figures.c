@@ -1,5 +1,5 @@
 /* What was measured, a figure at a time: spread against its limits, a control chart, and whether a
- * slot or station stands off from the others.
+ * station, a slot or an instrument stands off from its like.
  *
  * Values are those of units' first judged runs, each step's first attempt: as the process makes
  * them, before anyone tried again. They are read once, in the order of the runs. */
@@ -9,30 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reports/query_places.h"
 #include "reports/query_scope.h"
 #include "reports/statistics/capability.h"
 #include "reports/statistics/control_chart.h"
 #include "reports/statistics/drift.h"
 
-enum { CHART_POINTS = 240, PLACES_MAX = 64 };
+enum { CHART_POINTS = 240 };
 
 /* In reports: a chance of 1 % of any false alarm, and half a deviation does not matter. */
 static const struct drift_rule report_rule = {.rate = 0.01, .least = 0.5};
-
-/* What one slot of one station measured. */
-struct place {
-    int64_t station;
-    int slot;
-    struct series series;
-};
 
 struct figure {
     cJSON *step, *name, *unit; /* strings of clean UTF-8, owned */
     double low, high;          /* of the latest value: what it is held against now */
     int64_t fails;
     struct series series;
-    struct place places[PLACES_MAX];
-    int place_count;
+    struct series *of_place; /* what each place measured, by its number in `places` */
+    size_t place_count;
     double recent[CHART_POINTS]; /* a ring: value i at i % CHART_POINTS */
     int64_t recent_runs[CHART_POINTS];
 };
@@ -46,19 +40,10 @@ struct key {
 struct figures {
     struct figure **all;
     struct key *keys;
+    struct places places;
     size_t count, key_count;
     size_t last_key; /* the next row's is most often the one behind */
 };
-
-static int out_of_memory(struct error *err)
-{
-    return error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
-}
-
-static int code_of(const struct error *err)
-{
-    return err && err->code ? err->code : ERROR_IO;
-}
 
 static void figures_free(struct figures *f)
 {
@@ -66,10 +51,12 @@ static void figures_free(struct figures *f)
         cJSON_Delete(f->all[i]->step);
         cJSON_Delete(f->all[i]->name);
         cJSON_Delete(f->all[i]->unit);
+        free(f->all[i]->of_place);
         free(f->all[i]);
     }
     free(f->all);
     free(f->keys);
+    places_free(&f->places);
 }
 
 static bool is_figure(const struct figure *f, const cJSON *const names[3])
@@ -79,23 +66,23 @@ static bool is_figure(const struct figure *f, const cJSON *const names[3])
            !strcmp(f->unit->valuestring, names[2]->valuestring);
 }
 
-/* Columns: 0 step_name, 1 figure, 2 value, 3 failed, 4 station, 5 slot, 6 run. Their names and
+/* Columns: 0 step_name, 1 figure, 2 value, 3 failed, 4 station, 5 slot, 6 run, 7 tooling. Names and
  * limits are looked up when a pair of step_name and figure is first met. */
-static struct figure *add_key(sqlite3 *db, struct figures *f, int64_t step_name, int64_t id,
+static struct figure *add_key(struct store *s, struct figures *f, int64_t step_name, int64_t id,
                               struct error *err)
 {
-    sqlite3_stmt *st = rows_prepare(db, err,
-                                    "SELECT n.name, f.name, f.unit, f.low, f.high FROM step_name n,"
-                                    " figure f WHERE n.id=?1 AND f.id=?2",
-                                    "ii", step_name, id);
+    struct rows *st = rows_open(s, err,
+                                "SELECT n.name, f.name, f.unit, f.low, f.high FROM step_name n,"
+                                " figure f WHERE n.id=?1 AND f.id=?2",
+                                "ii", step_name, id);
     struct figure *figure = NULL;
     cJSON *names[3] = {NULL};
     size_t index = 0;
-    if (!st || rows_next(db, st, err) != 1)
+    if (!st || rows_next(st, err) != 1)
         goto out;
     for (int i = 0; i < 3; i++)
         if (!(names[i] = rows_text(st, i))) {
-            out_of_memory(err);
+            rows_out_of_memory(err);
             goto out;
         }
     while (index < f->count && !is_figure(f->all[index], (const cJSON *const *)names))
@@ -105,7 +92,7 @@ static struct figure *add_key(sqlite3 *db, struct figures *f, int64_t step_name,
         struct figure *one = all ? calloc(1, sizeof *one) : NULL;
         f->all = all ? all : f->all;
         if (!one) {
-            out_of_memory(err);
+            rows_out_of_memory(err);
             goto out;
         }
         f->all[f->count++] = one;
@@ -116,22 +103,22 @@ static struct figure *add_key(sqlite3 *db, struct figures *f, int64_t step_name,
     }
     struct key *keys = reallocarray(f->keys, f->key_count + 1, sizeof *keys);
     if (!keys) {
-        out_of_memory(err);
+        rows_out_of_memory(err);
         goto out;
     }
     f->keys = keys;
     f->keys[f->key_count++] = (struct key){step_name, id, index};
     figure = f->all[index];
-    figure->low = sqlite3_column_double(st, 3);
-    figure->high = sqlite3_column_double(st, 4);
+    figure->low = rows_real(st, 3);
+    figure->high = rows_real(st, 4);
 out:
     for (int i = 0; i < 3; i++)
         cJSON_Delete(names[i]);
-    sqlite3_finalize(st);
+    rows_close(st);
     return figure;
 }
 
-static struct figure *find(sqlite3 *db, struct figures *f, int64_t step_name, int64_t id,
+static struct figure *find(struct store *s, struct figures *f, int64_t step_name, int64_t id,
                            struct error *err)
 {
     for (size_t i = 0; i < f->key_count; i++) {
@@ -141,49 +128,56 @@ static struct figure *find(sqlite3 *db, struct figures *f, int64_t step_name, in
             return f->all[f->keys[k].index];
         }
     }
-    return add_key(db, f, step_name, id, err);
+    return add_key(s, f, step_name, id, err);
 }
 
-static void take(struct figure *figure, sqlite3_stmt *st)
+static int take(struct store *s, struct figures *f, struct figure *figure, const struct rows *r,
+                struct error *err)
 {
-    double value = sqlite3_column_double(st, 2);
-    int64_t station = sqlite3_column_int64(st, 4);
-    int slot = sqlite3_column_int(st, 5), k = 0;
+    double value = rows_real(r, 2);
     if (series_add(&figure->series, value))
-        return;
+        return 0;
     size_t at = (size_t)(figure->series.count - 1) % CHART_POINTS;
     figure->recent[at] = value;
-    figure->recent_runs[at] = sqlite3_column_int64(st, 6);
-    figure->fails += sqlite3_column_int(st, 3);
-    while (k < figure->place_count &&
-           (figure->places[k].station != station || figure->places[k].slot != slot))
-        k++;
-    if (k == PLACES_MAX)
-        return;
-    if (k == figure->place_count)
-        figure->places[figure->place_count++] = (struct place){station, slot, {0}};
-    series_add(&figure->places[k].series, value);
+    figure->recent_runs[at] = rows_integer(r, 6);
+    figure->fails += rows_integer(r, 3);
+    const struct setup *setup =
+        places_of(s, &f->places, rows_integer(r, 4), rows_integer(r, 5), rows_integer(r, 7), err);
+    if (!setup)
+        return rows_code(err);
+    if (figure->place_count < f->places.count) {
+        size_t added = f->places.count - figure->place_count;
+        struct series *all = reallocarray(figure->of_place, f->places.count, sizeof *all);
+        if (!all)
+            return rows_out_of_memory(err);
+        memset(all + figure->place_count, 0, added * sizeof *all);
+        figure->of_place = all;
+        figure->place_count = f->places.count;
+    }
+    for (size_t i = 0; i < setup->count; i++)
+        series_add(&figure->of_place[setup->places[i]], value);
+    return 0;
 }
 
-static int read_values(sqlite3 *db, const struct query_scope *scope, struct figures *f,
+static int read_values(struct store *s, const struct query_scope *scope, struct figures *f,
                        struct error *err)
 {
-    sqlite3_stmt *st = scope_prepare(
-        db, scope,
-        "SELECT s.name, m.figure, m.value, m.verdict=2, r.station, r.slot, r.id FROM {first} b"
-        " CROSS JOIN run r ON r.id=b.id CROSS JOIN step s ON s.run=r.id AND s.attempt=1"
-        " CROSS JOIN measurement m ON m.run=s.run AND m.step=s.step AND m.attempt=1"
-        " WHERE m.value IS NOT NULL",
+    struct rows *st = scope_open(
+        s, scope,
+        "SELECT s.name, m.figure, m.value, CASE WHEN m.verdict=2 THEN 1 ELSE 0 END, r.station,"
+        " r.slot, r.id, r.tooling FROM {first} b"
+        " CROSS JOIN run r CROSS JOIN step s CROSS JOIN measurement m"
+        " WHERE r.id=b.id AND s.run=r.id AND s.attempt=1 AND m.run=s.run AND m.step=s.step AND"
+        " m.attempt=1 AND m.value IS NOT NULL ORDER BY b.id, s.step, m.n",
         err);
-    int rc = st ? 0 : code_of(err);
-    while (!rc && (rc = rows_next(db, st, err)) == 1) {
-        struct figure *figure =
-            find(db, f, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), err);
-        rc = figure ? 0 : code_of(err);
+    int rc = st ? 0 : rows_code(err);
+    while (!rc && (rc = rows_next(st, err)) == 1) {
+        struct figure *figure = find(s, f, rows_integer(st, 0), rows_integer(st, 1), err);
+        rc = figure ? 0 : rows_code(err);
         if (figure)
-            take(figure, st);
+            rc = take(s, f, figure, st, err);
     }
-    sqlite3_finalize(st);
+    rows_close(st);
     return rc;
 }
 
@@ -260,44 +254,62 @@ static void add_figure(cJSON *list, const struct figure *f)
     cJSON_AddItemToArray(list, row);
 }
 
-/* Each place against all others of the same figure; alarms alone are listed. */
-static int add_drift(sqlite3 *db, const struct figures *f, cJSON *object, struct error *err)
+/* All that a figure's other places of the same kind measured; how many places that are. */
+static int others_of(const struct figures *f, const struct figure *g, size_t place,
+                     struct series *others)
+{
+    int count = 0;
+    *others = (struct series){0};
+    for (size_t j = 0; j < g->place_count; j++)
+        if (j != place && g->of_place[j].count &&
+            places_alike(&f->places.all[j], &f->places.all[place])) {
+            series_join(others, &g->of_place[j]);
+            count++;
+        }
+    return count;
+}
+
+static int add_alarm(struct store *s, const struct figures *f, const struct figure *g, size_t place,
+                     const struct series *others, const struct drift *d, cJSON *list,
+                     struct error *err)
+{
+    cJSON *row = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, row);
+    int rc = places_name(s, &f->places.all[place], row, err);
+    cJSON_AddStringToObject(row, "step", g->step->valuestring);
+    cJSON_AddStringToObject(row, "measurement", g->name->valuestring);
+    cJSON_AddStringToObject(row, "unit", g->unit->valuestring);
+    add(row, "n", (double)g->of_place[place].count);
+    add(row, "mean", series_mean(&g->of_place[place]));
+    add(row, "others_mean", series_mean(others));
+    add(row, "shift", d->shift);
+    add(row, "sigmas", d->sigmas);
+    add(row, "p", d->p);
+    return rc;
+}
+
+/* Each place against all others of its kind and the same figure; alarms alone are listed. The
+ * first time round counts the comparisons, by which the rule is held. */
+static int add_drift(struct store *s, const struct figures *f, cJSON *object, struct error *err)
 {
     cJSON *list = cJSON_AddArrayToObject(object, "drift");
     struct drift_rule rule = report_rule;
-    int rc = list ? 0 : out_of_memory(err);
-    for (size_t i = 0; i < f->count; i++)
-        rule.comparisons += f->all[i]->place_count > 1 ? f->all[i]->place_count : 0;
-    for (size_t i = 0; i < f->count && !rc; i++) {
-        const struct figure *g = f->all[i];
-        for (int k = 0; k < g->place_count && g->place_count > 1 && !rc; k++) {
-            struct series others = {0};
-            for (int j = 0; j < g->place_count; j++)
-                if (j != k)
-                    series_join(&others, &g->places[j].series);
-            struct drift d = drift_test(&g->places[k].series, &others, &rule);
-            if (!d.alarm)
-                continue;
-            cJSON *row = cJSON_CreateObject();
-            cJSON_AddItemToArray(list, row);
-            sqlite3_stmt *st = rows_prepare(db, err, "SELECT name station FROM station WHERE id=?1",
-                                            "i", g->places[k].station);
-            rc = st ? rows_next(db, st, err) : code_of(err);
-            if (rc == 1)
-                rc = rows_columns(st, 0, row, err);
-            sqlite3_finalize(st);
-            add(row, "slot", g->places[k].slot);
-            cJSON_AddStringToObject(row, "step", g->step->valuestring);
-            cJSON_AddStringToObject(row, "measurement", g->name->valuestring);
-            cJSON_AddStringToObject(row, "unit", g->unit->valuestring);
-            add(row, "n", (double)g->places[k].series.count);
-            add(row, "mean", series_mean(&g->places[k].series));
-            add(row, "others_mean", series_mean(&others));
-            add(row, "shift", d.shift);
-            add(row, "sigmas", d.sigmas);
-            add(row, "p", d.p);
-        }
-    }
+    int rc = list ? 0 : rows_out_of_memory(err);
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < f->count && !rc; i++)
+            for (size_t k = 0; k < f->all[i]->place_count && !rc; k++) {
+                const struct figure *g = f->all[i];
+                struct series others;
+                if (!g->of_place[k].count || !others_of(f, g, k, &others))
+                    continue;
+                if (round == 0) {
+                    rule.comparisons++;
+                    continue;
+                }
+                struct drift d = drift_test(&g->of_place[k], &others, &rule);
+                if (d.alarm)
+                    rc = add_alarm(s, f, g, k, &others, &d, list, err);
+            }
     cJSON *how = cJSON_AddObjectToObject(object, "drift_rule");
     add(how, "rate", rule.rate);
     add(how, "least_sigmas", rule.least);
@@ -305,16 +317,16 @@ static int add_drift(sqlite3 *db, const struct figures *f, cJSON *object, struct
     return rc;
 }
 
-int scope_add_figures(sqlite3 *db, const struct query_scope *scope, cJSON *object,
+int scope_add_figures(struct store *s, const struct query_scope *scope, cJSON *object,
                       struct error *err)
 {
     struct figures f = {0};
     cJSON *list = cJSON_AddArrayToObject(object, "figures");
-    int rc = list ? read_values(db, scope, &f, err) : out_of_memory(err);
+    int rc = list ? read_values(s, scope, &f, err) : rows_out_of_memory(err);
     for (size_t i = 0; i < f.count && !rc; i++)
         add_figure(list, f.all[i]);
     if (!rc)
-        rc = add_drift(db, &f, object, err);
+        rc = add_drift(s, &f, object, err);
     figures_free(&f);
     return rc;
 }

@@ -9,127 +9,229 @@
 
 #include "protocol/base/buffer.h"
 #include "protocol/base/clock.h"
-#include "reports/store_schema.h"
+#include "reports/store/statements.h"
 #include "reports/utf8.h"
 
-sqlite3_stmt *rows_prepare(sqlite3 *db, struct error *err, const char *sql, const char *types, ...)
+struct rows {
+    const struct store_engine *engine;
+    struct store_statement *st;
+};
+
+int rows_code(const struct error *err)
 {
-    sqlite3_stmt *st = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK) {
-        store_fail(db, err, "cannot read the store");
+    return err && err->code ? err->code : ERROR_IO;
+}
+
+int rows_out_of_memory(struct error *err)
+{
+    return error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
+}
+
+static int start(struct rows *r, struct error *err, const char *types, va_list given)
+{
+    struct store_value values[STATEMENT_VALUES_MAX];
+    size_t count = store_values(values, types, given);
+    return r->engine->start(r->st, values, count, err);
+}
+
+static struct rows *open_rows(struct store *s, struct error *err, const char *sql, bool many,
+                              const char *types, va_list given)
+{
+    struct rows *r = calloc(1, sizeof *r);
+    if (!r) {
+        rows_out_of_memory(err);
         return NULL;
     }
-    va_list values;
-    va_start(values, types);
-    for (int i = 1; *types; types++, i++) {
-        if (*types == 'i')
-            sqlite3_bind_int64(st, i, va_arg(values, int64_t));
-        else
-            sqlite3_bind_text(st, i, va_arg(values, const char *), -1, SQLITE_TRANSIENT);
+    r->engine = s->engine;
+    int rc = r->engine->prepare(s->connection, sql, &r->st, err);
+    if (!rc && many)
+        r->engine->in_portions(r->st);
+    if (!rc)
+        rc = start(r, err, types, given);
+    if (rc) {
+        rows_close(r);
+        return NULL;
     }
-    va_end(values);
-    return st;
+    return r;
 }
 
-int rows_next(sqlite3 *db, sqlite3_stmt *st, struct error *err)
+struct rows *rows_open(struct store *s, struct error *err, const char *sql, const char *types, ...)
 {
-    int code = sqlite3_step(st);
-    if (code == SQLITE_ROW)
-        return 1;
-    return code == SQLITE_DONE ? 0 : store_fail(db, err, "cannot read the store");
+    va_list given;
+    va_start(given, types);
+    struct rows *r = open_rows(s, err, sql, false, types, given);
+    va_end(given);
+    return r;
 }
 
-cJSON *rows_text(sqlite3_stmt *st, int column)
+struct rows *rows_open_many(struct store *s, struct error *err, const char *sql, const char *types,
+                            ...)
+{
+    va_list given;
+    va_start(given, types);
+    struct rows *r = open_rows(s, err, sql, true, types, given);
+    va_end(given);
+    return r;
+}
+
+int rows_again(struct rows *r, struct error *err, const char *types, ...)
+{
+    va_list given;
+    va_start(given, types);
+    r->engine->finish(r->st);
+    int rc = start(r, err, types, given);
+    va_end(given);
+    return rc;
+}
+
+int rows_next(struct rows *r, struct error *err)
+{
+    return r->engine->next(r->st, err);
+}
+
+void rows_close(struct rows *r)
+{
+    if (r && r->st)
+        r->engine->release(r->st);
+    free(r);
+}
+
+bool rows_null(const struct rows *r, int column)
+{
+    return r->engine->kind(r->st, column) == VALUE_NULL;
+}
+
+int64_t rows_integer(const struct rows *r, int column)
+{
+    return r->engine->integer(r->st, column);
+}
+
+double rows_real(const struct rows *r, int column)
+{
+    return r->engine->real(r->st, column);
+}
+
+const char *rows_bytes(const struct rows *r, int column)
+{
+    return r->engine->text(r->st, column);
+}
+
+cJSON *rows_text(const struct rows *r, int column)
+{
+    return rows_clean(rows_bytes(r, column));
+}
+
+cJSON *rows_clean(const char *text)
 {
     struct buffer b = {0};
-    int rc = utf8_append_clean(&b, (const char *)sqlite3_column_text(st, column));
+    int rc = utf8_append_clean(&b, text);
     const char *clean = rc ? NULL : buffer_text(&b);
     cJSON *value = clean ? cJSON_CreateString(clean) : NULL;
     buffer_free(&b);
     return value;
 }
 
-static cJSON *column_value(sqlite3_stmt *st, int column)
+static cJSON *column_value(const struct rows *r, int column)
 {
-    switch (sqlite3_column_type(st, column)) {
-    case SQLITE_INTEGER:
-        return cJSON_CreateNumber((double)sqlite3_column_int64(st, column));
-    case SQLITE_FLOAT:
-        if (!isfinite(sqlite3_column_double(st, column)))
-            return cJSON_CreateNull(); /* no limit on this side; or not a number */
-        return cJSON_CreateNumber(sqlite3_column_double(st, column));
-    case SQLITE_NULL:
+    double real;
+    switch (r->engine->kind(r->st, column)) {
+    case VALUE_INTEGER:
+        return cJSON_CreateNumber((double)rows_integer(r, column));
+    case VALUE_REAL:
+        real = rows_real(r, column); /* infinite: no limit on this side */
+        return isfinite(real) ? cJSON_CreateNumber(real) : cJSON_CreateNull();
+    case VALUE_NULL:
         return cJSON_CreateNull();
     default:
-        return rows_text(st, column);
+        return rows_text(r, column);
     }
 }
 
-static int is_wall_time(const char *name)
+static bool is_wall_time(const char *name)
 {
-    return !strcmp(name, "started_ms") || !strcmp(name, "ended_ms") || !strcmp(name, "first_ms") ||
-           !strcmp(name, "last_ms") || !strcmp(name, "found_ms") || !strcmp(name, "done_ms");
+    static const char *const names[] = {"started_ms", "ended_ms", "first_ms",
+                                        "last_ms",    "found_ms", "done_ms"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
 }
 
-int rows_columns(sqlite3_stmt *st, int first, cJSON *object, struct error *err)
+int rows_moment(cJSON *object, const char *name_ms, int64_t ms)
 {
-    for (int i = first; i < sqlite3_column_count(st); i++) {
-        const char *name = sqlite3_column_name(st, i);
-        cJSON *value = column_value(st, i);
-        if (!value || !cJSON_AddItemToObject(object, name, value))
-            return error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
-        if (is_wall_time(name) && sqlite3_column_type(st, i) == SQLITE_INTEGER) {
-            char shorter[32], text[25];
-            snprintf(shorter, sizeof shorter, "%.*s", (int)strlen(name) - 3, name);
-            clock_format_utc(sqlite3_column_int64(st, i), text);
-            if (!cJSON_AddStringToObject(object, shorter, text))
-                return error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
+    char name[32], text[25];
+    snprintf(name, sizeof name, "%.*s", (int)strlen(name_ms) - 3, name_ms);
+    clock_format_utc(ms, text);
+    return cJSON_AddNumberToObject(object, name_ms, (double)ms) &&
+                   cJSON_AddStringToObject(object, name, text)
+               ? 0
+               : ERROR_MEMORY;
+}
+
+int rows_columns(const struct rows *r, int first, cJSON *object, struct error *err)
+{
+    for (int i = first; i < r->engine->columns(r->st); i++) {
+        const char *name = r->engine->column(r->st, i);
+        if (is_wall_time(name) && !rows_null(r, i)) {
+            if (rows_moment(object, name, rows_integer(r, i)))
+                return rows_out_of_memory(err);
+            continue;
         }
+        cJSON *value = column_value(r, i);
+        if (!value || !cJSON_AddItemToObject(object, name, value))
+            return rows_out_of_memory(err);
     }
     return 0;
 }
 
-int rows_append(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err)
+int rows_append(struct rows *r, cJSON *object, const char *name, struct error *err)
 {
     cJSON *array = cJSON_AddArrayToObject(object, name);
-    int rc = array ? 0 : error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
-    while (!rc && (rc = rows_next(db, st, err)) == 1) {
+    int rc = array ? 0 : rows_out_of_memory(err);
+    while (!rc && (rc = rows_next(r, err)) == 1) {
         cJSON *row = cJSON_CreateObject();
-        rc = row && cJSON_AddItemToArray(array, row) ? rows_columns(st, 0, row, err) : ERROR_MEMORY;
+        rc = row && cJSON_AddItemToArray(array, row) ? rows_columns(r, 0, row, err)
+                                                     : rows_out_of_memory(err);
     }
     return rc;
 }
 
-int rows_array(sqlite3 *db, sqlite3_stmt *st, cJSON *object, const char *name, struct error *err)
+int rows_array(struct rows *r, cJSON *object, const char *name, struct error *err)
 {
-    if (!st)
-        return err && err->code ? err->code : ERROR_IO;
-    int rc = rows_append(db, st, object, name, err);
-    sqlite3_finalize(st);
+    if (!r)
+        return rows_code(err);
+    int rc = rows_append(r, object, name, err);
+    rows_close(r);
     return rc;
 }
 
-int rows_begin(sqlite3 *db, int *began, struct error *err)
+int rows_only(struct rows *r, cJSON *object, struct error *err)
 {
-    *began = sqlite3_get_autocommit(db);
-    if (*began && sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-        return store_fail(db, err, "cannot read the store");
-    return 0;
+    int rc = r ? rows_next(r, err) : rows_code(err);
+    if (rc == 1 && (rc = rows_columns(r, 0, object, err)) == 0)
+        rc = 1;
+    rows_close(r);
+    return rc;
 }
 
-void rows_end(sqlite3 *db, int began)
+int rows_begin(struct store *s, bool *began, struct error *err)
+{
+    return s->engine->snapshot(s->connection, began, err);
+}
+
+void rows_end(struct store *s, bool began)
 {
     if (began)
-        sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+        s->engine->rollback(s->connection);
 }
 
-int rows_have_identities(sqlite3 *db, struct error *err)
+int rows_have_identities(struct store *s, struct error *err)
 {
-    sqlite3_stmt *st = rows_prepare(
-        db, err, "SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?1", "t", "identity");
-    if (!st)
-        return err && err->code ? err->code : ERROR_IO;
-    int rc = rows_next(db, st, err);
-    sqlite3_finalize(st);
+    if (!store_handle(s))
+        return 0;
+    struct rows *r = rows_open(s, err, "SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?1",
+                               "t", "identity");
+    int rc = r ? rows_next(r, err) : rows_code(err);
+    rows_close(r);
     return rc;
 }

@@ -22,8 +22,8 @@ static int put_first(struct buffer *b, const struct query_scope *scope)
                                       "-r.id) ORDER BY 1)");
 }
 
-sqlite3_stmt *scope_prepare(sqlite3 *db, const struct query_scope *scope, const char *sql,
-                            struct error *err)
+struct rows *scope_open(struct store *s, const struct query_scope *scope, const char *sql,
+                        struct error *err)
 {
     static const struct {
         const char *mark;
@@ -43,31 +43,30 @@ sqlite3_stmt *scope_prepare(sqlite3 *db, const struct query_scope *scope, const 
             }
     }
     const char *whole = rc ? NULL : buffer_text(&text);
-    sqlite3_stmt *st = NULL;
+    struct rows *st = NULL;
     if (whole)
-        st = rows_prepare(db, err, whole, "iii", scope->id, scope->from_ms, scope->to_ms);
+        st = scope->text
+                 ? rows_open_many(s, err, whole, "tii", scope->text, scope->from_ms, scope->to_ms)
+                 : rows_open_many(s, err, whole, "iii", scope->id, scope->from_ms, scope->to_ms);
     else
-        error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
+        rows_out_of_memory(err);
     buffer_free(&text);
     return st;
 }
 
-int scope_add_identities(sqlite3 *db, const struct query_scope *scope, cJSON *object,
+int scope_add_identities(struct store *s, const struct query_scope *scope, cJSON *object,
                          struct error *err)
 {
-    int there = rows_have_identities(db, err);
+    int there = rows_have_identities(s, err);
     if (there < 0)
         return there;
     if (!there)
-        return cJSON_AddArrayToObject(object, "identities")
-                   ? 0
-                   : error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
-    return rows_array(db,
-                      scope_prepare(db, scope,
-                                    "SELECT s.name state, count(*) count FROM identity i"
-                                    " JOIN identity_state s ON s.id=i.state WHERE i.chip_id IN"
-                                    " (SELECT u.chip_id FROM run r JOIN unit u ON u.id=r.unit"
-                                    " WHERE{scope}) GROUP BY s.id ORDER BY s.id",
-                                    err),
+        return cJSON_AddArrayToObject(object, "identities") ? 0 : rows_out_of_memory(err);
+    return rows_array(scope_open(s, scope,
+                                 "SELECT s.name state, count(*) count FROM identity i"
+                                 " JOIN identity_state s ON s.id=i.state WHERE i.chip_id IN"
+                                 " (SELECT u.chip_id FROM run r JOIN unit u ON u.id=r.unit"
+                                 " WHERE{scope}) GROUP BY s.id ORDER BY s.id",
+                                 err),
                       object, "identities", err);
 }

@@ -9,16 +9,6 @@
 
 enum { STEPS_MAX = 256, KINDS_MAX = 16, HOUR_MS = 3600000, HOURS_SHOWN = 96, PAIRS_MAX = 12 };
 
-static int out_of_memory(struct error *err)
-{
-    return error_set(err, ERROR_MEMORY, "cannot read the store: out of memory");
-}
-
-static int code_of(const struct error *err)
-{
-    return err && err->code ? err->code : ERROR_IO;
-}
-
 static void add_share(cJSON *object, const char *name, double share)
 {
     cJSON_AddItemToObject(object, name,
@@ -37,22 +27,24 @@ static const char *text(const cJSON *object, const char *name)
 }
 
 /* Each step over the first judged runs: was its first attempt, was its last a pass? */
-static int add_steps(sqlite3 *db, const struct query_scope *scope, cJSON *object, struct error *err)
+static int add_steps(struct store *s, const struct query_scope *scope, cJSON *object,
+                     struct error *err)
 {
     struct yield steps[STEPS_MAX];
     int count = 0;
     cJSON *row;
-    int rc = rows_array(
-        db,
-        scope_prepare(db, scope,
-                      "SELECT n.name step, n.kind, count(*) units, sum(s.verdict=1) first_pass,"
-                      " sum((SELECT l.verdict FROM step l WHERE l.run=s.run AND l.step=s.step"
-                      "   ORDER BY l.attempt DESC LIMIT 1)=1) last_pass"
-                      " FROM {first} f JOIN step s ON s.run=f.id AND s.attempt=1"
-                      " JOIN step_name n ON n.id=s.name WHERE s.verdict IN (1, 2, 3, 4)"
-                      " GROUP BY n.id ORDER BY min(s.step), n.id",
-                      err),
-        object, "steps", err);
+    int rc =
+        rows_array(scope_open(s, scope,
+                              "SELECT n.name step, n.kind, count(*) units, count(*) FILTER (WHERE "
+                              "s.verdict=1) first_pass,"
+                              " count(*) FILTER (WHERE (SELECT l.verdict FROM step l WHERE "
+                              "l.run=s.run AND l.step=s.step"
+                              "   ORDER BY l.attempt DESC LIMIT 1)=1) last_pass"
+                              " FROM {first} f JOIN step s ON s.run=f.id AND s.attempt=1"
+                              " JOIN step_name n ON n.id=s.name WHERE s.verdict IN (1, 2, 3, 4)"
+                              " GROUP BY n.id ORDER BY min(s.step), n.id",
+                              err),
+                   object, "steps", err);
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(object, "steps"))
     {
         struct yield y = {(int64_t)number(row, "units"), (int64_t)number(row, "first_pass"),
@@ -95,10 +87,10 @@ static void take_set(struct together *t, unsigned set)
                 *(i == j ? &t->seen[i] : &t->pairs[i][j]) += 1;
 }
 
-static int kind_of(const struct together *t, sqlite3_stmt *st)
+static int kind_of(const struct together *t, struct rows *st)
 {
-    const char *step = (const char *)sqlite3_column_text(st, 1);
-    const char *measurement = (const char *)sqlite3_column_text(st, 2);
+    const char *step = rows_bytes(st, 1);
+    const char *measurement = rows_bytes(st, 2);
     for (int i = 0; step && measurement && i < t->count; i++)
         if (!strcmp(text(t->kinds[i], "step"), step) &&
             !strcmp(text(t->kinds[i], "measurement"), measurement))
@@ -131,7 +123,7 @@ static void add_pair(cJSON *list, const struct together *t, int i, int j, int64_
     cJSON_AddItemToArray(list, row);
 }
 
-static int add_together(sqlite3 *db, const struct query_scope *scope, cJSON *object,
+static int add_together(struct store *s, const struct query_scope *scope, cJSON *object,
                         struct error *err)
 {
     struct together t = {0};
@@ -144,27 +136,27 @@ static int add_together(sqlite3 *db, const struct query_scope *scope, cJSON *obj
         if (t.count < KINDS_MAX)
             t.kinds[t.count++] = row;
     }
-    sqlite3_stmt *st = scope_prepare(
-        db, scope,
+    struct rows *st = scope_open(
+        s, scope,
         "SELECT s.run, n.name, coalesce(f.name, '') FROM {first} b JOIN step s ON s.run=b.id"
         " JOIN step_name n ON n.id=s.name LEFT JOIN measurement m ON m.run=s.run AND"
         " m.step=s.step AND m.attempt=s.attempt AND m.verdict=2 LEFT JOIN figure f ON"
         " f.id=m.figure WHERE s.verdict IN (2, 3, 4) AND s.attempt=(SELECT max(attempt) FROM"
         " step WHERE run=s.run AND step=s.step) ORDER BY s.run",
         err);
-    int rc = !list ? out_of_memory(err) : st ? 0 : code_of(err);
-    while (!rc && (rc = rows_next(db, st, err)) == 1) {
+    int rc = !list ? rows_out_of_memory(err) : st ? 0 : rows_code(err);
+    while (!rc && (rc = rows_next(st, err)) == 1) {
         int kind = kind_of(&t, st);
-        if (sqlite3_column_int64(st, 0) != last) {
+        if (rows_integer(st, 0) != last) {
             take_set(&t, set);
             set = 0;
-            last = sqlite3_column_int64(st, 0);
+            last = rows_integer(st, 0);
         }
         set |= kind >= 0 ? 1u << kind : 0;
         rc = 0;
     }
     take_set(&t, set);
-    sqlite3_finalize(st);
+    rows_close(st);
     for (int i = 0; !rc && i < t.count; i++)
         for (int j = i + 1; j < t.count; j++)
             add_pair(list, &t, i, j, units);
@@ -172,40 +164,42 @@ static int add_together(sqlite3 *db, const struct query_scope *scope, cJSON *obj
 }
 
 /* Runs that ended with a verdict, by the hour, or by the day when that would be too many bars. */
-static int add_throughput(sqlite3 *db, const struct query_scope *scope, cJSON *object,
+static int add_throughput(struct store *s, const struct query_scope *scope, cJSON *object,
                           struct error *err)
 {
     char sql[400];
     int64_t span = 0, bucket_ms = HOUR_MS;
-    sqlite3_stmt *st = scope_prepare(db, scope,
-                                     "SELECT max(r.ended_ms) - min(r.ended_ms) FROM run r WHERE"
-                                     "{scope}AND r.verdict IN (1, 2, 3, 4)",
-                                     err);
-    int rc = st ? rows_next(db, st, err) : code_of(err);
+    struct rows *st = scope_open(s, scope,
+                                 "SELECT max(r.ended_ms) - min(r.ended_ms) FROM run r WHERE"
+                                 "{scope}AND r.verdict IN (1, 2, 3, 4)",
+                                 err);
+    int rc = st ? rows_next(st, err) : rows_code(err);
     if (rc == 1)
-        span = sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
+        span = rows_integer(st, 0);
+    rows_close(st);
     if (rc < 0)
         return rc;
     if (span > (int64_t)HOURS_SHOWN * HOUR_MS)
         bucket_ms *= 24;
     cJSON *throughput = cJSON_AddObjectToObject(object, "throughput");
     if (!throughput || !cJSON_AddNumberToObject(throughput, "bucket_ms", (double)bucket_ms))
-        return out_of_memory(err);
+        return rows_out_of_memory(err);
     snprintf(sql, sizeof sql,
-             "SELECT r.ended_ms / %lld * %lld started_ms, count(*) runs, sum(r.verdict=1) passed"
+             "SELECT r.ended_ms / %lld * %lld started_ms, count(*) runs, count(*) FILTER (WHERE "
+             "r.verdict=1) passed"
              " FROM run r WHERE{scope}AND r.verdict IN (1, 2, 3, 4) GROUP BY 1 ORDER BY 1",
              (long long)bucket_ms, (long long)bucket_ms);
-    return rows_array(db, scope_prepare(db, scope, sql, err), throughput, "buckets", err);
+    return rows_array(scope_open(s, scope, sql, err), throughput, "buckets", err);
 }
 
-int scope_add_yields(sqlite3 *db, const struct query_scope *scope, cJSON *object, struct error *err)
+int scope_add_yields(struct store *s, const struct query_scope *scope, cJSON *object,
+                     struct error *err)
 {
     add_shares(cJSON_GetObjectItemCaseSensitive(object, "failures"));
-    int rc = add_steps(db, scope, object, err);
+    int rc = add_steps(s, scope, object, err);
     if (!rc)
-        rc = add_together(db, scope, object, err);
+        rc = add_together(s, scope, object, err);
     if (!rc)
-        rc = add_throughput(db, scope, object, err);
+        rc = add_throughput(s, scope, object, err);
     return rc;
 }

@@ -15,6 +15,11 @@ enum {
  * when the database is not a store. Reads only. */
 int store_schema_check(sqlite3 *db, const char *path, int *version, struct error *err);
 
+/* A reader's handle on a station's store. Read-only, whoever runs the program: every write through
+ * it is refused. ERROR_MISSING when there is no store, ERROR_STATE for one of a newer version.
+ * Close with sqlite3_close(). */
+int store_file_open(const char *store_path, sqlite3 **out, struct error *err);
+
 /* Brings the tables up to STORE_VERSION, each version in one transaction. */
 int store_schema_migrate(sqlite3 *db, const char *path, struct error *err);
 

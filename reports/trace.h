@@ -17,9 +17,17 @@
 int trace_unit(struct store *reader, const char *name, cJSON **out, struct error *err);
 
 /* Every unit that `name` touched in a run begun within [from_ms, to_ms), as `kind` says; a batch
- * of nothing is an empty list. ERROR_INPUT for an unknown kind. */
-int trace_batch(struct store *reader, const char *kind, const char *name, int64_t from_ms,
-                int64_t to_ms, cJSON **out, struct error *err);
+ * of nothing has none. ERROR_INPUT for an unknown kind. It is as of the moment it was opened;
+ * nothing else is read through `reader` until it is closed. */
+struct trace_batch;
+int trace_batch_open(struct store *reader, const char *kind, const char *name, int64_t from_ms,
+                     int64_t to_ms, struct trace_batch **out, struct error *err);
+void trace_batch_close(struct trace_batch *b); /* NULL is fine */
+size_t trace_batch_count(const struct trace_batch *b);
+/* At most `most` units, those after the first `skip` in the order of their last runs, as an array
+ * of the caller's. */
+int trace_batch_page(struct trace_batch *b, size_t skip, size_t most, cJSON **units,
+                     struct error *err);
 
 struct trace_kind {
     const char *name;  /* "bundle", ... */

@@ -166,7 +166,7 @@ static void add_destination(const struct store_engine *e, struct store_statement
     cJSON_AddNumberToObject(row, "waiting", (double)e->integer(st, 3));
     cJSON_AddNumberToObject(row, "sent", (double)e->integer(st, 4));
     cJSON_AddNumberToObject(row, "parked", (double)e->integer(st, 5));
-    if (!e->null(st, 6)) {
+    if (e->kind(st, 6) != VALUE_NULL) {
         cJSON_AddNumberToObject(row, "oldest_ms", (double)e->integer(st, 6));
         cJSON_AddNumberToObject(row, "attempts", (double)e->integer(st, 7));
         add_text(row, "reason", e->text(st, 8));

@@ -89,7 +89,7 @@ int maintenance_archive(const char *store_path, const char *attachments_dir, con
             store_rollback(s);
     }
     if (!rc)
-        rc = maintenance_strays(store_handle(s), attachments_dir, true, &strays, err);
+        rc = maintenance_strays(s, attachments_dir, true, &strays, err);
     store_close(s);
     return rc;
 }

@@ -11,7 +11,6 @@
 #include "protocol/base/digest.h"
 #include "protocol/base/file.h"
 #include "reports/maintenance.h"
-#include "reports/query.h"
 #include "reports/query_rows.h"
 #include "reports/store.h"
 #include "reports/store/schema.h"
@@ -32,26 +31,25 @@ static void problem(cJSON *problems, const char *text)
 }
 
 /* A pragma that answers "ok", or a line a problem. */
-static int check_pages(sqlite3 *db, cJSON *problems, struct error *err)
+static int check_pages(struct store *s, cJSON *problems, struct error *err)
 {
-    sqlite3_stmt *st = rows_prepare(db, err, "PRAGMA integrity_check(100)", "");
+    struct rows *st = rows_open(s, err, "PRAGMA integrity_check(100)", "");
     int rc = st ? 0 : err->code;
-    while (!rc && (rc = rows_next(db, st, err)) == 1) {
-        const char *text = (const char *)sqlite3_column_text(st, 0);
+    while (!rc && (rc = rows_next(st, err)) == 1) {
+        const char *text = rows_bytes(st, 0);
         rc = 0;
         if (text && strcmp(text, "ok") != 0)
             problem(problems, text);
     }
-    sqlite3_finalize(st);
-    st = rc ? NULL : rows_prepare(db, err, "PRAGMA foreign_key_check", "");
-    while (st && (rc = rows_next(db, st, err)) == 1) {
+    rows_close(st);
+    st = rc ? NULL : rows_open(s, err, "PRAGMA foreign_key_check", "");
+    while (st && (rc = rows_next(st, err)) == 1) {
         char text[200];
         snprintf(text, sizeof text, "a row of %s names a row of %s that is not there",
-                 (const char *)sqlite3_column_text(st, 0),
-                 (const char *)sqlite3_column_text(st, 2));
+                 rows_bytes(st, 0), rows_bytes(st, 2));
         problem(problems, text);
     }
-    sqlite3_finalize(st);
+    rows_close(st);
     if (rc == ERROR_INPUT) { /* damaged past reading: that is an answer too */
         problem(problems, err->text);
         rc = 0;
@@ -59,17 +57,17 @@ static int check_pages(sqlite3 *db, cJSON *problems, struct error *err)
     return rc;
 }
 
-static int check_contents(sqlite3 *db, const char *dir, cJSON *problems, int64_t *count,
+static int check_contents(struct store *s, const char *dir, cJSON *problems, int64_t *count,
                           struct error *err)
 {
-    sqlite3_stmt *st = rows_prepare(db, err, "SELECT sha256, bytes FROM content ORDER BY id", "");
+    struct rows *st = rows_open(s, err, "SELECT sha256, bytes FROM content ORDER BY id", "");
     int rc = st ? 0 : err->code;
-    while (!rc && (rc = rows_next(db, st, err)) == 1) {
+    while (!rc && (rc = rows_next(st, err)) == 1) {
         char path[PATH_MAX], text[PATH_MAX + 100];
         uint8_t found[DIGEST_BYTES], expected[DIGEST_BYTES];
         uint64_t bytes = 0;
         struct error why = {0};
-        const char *sha256 = (const char *)sqlite3_column_text(st, 0);
+        const char *sha256 = rows_bytes(st, 0);
         rc = 0;
         ++*count;
         if (hex_decode(sha256, expected, sizeof expected) || content_path(path, dir, sha256))
@@ -82,14 +80,14 @@ static int check_contents(sqlite3 *db, const char *dir, cJSON *problems, int64_t
             continue;
         problem(problems, text);
     }
-    sqlite3_finalize(st);
+    rows_close(st);
     if (rc == ERROR_INPUT)
         rc = 0; /* said by check_pages() already */
     return rc;
 }
 
 /* What was added up run by run against the runs. */
-static int check_tallies(sqlite3 *db, cJSON *problems, struct error *err)
+static int check_tallies(struct store *s, cJSON *problems, struct error *err)
 {
     static const struct {
         const char *table, *sql;
@@ -100,16 +98,16 @@ static int check_tallies(sqlite3 *db, cJSON *problems, struct error *err)
     for (size_t i = 0; !rc && i < sizeof tallies / sizeof tallies[0]; i++) {
         char sql[2000], text[100];
         snprintf(sql, sizeof sql,
-                 "SELECT EXISTS (SELECT * FROM (%s) EXCEPT SELECT * FROM %s) OR EXISTS"
-                 " (SELECT * FROM %s EXCEPT SELECT * FROM (%s))",
+                 "SELECT CASE WHEN EXISTS (SELECT * FROM (%s) a EXCEPT SELECT * FROM %s) OR EXISTS"
+                 " (SELECT * FROM %s EXCEPT SELECT * FROM (%s) b) THEN 1 ELSE 0 END",
                  tallies[i].sql, tallies[i].table, tallies[i].table, tallies[i].sql);
-        sqlite3_stmt *st = rows_prepare(db, err, sql, "");
-        rc = st ? rows_next(db, st, err) : err->code;
-        if (rc == 1 && sqlite3_column_int(st, 0)) {
+        struct rows *st = rows_open(s, err, sql, "");
+        rc = st ? rows_next(st, err) : err->code;
+        if (rc == 1 && rows_integer(st, 0)) {
             snprintf(text, sizeof text, "%s is not what the runs add up to", tallies[i].table);
             problem(problems, text);
         }
-        sqlite3_finalize(st);
+        rows_close(st);
         rc = rc == 1 ? 0 : rc;
     }
     return rc;
@@ -145,60 +143,63 @@ static int each_content_file(const char *dir,
 }
 
 struct strays {
-    sqlite3_stmt *find;
+    struct rows *find;
     int64_t count;
     bool remove;
+    struct error *err;
 };
 
 static int note_stray(void *context, const char *path, const char *sha256)
 {
     struct strays *s = context;
-    sqlite3_bind_text(s->find, 1, sha256, -1, SQLITE_TRANSIENT);
-    if (sqlite3_step(s->find) == SQLITE_DONE) {
+    int rc = rows_again(s->find, s->err, "t", sha256);
+    if (!rc)
+        rc = rows_next(s->find, s->err);
+    if (rc == 0) {
         s->count++;
         if (s->remove)
             unlink(path);
     }
-    sqlite3_reset(s->find);
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
-int maintenance_strays(sqlite3 *db, const char *attachments_dir, bool remove, int64_t *count,
-                       struct error *err)
+int maintenance_strays(struct store *store, const char *attachments_dir, bool remove,
+                       int64_t *count, struct error *err)
 {
-    struct strays s = {.remove = remove};
-    s.find = rows_prepare(db, err, "SELECT 1 FROM content WHERE sha256=?1", "");
+    struct strays s = {.remove = remove, .err = err};
+    s.find = rows_open(store, err, "SELECT 1 FROM content WHERE sha256=?1", "t", "");
     if (!s.find)
-        return err->code;
-    each_content_file(attachments_dir, note_stray, &s);
-    sqlite3_finalize(s.find);
+        return rows_code(err);
+    int rc = each_content_file(attachments_dir, note_stray, &s);
+    rows_close(s.find);
     *count = s.count;
-    return 0;
+    return rc;
 }
 
 int maintenance_check(const char *store_path, const char *attachments_dir, cJSON **out,
                       struct error *err)
 {
-    sqlite3 *db = NULL;
+    struct store *s = NULL;
     struct error local = {0};
     int64_t contents = 0, strays = 0;
     cJSON *object = cJSON_CreateObject();
     cJSON *problems = object ? cJSON_AddArrayToObject(object, "problems") : NULL;
-    int rc = problems ? query_open(store_path, &db, &local)
+    int rc = problems ? store_open_reader(store_path, &s, &local)
                       : error_set(&local, ERROR_MEMORY, "checking a store: out of memory");
     if (rc == ERROR_INPUT) {
         problem(problems, local.text);
         rc = 0;
     } else if (!rc) {
-        rc = check_pages(db, problems, &local);
+        const bool is_file = store_handle(s) != NULL;
+        rc = is_file ? check_pages(s, problems, &local) : 0; /* a server watches over its own */
         if (!rc && !cJSON_GetArraySize(problems))
-            rc = check_tallies(db, problems, &local);
-        if (!rc)
-            rc = check_contents(db, attachments_dir, problems, &contents, &local);
-        if (!rc && !cJSON_GetArraySize(problems))
-            rc = maintenance_strays(db, attachments_dir, false, &strays, &local);
+            rc = check_tallies(s, problems, &local);
+        if (!rc && is_file)
+            rc = check_contents(s, attachments_dir, problems, &contents, &local);
+        if (!rc && is_file && !cJSON_GetArraySize(problems))
+            rc = maintenance_strays(s, attachments_dir, false, &strays, &local);
     }
-    sqlite3_close(db);
+    store_close(s);
     if (rc) {
         cJSON_Delete(object);
         if (err)
@@ -225,6 +226,14 @@ static int sync_path(const char *path, struct error *err)
     return rc;
 }
 
+static int keep_text(void *context, int count, char **values, char **names)
+{
+    (void)names;
+    if (count > 0 && values[0])
+        snprintf(context, 200, "%s", values[0]);
+    return 0;
+}
+
 /* Pages as they are at one moment: the reader's snapshot; a writer goes on meanwhile. */
 static int copy_pages(sqlite3 *from, const char *path, struct error *err)
 {
@@ -246,13 +255,10 @@ static int copy_pages(sqlite3 *from, const char *path, struct error *err)
     /* One file that stands alone, with nothing beside it. */
     if (!rc && sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
         rc = store_fail(to, err, "cannot finish the copy");
-    sqlite3_stmt *st = rc ? NULL : rows_prepare(to, err, "PRAGMA quick_check(1)", "");
-    if (!rc && (!st || rows_next(to, st, err) != 1 ||
-                strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0))
-        rc = error_set(err, ERROR_MISMATCH, "the copy %s is not whole: %.200s", path,
-                       st && sqlite3_column_count(st) ? (const char *)sqlite3_column_text(st, 0)
-                                                      : "it cannot be read");
-    sqlite3_finalize(st);
+    char said[200] = "it cannot be read";
+    if (!rc && (sqlite3_exec(to, "PRAGMA quick_check(1)", keep_text, said, NULL) != SQLITE_OK ||
+                strcmp(said, "ok") != 0))
+        rc = error_set(err, ERROR_MISMATCH, "the copy %s is not whole: %s", path, said);
     sqlite3_close(to);
     return rc ? rc : sync_path(path, err);
 }
@@ -277,15 +283,15 @@ static int copy_content(const char *from_dir, const char *to_dir, const char *sh
 static int copy_contents(const char *copy_path, const char *from_dir, const char *to_dir,
                          struct error *err)
 {
-    sqlite3 *db = NULL;
-    int rc = query_open(copy_path, &db, err);
-    sqlite3_stmt *st = rc ? NULL : rows_prepare(db, err, "SELECT sha256 FROM content", "");
+    struct store *s = NULL;
+    int rc = store_open_reader(copy_path, &s, err);
+    struct rows *st = rc ? NULL : rows_open(s, err, "SELECT sha256 FROM content", "");
     if (!rc && !st)
-        rc = err->code;
-    while (!rc && (rc = rows_next(db, st, err)) == 1)
-        rc = copy_content(from_dir, to_dir, (const char *)sqlite3_column_text(st, 0), err);
-    sqlite3_finalize(st);
-    sqlite3_close(db);
+        rc = rows_code(err);
+    while (!rc && (rc = rows_next(st, err)) == 1)
+        rc = copy_content(from_dir, to_dir, rows_bytes(st, 0), err);
+    rows_close(st);
+    store_close(s);
     return rc;
 }
 
@@ -305,7 +311,7 @@ int maintenance_backup(const char *store_path, const char *attachments_dir, cons
     if (!rc)
         rc = file_make_folders(contents, 0755, &local);
     if (!rc)
-        rc = query_open(store_path, &db, &local);
+        rc = store_file_open(store_path, &db, &local);
     if (!rc)
         rc = copy_pages(db, path, &local);
     sqlite3_close(db);

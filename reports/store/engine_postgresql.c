@@ -18,6 +18,14 @@ enum {
     CONNECT_TIMEOUT_S = 5,
     MIGRATE_LOCK = 0x54414b54, /* advisory: one program migrates at a time */
     CALL_BYTES_MAX = 1 << 24,
+    PORTION_ROWS = 4096,
+    /* Types of columns, pg_type.dat. */
+    OID_BIGINT = 20,
+    OID_SMALLINT = 21,
+    OID_INTEGER = 23,
+    OID_REAL = 700,
+    OID_DOUBLE = 701,
+    OID_NUMERIC = 1700,
 };
 
 struct store_connection {
@@ -36,6 +44,8 @@ struct store_statement {
     char name[16];
     struct buffer sql;
     unsigned generation; /* in which it was prepared; 0 = never */
+    bool again;          /* run before: worth preparing */
+    bool portions;       /* rows come from a cursor of its name */
     PGresult *result;
     int row;             /* of the present row, -1 before the first */
     struct buffer texts; /* values on their way out, texts made UTF-8 */
@@ -240,7 +250,7 @@ static int set_up(struct store_connection *c, struct error *err)
     int rc = execute(c,
                      "SET synchronous_commit=on; SET client_encoding='UTF8';"
                      " SET lock_timeout='10s'; SET statement_timeout='60s';"
-                     " SET standard_conforming_strings=on",
+                     " SET standard_conforming_strings=on; SET cursor_tuple_fraction=1",
                      err);
     if (!rc && c->reader)
         rc = execute(c, "SET default_transaction_read_only=on", err);
@@ -342,6 +352,19 @@ static int end(struct store_connection *c, struct error *err)
     return rc;
 }
 
+static int snapshot(struct store_connection *c, bool *began, struct error *err)
+{
+    *began = false;
+    if (c->begun || c->own)
+        return 0;
+    int rc = connect_again(c, err);
+    if (!rc)
+        rc = execute(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    *began = c->begun = rc == 0;
+    c->lost = false;
+    return rc;
+}
+
 static int commit(struct store_connection *c, struct error *err)
 {
     if (!c->begun)
@@ -395,8 +418,16 @@ static int prepare(struct store_connection *c, const char *sql, struct store_sta
     s->texts.limit_bytes = CALL_BYTES_MAX;
     snprintf(s->name, sizeof s->name, "s%u", ++c->prepared);
     int rc = 0;
-    for (const char *p = sql; *p && !rc; p++)
-        rc = buffer_append(&s->sql, *p == '?' ? "$" : p, 1);
+    static const char hint[] = " INDEXED BY ";
+    while (*sql && !rc) {
+        if (!strncmp(sql, hint, sizeof hint - 1)) {
+            sql += sizeof hint - 1;
+            sql += strcspn(sql, " ");
+            continue;
+        }
+        rc = buffer_append(&s->sql, *sql == '?' ? "$" : sql, 1);
+        sql++;
+    }
     if (rc || !buffer_text(&s->sql)) {
         buffer_free(&s->sql);
         free(s);
@@ -408,9 +439,78 @@ static int prepare(struct store_connection *c, const char *sql, struct store_sta
 
 static void finish(struct store_statement *s)
 {
+    char sql[32];
+    if (s->portions && s->result && PQtransactionStatus(s->connection->pg) == PQTRANS_INTRANS) {
+        snprintf(sql, sizeof sql, "CLOSE %s", s->name);
+        execute(s->connection, sql, NULL);
+    }
     PQclear(s->result);
     s->result = NULL;
     s->row = -1;
+}
+
+static void in_portions(struct store_statement *s)
+{
+    s->portions = true;
+}
+
+static int fetch(struct store_statement *s, struct error *err)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "FETCH %d FROM %s", PORTION_ROWS, s->name);
+    PQclear(s->result);
+    s->row = -1;
+    s->result = PQexec(s->connection->pg, sql);
+    if (PQresultStatus(s->result) == PGRES_TUPLES_OK)
+        return 0;
+    int rc = fail(s->connection, s->result, err);
+    PQclear(s->result);
+    s->result = NULL;
+    return rc;
+}
+
+/* A statement that is run once leaves nothing behind on the server. */
+static int prepare_there(struct store_statement *s, struct error *err)
+{
+    struct store_connection *c = s->connection;
+    if (s->generation == c->generation)
+        return 0;
+    PGresult *r = PQprepare(c->pg, s->name, buffer_text(&s->sql), 0, NULL);
+    int rc = PQresultStatus(r) == PGRES_COMMAND_OK ? 0 : fail(c, r, err);
+    PQclear(r);
+    if (!rc)
+        s->generation = c->generation;
+    return rc;
+}
+
+static int send(struct store_statement *s, const char *const *given, int count, struct error *err)
+{
+    struct store_connection *c = s->connection;
+    struct buffer sql = {0};
+    int rc = 0;
+    if (s->portions) {
+        rc = buffer_printf(&sql, "DECLARE %s NO SCROLL CURSOR FOR %s", s->name,
+                           buffer_text(&s->sql));
+        const char *text = rc ? NULL : buffer_text(&sql);
+        if (!text)
+            return error_set(err, ERROR_MEMORY, "the store's statements: out of memory");
+        s->result = PQexecParams(c->pg, text, count, NULL, given, NULL, NULL, 0);
+        buffer_free(&sql);
+    } else if (s->again) {
+        if ((rc = prepare_there(s, err)))
+            return rc;
+        s->result = PQexecPrepared(c->pg, s->name, count, given, NULL, NULL, 0);
+    } else {
+        s->again = true;
+        s->result = PQexecParams(c->pg, buffer_text(&s->sql), count, NULL, given, NULL, NULL, 0);
+    }
+    ExecStatusType status = PQresultStatus(s->result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+        rc = fail(c, s->result, err);
+        PQclear(s->result);
+        s->result = NULL;
+    }
+    return rc || !s->portions ? rc : fetch(s, err);
 }
 
 static int put_value(struct buffer *b, const struct store_value *v)
@@ -448,41 +548,60 @@ static int start(struct store_statement *s, const struct store_value *values, si
         return rc;
     for (size_t i = 0; i < count; i++)
         given[i] = values[i].kind == VALUE_NULL ? NULL : (const char *)s->texts.data + at[i];
-    if (s->generation != c->generation) {
-        PGresult *r = PQprepare(c->pg, s->name, buffer_text(&s->sql), 0, NULL);
-        if (PQresultStatus(r) != PGRES_COMMAND_OK)
-            rc = fail(c, r, err);
-        PQclear(r);
-        if (rc)
-            return rc;
-        s->generation = c->generation;
-    }
-    s->result = PQexecPrepared(c->pg, s->name, (int)count, given, NULL, NULL, 0);
-    ExecStatusType status = PQresultStatus(s->result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-        rc = fail(c, s->result, err);
-        finish(s);
-    }
-    return rc;
+    return send(s, given, (int)count, err);
 }
 
 static int next(struct store_statement *s, struct error *err)
 {
-    (void)err;
-    return s->result && ++s->row < PQntuples(s->result) ? 1 : 0;
+    if (s->result && ++s->row < PQntuples(s->result))
+        return 1;
+    if (!s->result || !s->portions || PQntuples(s->result) < PORTION_ROWS)
+        return 0;
+    int rc = fetch(s, err);
+    return rc ? rc : ++s->row < PQntuples(s->result);
 }
 
 static void release(struct store_statement *s)
 {
+    struct store_connection *c = s->connection;
+    char sql[32];
     finish(s);
+    if (s->generation && s->generation == c->generation && PQstatus(c->pg) == CONNECTION_OK &&
+        PQtransactionStatus(c->pg) != PQTRANS_INERROR) {
+        snprintf(sql, sizeof sql, "DEALLOCATE %s", s->name);
+        execute(c, sql, NULL);
+    }
     buffer_free(&s->sql);
     buffer_free(&s->texts);
     free(s);
 }
 
-static bool is_null(struct store_statement *s, int column)
+static int columns(struct store_statement *s)
 {
-    return PQgetisnull(s->result, s->row, column);
+    return PQnfields(s->result);
+}
+
+static const char *column(struct store_statement *s, int column)
+{
+    return PQfname(s->result, column);
+}
+
+static enum store_kind kind(struct store_statement *s, int column)
+{
+    if (PQgetisnull(s->result, s->row, column))
+        return VALUE_NULL;
+    switch (PQftype(s->result, column)) {
+    case OID_BIGINT:
+    case OID_SMALLINT:
+    case OID_INTEGER:
+        return VALUE_INTEGER;
+    case OID_REAL:
+    case OID_DOUBLE:
+    case OID_NUMERIC: /* a sum */
+        return VALUE_REAL;
+    default:
+        return VALUE_TEXT;
+    }
 }
 
 static const char *text(struct store_statement *s, int column)
@@ -508,14 +627,18 @@ const struct store_engine store_engine_postgresql = {
     .begin = begin,
     .commit = commit,
     .rollback = roll_back,
+    .snapshot = snapshot,
     .save = save,
     .keep = keep,
     .prepare = prepare,
     .start = start,
     .next = next,
     .finish = finish,
+    .in_portions = in_portions,
     .release = release,
-    .null = is_null,
+    .columns = columns,
+    .column = column,
+    .kind = kind,
     .integer = integer,
     .real = real,
     .text = text,

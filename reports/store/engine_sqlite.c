@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "protocol/base/file.h"
-#include "reports/query.h"
 #include "reports/store/engine.h"
 
 struct store_connection {
@@ -19,7 +18,7 @@ struct store_connection {
     bool begun; /* between begin and commit */
     bool lost;  /* begun, and SQLite rolled the transaction back by itself */
     struct error why_lost;
-    struct store_statement *save, *release, *take_back, *begin, *commit, *rollback;
+    struct store_statement *save, *release, *take_back, *begin, *snapshot, *commit, *rollback;
 };
 
 struct store_statement {
@@ -253,9 +252,30 @@ static void release(struct store_statement *s)
     free(s);
 }
 
-static bool is_null(struct store_statement *s, int column)
+/* Rows are made as they are asked for. */
+static void in_portions(struct store_statement *s)
 {
-    return sqlite3_column_type(s->st, column) == SQLITE_NULL;
+    (void)s;
+}
+
+static int columns(struct store_statement *s)
+{
+    return sqlite3_column_count(s->st);
+}
+
+static const char *column(struct store_statement *s, int column)
+{
+    return sqlite3_column_name(s->st, column);
+}
+
+static enum store_kind kind(struct store_statement *s, int column)
+{
+    static const enum store_kind kinds[] = {[SQLITE_INTEGER] = VALUE_INTEGER,
+                                            [SQLITE_FLOAT] = VALUE_REAL,
+                                            [SQLITE_TEXT] = VALUE_TEXT,
+                                            [SQLITE_BLOB] = VALUE_TEXT,
+                                            [SQLITE_NULL] = VALUE_NULL};
+    return kinds[sqlite3_column_type(s->st, column)];
 }
 
 static int64_t integer(struct store_statement *s, int column)
@@ -319,6 +339,13 @@ static int begin(struct store_connection *c, struct error *err)
     return rc;
 }
 
+/* Not `begun`: nothing is written that could be lost. */
+static int snapshot(struct store_connection *c, bool *began, struct error *err)
+{
+    *began = sqlite3_get_autocommit(c->db);
+    return *began ? run(c, &c->snapshot, "BEGIN", err) : 0;
+}
+
 static int commit(struct store_connection *c, struct error *err)
 {
     if (!c->begun)
@@ -355,8 +382,8 @@ static void close_connection(struct store_connection *c)
     if (!c)
         return;
     c->begun = false;
-    struct store_statement *kept[] = {c->save,  c->release, c->take_back,
-                                      c->begin, c->commit,  c->rollback};
+    struct store_statement *kept[] = {c->save,     c->release, c->take_back, c->begin,
+                                      c->snapshot, c->commit,  c->rollback};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
         release(kept[i]);
     sqlite3_close_v2(c->db);
@@ -408,7 +435,7 @@ static int open_connection(const char *path, bool reader, struct store_connectio
     if (!c)
         return error_set(err, ERROR_MEMORY, "cannot open the store %s: out of memory", path);
     c->lock_fd = -1;
-    int rc = reader ? query_open(path, &c->db, err) : open_writer(c, path, err);
+    int rc = reader ? store_file_open(path, &c->db, err) : open_writer(c, path, err);
     if (rc)
         close_connection(c);
     else
@@ -430,14 +457,18 @@ const struct store_engine store_engine_sqlite = {
     .begin = begin,
     .commit = commit,
     .rollback = roll_back,
+    .snapshot = snapshot,
     .save = save,
     .keep = keep,
     .prepare = prepare,
     .start = start,
     .next = next,
     .finish = finish,
+    .in_portions = in_portions,
     .release = release,
-    .null = is_null,
+    .columns = columns,
+    .column = column,
+    .kind = kind,
     .integer = integer,
     .real = real,
     .text = text,

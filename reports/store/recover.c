@@ -12,7 +12,6 @@
 
 #include "protocol/base/buffer.h"
 #include "reports/maintenance.h"
-#include "reports/query_rows.h"
 #include "reports/store.h"
 #include "reports/store/schema.h"
 
@@ -29,6 +28,28 @@ struct copying {
     cJSON *tables;
 };
 
+/* On files as they are, whole or not. `text` is ?1, NULL where there is none; NULL with err set. */
+static sqlite3_stmt *prepare(sqlite3 *db, struct error *err, const char *sql, const char *text)
+{
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK) {
+        store_fail(db, err, "cannot read the store");
+        return NULL;
+    }
+    if (text)
+        sqlite3_bind_text(st, 1, text, -1, SQLITE_TRANSIENT);
+    return st;
+}
+
+/* 1 a row, 0 the end, negative a failure. */
+static int next_row(sqlite3 *db, sqlite3_stmt *st, struct error *err)
+{
+    int code = sqlite3_step(st);
+    if (code == SQLITE_ROW)
+        return 1;
+    return code == SQLITE_DONE ? 0 : store_fail(db, err, "cannot read the store");
+}
+
 static int fail_new(const struct copying *c, struct error *err)
 {
     return store_fail(c->to, err, "cannot write the recovered store");
@@ -37,12 +58,12 @@ static int fail_new(const struct copying *c, struct error *err)
 /* The damaged file's definitions of one type ("table", ...), run in the new one. */
 static int copy_schema(const struct copying *c, const char *type, struct error *err)
 {
-    sqlite3_stmt *st = rows_prepare(c->from, err,
-                                    "SELECT sql FROM sqlite_schema WHERE type=?1 AND sql NOT NULL"
-                                    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
-                                    "t", type);
+    sqlite3_stmt *st = prepare(c->from, err,
+                               "SELECT sql FROM sqlite_schema WHERE type=?1 AND sql NOT NULL"
+                               " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
+                               type);
     int rc = st ? 0 : err->code;
-    while (!rc && (rc = rows_next(c->from, st, err)) == 1) {
+    while (!rc && (rc = next_row(c->from, st, err)) == 1) {
         rc = 0;
         if (sqlite3_exec(c->to, (const char *)sqlite3_column_text(st, 0), NULL, NULL, NULL) !=
             SQLITE_OK)
@@ -66,17 +87,17 @@ static int describe_table(const struct copying *c, struct table *t, struct error
     struct buffer insert = {0}, read = {0};
     bool without_rowid = false;
     sqlite3_stmt *st =
-        rows_prepare(c->to, err, "SELECT wr FROM pragma_table_list WHERE name=?1", "t", t->name);
-    if (st && rows_next(c->to, st, err) == 1)
+        prepare(c->to, err, "SELECT wr FROM pragma_table_list WHERE name=?1", t->name);
+    if (st && next_row(c->to, st, err) == 1)
         without_rowid = sqlite3_column_int(st, 0);
     sqlite3_finalize(st);
     strcpy(t->key, "rowid");
     t->numeric = true;
     buffer_printf(&insert, "INSERT OR IGNORE INTO \"%s\" VALUES (", t->name);
-    st = rows_prepare(c->to, err, "SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY cid",
-                      "t", t->name);
+    st = prepare(c->to, err, "SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY cid",
+                 t->name);
     int rc = st ? 0 : err->code;
-    while (!rc && (rc = rows_next(c->to, st, err)) == 1) {
+    while (!rc && (rc = next_row(c->to, st, err)) == 1) {
         buffer_printf(&insert, t->columns ? ", ?%d" : "?%d", t->columns + 1);
         if (without_rowid && sqlite3_column_int(st, 2) == 1) {
             snprintf(t->key, sizeof t->key, "%s", (const char *)sqlite3_column_text(st, 0));
@@ -185,12 +206,12 @@ static int copy_table(const struct copying *c, const char *name, struct error *e
 
 static int copy_tables(const struct copying *c, struct error *err)
 {
-    sqlite3_stmt *st = rows_prepare(c->to, err,
-                                    "SELECT name FROM sqlite_schema WHERE type='table' AND name"
-                                    " NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
-                                    "");
+    sqlite3_stmt *st = prepare(c->to, err,
+                               "SELECT name FROM sqlite_schema WHERE type='table' AND name"
+                               " NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid",
+                               NULL);
     int rc = st ? 0 : err->code;
-    while (!rc && (rc = rows_next(c->to, st, err)) == 1)
+    while (!rc && (rc = next_row(c->to, st, err)) == 1)
         rc = copy_table(c, (const char *)sqlite3_column_text(st, 0), err);
     sqlite3_finalize(st);
     return rc;
@@ -271,8 +292,8 @@ static int mend_references(const struct copying *c, int64_t version, int64_t *dr
 
 static int header_number(sqlite3 *db, const char *sql, int64_t *out, struct error *err)
 {
-    sqlite3_stmt *st = rows_prepare(db, err, sql, "");
-    int rc = st ? rows_next(db, st, err) : err->code;
+    sqlite3_stmt *st = prepare(db, err, sql, NULL);
+    int rc = st ? next_row(db, st, err) : err->code;
     if (rc == 1)
         *out = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);

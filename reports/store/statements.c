@@ -188,8 +188,8 @@ static int prepared(struct store *s, enum store_statement_id id, struct store_st
     return rc;
 }
 
-static size_t gather(struct store_value values[STATEMENT_VALUES_MAX], const char *types,
-                     va_list given)
+size_t store_values(struct store_value values[STATEMENT_VALUES_MAX], const char *types,
+                    va_list given)
 {
     size_t n = 0;
     for (; *types && n < STATEMENT_VALUES_MAX; types++) {
@@ -239,7 +239,7 @@ int store_run(struct store *s, enum store_statement_id id, struct error *err, co
     struct store_value values[STATEMENT_VALUES_MAX];
     va_list given;
     va_start(given, types);
-    size_t count = gather(values, types, given);
+    size_t count = store_values(values, types, given);
     va_end(given);
     int rc = execute(s, id, NULL, err, values, count);
     return rc > 0 ? 0 : rc;
@@ -251,7 +251,7 @@ int store_number(struct store *s, enum store_statement_id id, int64_t *out, stru
     struct store_value values[STATEMENT_VALUES_MAX];
     va_list given;
     va_start(given, types);
-    size_t count = gather(values, types, given);
+    size_t count = store_values(values, types, given);
     va_end(given);
     return execute(s, id, out, err, values, count);
 }
@@ -262,7 +262,7 @@ int store_rows(struct store *s, enum store_statement_id id, struct store_stateme
     struct store_value values[STATEMENT_VALUES_MAX];
     va_list given;
     va_start(given, types);
-    size_t count = gather(values, types, given);
+    size_t count = store_values(values, types, given);
     va_end(given);
     int rc = prepared(s, id, out, err);
     return rc ? rc : s->engine->start(*out, values, count, err);
@@ -308,7 +308,7 @@ int store_intern(struct store *s, enum store_statement_id find, enum store_state
     struct store_value values[STATEMENT_VALUES_MAX];
     va_list given;
     va_start(given, types);
-    size_t count = gather(values, types, given);
+    size_t count = store_values(values, types, given);
     va_end(given);
     if (!s->names)
         s->names = calloc(NAMES_MAX, sizeof *s->names);

@@ -1,8 +1,9 @@
 /* The store's prepared statements: prepared on first use, kept until the store is closed. Only the
- * store's own files include this. */
+ * store's and the query's own files include this. */
 #ifndef TAKT_REPORTS_STORE_STATEMENTS_H
 #define TAKT_REPORTS_STORE_STATEMENTS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -98,8 +99,11 @@ struct store {
 };
 
 /* Values follow `types`, one letter each: i int64_t, z int64_t where 0 is NULL, r double where
- * not-a-number is NULL, t const char *, n const char * where "" is NULL. Each of these is finished
- * before it returns. */
+ * not-a-number is NULL, t const char *, n const char * where "" is NULL. */
+size_t store_values(struct store_value values[STATEMENT_VALUES_MAX], const char *types,
+                    va_list given);
+
+/* Each of these is finished before it returns. */
 
 /* Runs a statement and leaves out the rows it may answer. */
 int store_run(struct store *s, enum store_statement_id id, struct error *err, const char *types,

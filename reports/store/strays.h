@@ -3,13 +3,13 @@
 #ifndef TAKT_REPORTS_STORE_STRAYS_H
 #define TAKT_REPORTS_STORE_STRAYS_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/base/error.h"
+#include "reports/store.h"
 
-int maintenance_strays(sqlite3 *db, const char *attachments_dir, bool remove, int64_t *count,
+int maintenance_strays(struct store *s, const char *attachments_dir, bool remove, int64_t *count,
                        struct error *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "protocol/base/json.h"
-#include "reports/query.h"
+#include "reports/store_schema.h"
 #include "station/cli/command.h"
 #include "station/cli/identity_parts.h"
 #include "station/engine/client.h"
@@ -99,7 +99,7 @@ static int status(const struct identity_request *r, struct error *err)
     if (identity_is_shared(r)) {
         rc = identity_shared_counts(r, &counts, err);
     } else {
-        rc = query_open(r->place.store, &db, err);
+        rc = store_file_open(r->place.store, &db, err);
         if (!rc)
             rc = pool_counts_read(db, &counts, err);
         sqlite3_close(db);

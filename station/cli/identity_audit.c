@@ -7,7 +7,7 @@
 #include "protocol/base/json.h"
 #include "provisioning/audit.h"
 #include "provisioning/audit_witness.h"
-#include "reports/query.h"
+#include "reports/store_schema.h"
 #include "station/cli/command.h"
 #include "station/cli/identity_parts.h"
 
@@ -25,7 +25,7 @@ int identity_witness(const struct identity_request *r, struct error *err)
     if (!rc)
         rc = signer_open(station->token_key, &signer, err);
     if (!rc)
-        rc = query_open(r->place.store, &db, err);
+        rc = store_file_open(r->place.store, &db, err);
     if (!rc)
         rc = audit_witness_make(db, signer, station->station, clock_wall_ms(), &text, err);
     if (!rc)
@@ -87,7 +87,7 @@ int identity_audit(const struct identity_request *r, struct error *err)
     struct audit_head head = {0}, witnessed = {0};
     sqlite3 *db = NULL;
     int64_t entries = 0;
-    int rc = query_open(r->place.store, &db, err);
+    int rc = store_file_open(r->place.store, &db, err);
     if (rc)
         return rc;
     rc = audit_verify(db, &entries, err);

@@ -9,7 +9,7 @@
 #include "protocol/base/file.h"
 #include "protocol/base/json.h"
 #include "provisioning/pool_report.h"
-#include "reports/query.h"
+#include "reports/store_schema.h"
 #include "station/cli/command.h"
 #include "station/cli/identity_parts.h"
 #include "station/engine/client.h"
@@ -97,7 +97,7 @@ static int list_quotas(const struct identity_request *r, struct error *err)
     if (identity_is_shared(r))
         rc = identity_shared_quotas(r, show_quota, list, err);
     else
-        rc = query_open(r->place.store, &db, err);
+        rc = store_file_open(r->place.store, &db, err);
     if (!rc && db)
         rc = pool_quota_each(db, show_quota, list, err);
     sqlite3_close(db);

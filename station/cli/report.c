@@ -15,7 +15,7 @@
 
 static const char usage[] =
     "takt report unit NAME | order ORDER | station STATION | shift STATION --from TIME --to TIME\n"
-    "         (--station STATION.json | --store FILE) [--format html|pdf|xlsx|csv|json]\n"
+    "         (--station STATION.json | --store FILE|ADDRESS) [--format html|pdf|xlsx|csv|json]\n"
     "         [--lang en|zh] [--out FILE|FOLDER/]\n\n"
     "  unit     by serial, chip id, DID or MAC: every run, step, attempt and figure\n"
     "  order    its units, yields, failures, capability and control charts; likewise station\n"
@@ -26,7 +26,7 @@ static const char usage[] =
 
 static const struct {
     const char *name;
-    int (*query)(sqlite3 *db, const char *name, cJSON **out, struct error *err);
+    int (*query)(struct store *reader, const char *name, cJSON **out, struct error *err);
 } subjects[] = {
     {"unit", query_unit}, {"order", query_order}, {"station", query_station}, {"shift", NULL}};
 
@@ -36,7 +36,7 @@ struct report {
     struct render_options options;
     const char *out;        /* NULL is stdout */
     int64_t from_ms, to_ms; /* of a shift */
-    sqlite3 *db;
+    struct store *reader;
 };
 
 static int read_attachment(void *context, const char *sha256, struct buffer *out, struct error *err)
@@ -72,11 +72,11 @@ static int write_folder(struct report *r, const cJSON *order, struct error *err)
         if (rc)
             break;
         if (cJSON_IsString(chip))
-            rc = query_unit(r->db, chip->valuestring, &unit, err);
+            rc = query_unit(r->reader, chip->valuestring, &unit, err);
         else if (cJSON_IsString(serial) && *serial->valuestring)
-            rc = query_unit(r->db, serial->valuestring, &unit, err);
+            rc = query_unit(r->reader, serial->valuestring, &unit, err);
         else
-            rc = query_run(r->db, (int64_t)cJSON_GetNumberValue(run), &unit, err);
+            rc = query_run(r->reader, (int64_t)cJSON_GetNumberValue(run), &unit, err);
         snprintf(name, sizeof name, r->options.unit_href, (long long)cJSON_GetNumberValue(run));
         if (!rc && !(rc = file_join(path, sizeof path, r->out, name, err)))
             rc = write_page(r, unit, path, err);
@@ -97,13 +97,13 @@ static bool is_folder(const char *path)
 static int produce(struct report *r, size_t subject, const char *name, struct error *err)
 {
     cJSON *document = NULL;
-    int rc = query_open(r->place.store, &r->db, err);
+    int rc = store_open_reader(r->place.store, &r->reader, err);
     if (rc)
         return rc;
     if (subjects[subject].query)
-        rc = subjects[subject].query(r->db, name, &document, err);
+        rc = subjects[subject].query(r->reader, name, &document, err);
     else
-        rc = query_shift(r->db, name, r->from_ms, r->to_ms, &document, err);
+        rc = query_shift(r->reader, name, r->from_ms, r->to_ms, &document, err);
     if (!rc && r->out && is_folder(r->out)) {
         if (strcmp(subjects[subject].name, "unit") == 0 || strcmp(r->renderer->name, "html") != 0) {
             rc = error_set(err, ERROR_INPUT,
@@ -117,7 +117,7 @@ static int produce(struct report *r, size_t subject, const char *name, struct er
         rc = write_page(r, document, r->out, err);
     }
     cJSON_Delete(document);
-    sqlite3_close(r->db);
+    store_close(r->reader);
     return rc;
 }
 

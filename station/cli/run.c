@@ -89,16 +89,16 @@ static int start_runs(struct client *client, struct options *o, cJSON **runs, st
 static int read_results(const char *store_path, const cJSON *runs, cJSON **results, int *open,
                         struct error *err)
 {
-    sqlite3 *db = NULL;
+    struct store *reader = NULL;
     const cJSON *run;
     *open = 0;
     *results = cJSON_CreateArray();
-    int rc = query_open(store_path, &db, err);
+    int rc = store_open_reader(store_path, &reader, err);
     cJSON_ArrayForEach(run, runs)
     {
         cJSON *document = NULL;
         if (rc == 0)
-            rc = query_run(db, (int64_t)json_number(run, "run", 0), &document, err);
+            rc = query_run(reader, (int64_t)json_number(run, "run", 0), &document, err);
         if (rc < 0)
             break;
         if (json_string(document, "verdict", "")[0])
@@ -107,7 +107,7 @@ static int read_results(const char *store_path, const cJSON *runs, cJSON **resul
             ++*open;
         cJSON_Delete(document);
     }
-    sqlite3_close(db);
+    store_close(reader);
     return rc;
 }
 

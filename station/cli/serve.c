@@ -26,7 +26,7 @@
 enum { CONNECTIONS = 64, IDLE_S = 15, TAKTD_MS = 300, FRESH_MS = 1000, NAME_MAX_BYTES = 256 };
 
 static const char usage[] =
-    "takt serve (--station STATION.json | --store FILE) [--listen ADDRESS[:PORT]] [--lang "
+    "takt serve (--station STATION.json | --store FILE|ADDRESS) [--listen ADDRESS[:PORT]] [--lang "
     "en|zh]\n\n"
     "  --listen  127.0.0.1:8080 unless told otherwise; [::1]:8080; port 0 takes a free one.\n"
     "            Nothing asks for a password: what listens beyond this machine is read by all\n"
@@ -39,8 +39,8 @@ struct server {
     struct state_place place;
     const char *language;
     bool loopback; /* then only this machine's names are answered */
-    sqlite3 *db;
-    ino_t file;      /* that db reads: a store that was recovered is another file */
+    struct store *reader;
+    ino_t file;      /* that it reads: a store that was recovered is another file */
     cJSON *document; /* of the last update */
     int64_t fresh_until_ms;
 };
@@ -76,16 +76,16 @@ static cJSON *ask_slots(const struct server *s)
 /* Opens the store, again when another file has taken its place. */
 static int open_store(struct server *s, struct error *err)
 {
-    struct stat st;
-    if (stat(s->place.store, &st))
+    struct stat st = {0};
+    if (!store_is_address(s->place.store) && stat(s->place.store, &st))
         return error_errno(err, errno == ENOENT ? ERROR_MISSING : ERROR_IO, "no store at %s",
                            s->place.store);
-    if (s->db && st.st_ino == s->file)
+    if (s->reader && st.st_ino == s->file)
         return 0;
-    sqlite3_close(s->db);
-    s->db = NULL;
+    store_close(s->reader);
+    s->reader = NULL;
     s->file = st.st_ino;
-    return query_open(s->place.store, &s->db, err);
+    return store_open_reader(s->place.store, &s->reader, err);
 }
 
 /* However many screens ask: the store and taktd are asked once a second. */
@@ -99,7 +99,7 @@ static int renew(struct server *s, struct error *err)
         return rc;
     local_day(now_ms, &day_ms, &zone_ms);
     cJSON *document = NULL;
-    rc = line_day_document(s->db, day_ms, zone_ms, now_ms, &document, err);
+    rc = line_day_document(s->reader, day_ms, zone_ms, now_ms, &document, err);
     if (rc)
         return rc;
     if (*s->place.socket) {
@@ -189,7 +189,7 @@ static int page_unit(struct server *s, const char *name, const char *language, s
 {
     cJSON *document = NULL;
     int rc = open_store(s, err);
-    rc = rc ? rc : query_unit(s->db, name, &document, err);
+    rc = rc ? rc : query_unit(s->reader, name, &document, err);
     return rc ? rc : render(s, document, language, a, err);
 }
 
@@ -198,7 +198,7 @@ static int page_order(struct server *s, const char *name, const char *language, 
 {
     cJSON *document = NULL;
     int rc = open_store(s, err);
-    rc = rc ? rc : query_order(s->db, name, &document, err);
+    rc = rc ? rc : query_order(s->reader, name, &document, err);
     return rc ? rc : render(s, document, language, a, err);
 }
 
@@ -212,7 +212,7 @@ static int page_run(struct server *s, const char *name, const char *language, st
     if (end == name || *end || errno)
         return error_set(err, ERROR_MISSING, "a run is a number");
     int rc = open_store(s, err);
-    rc = rc ? rc : query_run(s->db, run, &document, err);
+    rc = rc ? rc : query_run(s->reader, run, &document, err);
     return rc ? rc : render(s, document, language, a, err);
 }
 
@@ -443,6 +443,6 @@ int cli_serve(int argc, char **argv)
     if (!rc)
         rc = serve(&s, listen_at, &err);
     cJSON_Delete(s.document);
-    sqlite3_close(s.db);
+    store_close(s.reader);
     return rc ? cli_fail("serve", &err) : CLI_OK;
 }

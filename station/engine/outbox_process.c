@@ -242,7 +242,7 @@ void outbox_process_serve(struct engine *e)
         struct error err = {0};
         cJSON *message = NULL;
         if (n < OUTBOX_DESTINATIONS_MAX && o->wanted[n]) {
-            int rc = outbox_next(store_handle(e->store), d->string, &message, &err);
+            int rc = outbox_next(e->store, d->string, &message, &err);
             if (!rc && message) {
                 rc = channel_send(o->channel, message, &err);
                 o->wanted[n] = rc != 0;

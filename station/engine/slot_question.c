@@ -156,7 +156,7 @@ static int committed(struct question *q, struct error *err)
 {
     struct engine *e = q->slot->engine;
     cJSON *figures = NULL;
-    int rc = query_step(store_handle(e->store), q->slot->run.id, json_string(q->asked, "step", ""),
+    int rc = query_step(e->store, q->slot->run.id, json_string(q->asked, "step", ""),
                         &figures, err);
     if (!rc)
         cJSON_AddItemToObject(q->answer, "figures", figures);

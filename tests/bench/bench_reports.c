@@ -1,4 +1,4 @@
-/* Reading a big store: a unit's record, an order's report, and what the dashboard shows.
+/* Reading a big store: a unit's record, an order's report, traces, and what the dashboard shows.
  * UNITS=n sizes the store (20000); STORE=path keeps it, or reads one that is there. */
 #include <sys/stat.h>
 #include <time.h>
@@ -32,7 +32,7 @@ static double median_ms(double *ms, int count)
 }
 
 /* A name of some run's. */
-static void pick(sqlite3 *db, const char *column, uint64_t *random, char name[64])
+static void pick(struct store *reader, const char *column, uint64_t *random, char name[64])
 {
     char sql[200];
     sqlite3_stmt *st = NULL;
@@ -40,7 +40,7 @@ static void pick(sqlite3 *db, const char *column, uint64_t *random, char name[64
              "SELECT %s FROM run r JOIN work_order o ON o.id=r.work_order WHERE r.id >= 1 + ?1 %%"
              " (SELECT max(id) FROM run) AND r.serial LIKE 'SN%%' LIMIT 1",
              column);
-    sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    sqlite3_prepare_v2(store_handle(reader), sql, -1, &st, NULL);
     sqlite3_bind_int64(st, 1, (int64_t)(splitmix_next(random) >> 1));
     if (sqlite3_step(st) != SQLITE_ROW)
         exit(3);
@@ -48,16 +48,38 @@ static void pick(sqlite3 *db, const char *column, uint64_t *random, char name[64
     sqlite3_finalize(st);
 }
 
+/* How many units, and the first ten thousand of them, as `takt trace` asks for; at least `least`.
+ */
+static double trace(struct store *reader, const char *kind, const char *name, long least)
+{
+    struct error err = {0};
+    struct trace_batch *batch = NULL;
+    cJSON *page = NULL;
+    int64_t from = clock_mono_ns();
+    line_need(trace_batch_open(reader, kind, name, INT64_MIN, INT64_MAX, &batch, &err), &err);
+    line_need(trace_batch_page(batch, 0, 10000, &page, &err), &err);
+    double ms = (clock_mono_ns() - from) / 1e6;
+    if ((long)trace_batch_count(batch) < least || !cJSON_GetArraySize(page)) {
+        fprintf(stderr, "%s %s touched %zu units, expected %ld\n", kind, name,
+                trace_batch_count(batch), least);
+        exit(3);
+    }
+    cJSON_Delete(page);
+    trace_batch_close(batch);
+    return ms;
+}
+
 /* What a screen's request costs: the day's document and the page. The first with a handle that has
  * read nothing yet, then again and again. */
 static void dashboard(const char *path, const char *method)
 {
     struct error err = {0};
-    sqlite3 *db = NULL;
+    struct store *reader = NULL;
     sqlite3_stmt *last = NULL;
     double ms[25];
-    line_need(query_open(path, &db, &err), &err);
-    sqlite3_prepare_v2(db, "SELECT started_ms FROM run ORDER BY id DESC LIMIT 1", -1, &last, NULL);
+    line_need(store_open_reader(path, &reader, &err), &err);
+    sqlite3_prepare_v2(store_handle(reader), "SELECT started_ms FROM run ORDER BY id DESC LIMIT 1",
+                       -1, &last, NULL);
     int64_t until_ms = last && sqlite3_step(last) == SQLITE_ROW ? sqlite3_column_int64(last, 0) : 0;
     sqlite3_finalize(last);
     /* The last 24 hours the store knows: up to 100,000 units. */
@@ -66,13 +88,13 @@ static void dashboard(const char *path, const char *method)
         struct buffer page = {0};
         cJSON *d = NULL;
         int64_t from = clock_mono_ns();
-        line_need(line_day_document(db, day_ms, 0, until_ms, &d, &err), &err);
+        line_need(line_day_document(reader, day_ms, 0, until_ms, &d, &err), &err);
         line_need(dashboard_page(d, "en", &page, &err), &err);
         ms[i] = (clock_mono_ns() - from) / 1e6;
         cJSON_Delete(d);
         buffer_free(&page);
     }
-    sqlite3_close(db);
+    store_close(reader);
     say("the dashboard, first look at the day", ms[0], "ms", method);
     say("the dashboard's figures", median_ms(ms + 1, 24), "ms", method);
 }
@@ -85,7 +107,7 @@ int main(void)
     struct error err = {0};
     struct generated_line line = {.random = 1};
     struct stat st;
-    sqlite3 *db = NULL;
+    struct store *reader = NULL;
     double ms[25];
     if (!kept && !mkdtemp(folder))
         return 3;
@@ -103,39 +125,38 @@ int main(void)
     snprintf(method, sizeof method, "%ld units x %d measurements, %.0f MB, warm cache", units,
              LINE_STEPS * LINE_FIGURES, st.st_size / 1e6);
     say("store, bytes a unit", (double)st.st_size / units, "bytes", method);
-    line_need(query_open(path, &db, &err), &err);
+    line_need(store_open_reader(path, &reader, &err), &err);
     for (int i = 0; i < 25; i++) {
         cJSON *d = NULL;
-        pick(db, "r.serial", &line.random, name);
+        pick(reader, "r.serial", &line.random, name);
         int64_t from = clock_mono_ns();
-        line_need(query_unit(db, name, &d, &err), &err);
+        line_need(query_unit(reader, name, &d, &err), &err);
         ms[i] = (clock_mono_ns() - from) / 1e6;
         cJSON_Delete(d);
     }
     say("a unit's record", median_ms(ms, 25), "ms", method);
     for (int i = 0; i < 3; i++) {
         cJSON *d = NULL;
-        pick(db, "o.name", &line.random, name);
+        pick(reader, "o.name", &line.random, name);
         int64_t from = clock_mono_ns();
-        line_need(query_order(db, name, &d, &err), &err);
+        line_need(query_order(reader, name, &d, &err), &err);
         ms[i] = (clock_mono_ns() - from) / 1e6;
         cJSON_Delete(d);
     }
     say("an order's report, 5000 units", median_ms(ms, 3), "ms", method);
-    struct store *reader = NULL;
-    line_need(store_open_reader(path, &reader, &err), &err);
     for (int i = 0; i < 3; i++) {
-        cJSON *d = NULL;
-        pick(db, "o.name", &line.random, name);
-        int64_t from = clock_mono_ns();
-        line_need(trace_batch(reader, "order", name, INT64_MIN, INT64_MAX, &d, &err), &err);
-        ms[i] = (clock_mono_ns() - from) / 1e6;
-        cJSON_Delete(d);
+        pick(reader, "o.name", &line.random, name);
+        ms[i] = trace(reader, "order", name, 0);
     }
-    store_close(reader);
     say("a batch's trace, an order of 5000 units", median_ms(ms, 3), "ms", method);
+    for (int i = 0; i < 3; i++)
+        ms[i] = trace(reader, "instrument", LINE_RARE_INSTRUMENT, units / LINE_RARE_ONE_IN);
+    say("a batch's trace, one instrument of a hundred", median_ms(ms, 3), "ms", method);
+    for (int i = 0; i < 3; i++)
+        ms[i] = trace(reader, "program", LINE_PROGRAM, units);
+    say("a batch's trace, every unit there is", median_ms(ms, 3), "ms", method);
     dashboard(path, method);
-    sqlite3_close(db);
+    store_close(reader);
     if (!kept) {
         snprintf(method, sizeof method, "rm -rf %s", folder);
         if (system(method))

@@ -18,7 +18,10 @@ enum {
     LINE_FIGURES = 3,
     LINE_ORDER_UNITS = 5000,
     LINE_UNIT_MS = 864, /* 100,000 a day */
+    LINE_RARE_ONE_IN = 100,
 };
+#define LINE_PROGRAM         "0.1.0"
+#define LINE_RARE_INSTRUMENT "P-2" /* the supply of one unit in LINE_RARE_ONE_IN */
 
 static const char *const line_steps[LINE_STEPS] = {
     "scan",    "power_on", "connect", "flash",    "identity", "image",   "infrared",
@@ -48,6 +51,28 @@ static inline double line_normal(uint64_t *random)
     return sum - 6;
 }
 
+/* What every run of the line says of itself. */
+static inline struct run_record line_record(const char *order, const char *station,
+                                            const char *serial, int64_t at_ms)
+{
+    return (struct run_record){.order = order,
+                               .product = "ptz-indoor-3mp",
+                               .plan = "ptz-indoor-3mp/line",
+                               .plan_sha256 = "",
+                               .limits_sha256 = "",
+                               .product_sha256 = "",
+                               .bundle_sha256 = "",
+                               .program_version = LINE_PROGRAM,
+                               .site = "lab",
+                               .line = "L1",
+                               .station = station,
+                               .slot = 1,
+                               .serial = serial,
+                               .operator_name = "",
+                               .mode = "production",
+                               .started_wall_ms = at_ms};
+}
+
 /* One run; 0 when a step failed. A fault of the unit shows in each of its runs. */
 static inline int line_run(struct generated_line *l, int64_t unit, int64_t at_ms, int faulty_step)
 {
@@ -58,22 +83,15 @@ static inline int line_run(struct generated_line *l, int64_t unit, int64_t at_ms
     snprintf(station, sizeof station, "final-%d", k / LINE_SLOTS + 1);
     snprintf(serial, sizeof serial, "SN%09lld", (long long)unit);
     snprintf(chip, sizeof chip, "c0ffee%010llx", (long long)unit);
-    struct run_record run = {.order = order,
-                             .product = "ptz-indoor-3mp",
-                             .plan = "ptz-indoor-3mp/line",
-                             .plan_sha256 = "",
-                             .limits_sha256 = "",
-                             .product_sha256 = "",
-                             .bundle_sha256 = "",
-                             .program_version = "0.1.0",
-                             .site = "lab",
-                             .line = "L1",
-                             .station = station,
-                             .slot = k % LINE_SLOTS + 1,
-                             .serial = serial,
-                             .operator_name = k % 2 ? "li" : "wang",
-                             .mode = "production",
-                             .started_wall_ms = at_ms};
+    const struct instrument_record set[] = {
+        {"light", "box", "L-1", "C-1", "2026-01-05", "2027-01-05"},
+        {"power_supply", "psu", unit % LINE_RARE_ONE_IN ? "P-1" : LINE_RARE_INSTRUMENT,
+         unit % LINE_RARE_ONE_IN ? "C-2" : "C-3", "2026-01-05", "2027-01-05"}};
+    struct run_record run = line_record(order, station, serial, at_ms);
+    run.slot = k % LINE_SLOTS + 1;
+    run.operator_name = k % 2 ? "li" : "wang";
+    run.instruments = set;
+    run.instrument_count = 2;
     line_need(store_run_open(l->store, &run, &err), &err);
     line_need(store_run_unit(l->store, run.id, chip, "", &err), &err);
     for (int step = 0; step < LINE_STEPS && passed; step++) {

@@ -12,16 +12,7 @@ static void run_with_pictures(struct generated_line *l, const char *attachments_
 {
     enum { SMALL = 1000, LARGE = 3000000 };
     struct error err = {0};
-    struct run_record run = {.order = "WO-P",
-                             .product = "p",
-                             .plan = "p/line",
-                             .site = "lab",
-                             .line = "L1",
-                             .station = "final-1",
-                             .slot = 1,
-                             .serial = "PICTURES",
-                             .mode = "production",
-                             .started_wall_ms = l->start_ms};
+    struct run_record run = line_record("WO-P", "final-1", "PICTURES", l->start_ms);
     static uint8_t bytes[LARGE];
     char small[65], text[65], large[65];
     for (size_t i = 0; i < sizeof bytes; i++)

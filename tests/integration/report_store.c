@@ -17,22 +17,8 @@ static const char *const hostile[] = {
 static void hostile_run(struct generated_line *l, const char *name, int64_t at_ms)
 {
     struct error err = {0};
-    struct run_record run = {.order = "WO-HOSTILE",
-                             .product = "ptz-indoor-3mp",
-                             .plan = "ptz-indoor-3mp/line",
-                             .plan_sha256 = "",
-                             .limits_sha256 = "",
-                             .product_sha256 = "",
-                             .bundle_sha256 = "",
-                             .program_version = "0.1.0",
-                             .site = "lab",
-                             .line = "L1",
-                             .station = "final-1",
-                             .slot = 1,
-                             .serial = name,
-                             .operator_name = name,
-                             .mode = "production",
-                             .started_wall_ms = at_ms};
+    struct run_record run = line_record("WO-HOSTILE", "final-1", name, at_ms);
+    run.operator_name = name;
     line_need(store_run_open(l->store, &run, &err), &err);
     const struct measurement_record m = {
         .name = name, .unit = name, .value = 1, .has_low = true, .low = 2, .verdict = VERDICT_FAIL};

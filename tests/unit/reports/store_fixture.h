@@ -70,11 +70,10 @@ static inline void store_fixture_free(struct store_fixture *f)
     free(f);
 }
 
-static inline int64_t run_new(struct store_fixture *f, const char *order, const char *serial,
-                              int64_t started_wall_ms)
+static inline struct run_record record_of(const char *order, const char *serial,
+                                          int64_t started_wall_ms)
 {
-    struct error err = {0};
-    struct run_record run = {
+    return (struct run_record){
         .order = order,
         .product = "ptz-indoor-3mp",
         .plan = "ptz-indoor-3mp/line",
@@ -92,6 +91,13 @@ static inline int64_t run_new(struct store_fixture *f, const char *order, const 
         .mode = "production",
         .started_wall_ms = started_wall_ms,
     };
+}
+
+static inline int64_t run_new(struct store_fixture *f, const char *order, const char *serial,
+                              int64_t started_wall_ms)
+{
+    struct error err = {0};
+    struct run_record run = record_of(order, serial, started_wall_ms);
     assert_done(store_run_open(f->store, &run, &err), err);
     assert_true(run.id > 0);
     return run.id;

@@ -1,5 +1,5 @@
 /* The day's figures as runs come, end, and come again. */
-#include "tests/unit/reports/store_fixture.h"
+#include "tests/unit/reports/engines_fixture.h"
 
 #include "reports/dashboard.h"
 #include "reports/line_day.h"
@@ -9,20 +9,20 @@ static const int64_t day_ms = 1790035200000, hour_ms = 3600000; /* 2026-09-22 00
 
 struct fixture {
     struct store_fixture *f;
-    sqlite3 *db;
+    struct store *reader;
 };
 
-static struct fixture fixture_new(void)
+static struct fixture fixture_new(void **state)
 {
     struct error err = {0};
-    struct fixture x = {.f = store_fixture_new()};
-    assert_done(query_open(x.f->path, &x.db, &err), err);
+    struct fixture x = {.f = engine_fixture(state)};
+    assert_done(store_open_reader(x.f->path, &x.reader, &err), err);
     return x;
 }
 
 static void fixture_free(struct fixture *x)
 {
-    sqlite3_close(x->db);
+    store_close(x->reader);
     store_fixture_free(x->f);
 }
 
@@ -44,7 +44,7 @@ static double figure(struct fixture *x, const char *name)
 {
     struct error err = {0};
     cJSON *d = NULL;
-    assert_done(line_day_document(x->db, day_ms, 0, day_ms + 10 * hour_ms, &d, &err), err);
+    assert_done(line_day_document(x->reader, day_ms, 0, day_ms + 10 * hour_ms, &d, &err), err);
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(d, name);
     double number = cJSON_IsArray(value) ? cJSON_GetArraySize(value) : cJSON_GetNumberValue(value);
     cJSON_Delete(d);
@@ -70,8 +70,7 @@ static int count_step(void *context)
 
 static void test_units_are_counted_once_and_yields_follow_their_runs(void **state)
 {
-    (void)state;
-    struct fixture x = fixture_new();
+    struct fixture x = fixture_new(state);
     assert_true(figure(&x, "unit_count") == 0);
     run_of(&x, "yesterday", VERDICT_FAIL, day_ms - 5000);
     assert_true(figure(&x, "unit_count") == 0);
@@ -93,8 +92,7 @@ static void test_units_are_counted_once_and_yields_follow_their_runs(void **stat
 
 static void test_a_run_under_way_counts_when_it_ends(void **state)
 {
-    (void)state;
-    struct fixture x = fixture_new();
+    struct fixture x = fixture_new(state);
     int64_t slow = run_new(x.f, "O-1", "A", day_ms + 1000);
     run_of(&x, "B", VERDICT_PASS, day_ms + 2000);
     assert_true(figure(&x, "open") == 1);
@@ -112,8 +110,7 @@ static void test_a_run_under_way_counts_when_it_ends(void **state)
 /* Many units, tested again and again, against the store's own count. */
 static void test_what_is_added_up_is_what_the_runs_say(void **state)
 {
-    (void)state;
-    struct fixture x = fixture_new();
+    struct fixture x = fixture_new(state);
     struct error err = {0};
     enum { RUNS = 3000 };
     assert_done(store_begin(x.f->store, &err), err);
@@ -128,11 +125,11 @@ static void test_what_is_added_up_is_what_the_runs_say(void **state)
         }
     }
     assert_done(store_commit(x.f->store, &err), err);
-    double units = (double)number_of(x.db, "SELECT count(DISTINCT unit) FROM run");
-    double first = (double)number_of(
-        x.db, "SELECT sum(verdict=1) FROM run WHERE id IN (SELECT min(id) FROM run GROUP BY unit)");
-    double last = (double)number_of(
-        x.db, "SELECT sum(verdict=1) FROM run WHERE id IN (SELECT max(id) FROM run GROUP BY unit)");
+    double units = (double)count_of(x.f, "SELECT count(DISTINCT unit) FROM run");
+    double first = (double)count_of(x.f, "SELECT count(*) FILTER (WHERE verdict=1) FROM run WHERE "
+                                         "id IN (SELECT min(id) FROM run GROUP BY unit)");
+    double last = (double)count_of(x.f, "SELECT count(*) FILTER (WHERE verdict=1) FROM run WHERE "
+                                        "id IN (SELECT max(id) FROM run GROUP BY unit)");
     assert_true(figure(&x, "unit_count") == units && units == 1999);
     assert_true(figure(&x, "first_pass_yield") == first / units);
     assert_true(figure(&x, "last_pass_yield") == last / units);
@@ -144,8 +141,7 @@ static void test_what_is_added_up_is_what_the_runs_say(void **state)
 /* A run that only knew its label becomes another unit's: so does what came before and after it. */
 static void test_runs_that_change_their_unit_are_counted_with_it(void **state)
 {
-    (void)state;
-    struct fixture x = fixture_new();
+    struct fixture x = fixture_new(state);
     struct error err = {0};
     int64_t at_ms = day_ms + 1000;
     for (int i = 0; i < 3; i++)
@@ -159,7 +155,7 @@ static void test_runs_that_change_their_unit_are_counted_with_it(void **state)
     other = run_new(x.f, "O-1", "LABEL", at_ms + 7000);
     assert_done(store_run_unit(x.f->store, other, "chip-9", "LABEL", &err), err);
     close_run(&x, other, VERDICT_FAIL, at_ms + 8000);
-    double units = (double)number_of(x.db, "SELECT count(DISTINCT unit) FROM run");
+    double units = (double)count_of(x.f, "SELECT count(DISTINCT unit) FROM run");
     assert_true(figure(&x, "unit_count") == units && units == 1);
     assert_true(figure(&x, "first_pass_yield") == 0);
     assert_true(figure(&x, "last_pass_yield") == 0);
@@ -170,8 +166,7 @@ static void test_runs_that_change_their_unit_are_counted_with_it(void **state)
 /* Asked of a day, the store reads the day's tallies and not its runs. */
 static void test_a_day_is_not_read_run_by_run(void **state)
 {
-    (void)state;
-    struct fixture x = fixture_new();
+    struct fixture x = fixture_new(state);
     struct error err = {0};
     int steps[2];
     for (int round = 0; round < 2; round++) {
@@ -183,9 +178,9 @@ static void test_a_day_is_not_read_run_by_run(void **state)
         }
         assert_done(store_commit(x.f->store, &err), err);
         steps_taken = 0;
-        sqlite3_progress_handler(x.db, 1, count_step, NULL);
+        sqlite3_progress_handler(store_handle(x.reader), 1, count_step, NULL);
         assert_true(figure(&x, "unit_count") == 2000 * (round + 1));
-        sqlite3_progress_handler(x.db, 0, NULL, NULL);
+        sqlite3_progress_handler(store_handle(x.reader), 0, NULL, NULL);
         steps[round] = steps_taken;
     }
     assert_in_range(steps[1], 1, steps[0] + 200);
@@ -194,8 +189,7 @@ static void test_a_day_is_not_read_run_by_run(void **state)
 
 static void test_hostile_names_stay_text_on_the_screen(void **state)
 {
-    (void)state;
-    struct fixture x = fixture_new();
+    struct fixture x = fixture_new(state);
     struct error err = {0};
     struct buffer page = {0};
     static const char hostile[] =
@@ -204,7 +198,7 @@ static void test_hostile_names_stay_text_on_the_screen(void **state)
     assert_done(step_new(x.f, run, 0, 1, hostile, 0.1, &err), err);
     close_run(&x, run, VERDICT_FAIL, day_ms + 2000);
     cJSON *d = NULL;
-    assert_done(line_day_document(x.db, day_ms, 0, day_ms + 3000, &d, &err), err);
+    assert_done(line_day_document(x.reader, day_ms, 0, day_ms + 3000, &d, &err), err);
     cJSON *slots = cJSON_AddArrayToObject(d, "slots"), *slot = cJSON_CreateObject();
     cJSON_AddItemToArray(slots, slot);
     cJSON_AddStringToObject(slot, "state", "running");
@@ -224,12 +218,13 @@ static void test_hostile_names_stay_text_on_the_screen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_units_are_counted_once_and_yields_follow_their_runs),
-        cmocka_unit_test(test_a_run_under_way_counts_when_it_ends),
-        cmocka_unit_test(test_what_is_added_up_is_what_the_runs_say),
-        cmocka_unit_test(test_runs_that_change_their_unit_are_counted_with_it),
-        cmocka_unit_test(test_a_day_is_not_read_run_by_run),
-        cmocka_unit_test(test_hostile_names_stay_text_on_the_screen),
+        ON_BOTH(test_units_are_counted_once_and_yields_follow_their_runs),
+        ON_BOTH(test_a_run_under_way_counts_when_it_ends),
+        ON_BOTH(test_what_is_added_up_is_what_the_runs_say),
+        ON_BOTH(test_runs_that_change_their_unit_are_counted_with_it),
+        {"test_a_day_is_not_read_run_by_run (sqlite)", test_a_day_is_not_read_run_by_run, NULL,
+         NULL, "sqlite"},
+        ON_BOTH(test_hostile_names_stay_text_on_the_screen),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, engines_up, engines_down);
 }

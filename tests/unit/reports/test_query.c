@@ -1,14 +1,14 @@
 /* Documents: what was committed, as readers and renderers get it. */
-#include "tests/unit/reports/store_fixture.h"
+#include "tests/unit/reports/engines_fixture.h"
 
 #include "reports/render.h"
 
-static sqlite3 *reader_new(struct store_fixture *f)
+static struct store *reader_new(struct store_fixture *f)
 {
     struct error err = {0};
-    sqlite3 *db = NULL;
-    assert_done(query_open(f->path, &db, &err), err);
-    return db;
+    struct store *reader = NULL;
+    assert_done(store_open_reader(f->path, &reader, &err), err);
+    return reader;
 }
 
 static const cJSON *at(const cJSON *object, const char *path)
@@ -47,7 +47,7 @@ static void test_a_reader_cannot_write(void **state)
     struct store_fixture *f = store_fixture_new();
     struct error err = {0};
     run_new(f, "O-1", "SN1", 1000);
-    sqlite3 *db = reader_new(f);
+    struct store *reader = reader_new(f);
     static const char *const writes[] = {
         "INSERT INTO site(name) VALUES ('x')",
         "UPDATE run SET slot=9",
@@ -56,36 +56,34 @@ static void test_a_reader_cannot_write(void **state)
         "PRAGMA query_only=OFF; INSERT INTO site(name) VALUES ('x')",
     };
     for (size_t k = 0; k < sizeof writes / sizeof writes[0]; k++)
-        if (sqlite3_exec(db, writes[k], NULL, NULL, NULL) == SQLITE_OK)
+        if (sqlite3_exec(store_handle(reader), writes[k], NULL, NULL, NULL) == SQLITE_OK)
             fail_msg("was allowed: %s", writes[k]);
-    assert_int_equal(number_of(db, "SELECT count(*) FROM site"), 1);
-    sqlite3_close(db);
-    assert_int_equal(query_open("/nowhere/store.db", &db, &err), ERROR_MISSING);
+    assert_int_equal(number_of(store_handle(reader), "SELECT count(*) FROM site"), 1);
+    store_close(reader);
+    assert_int_equal(store_open_reader("/nowhere/store.db", &reader, &err), ERROR_MISSING);
     store_fixture_free(f);
 }
 
 static void test_a_reader_sees_only_what_is_committed(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     cJSON *d = NULL;
-    sqlite3 *db = reader_new(f);
+    struct store *reader = reader_new(f);
     assert_done(store_begin(f->store, &err), err);
     run_new(f, "O-1", "SN1", 1000);
-    assert_int_equal(query_unit(db, "SN1", &d, &err), ERROR_MISSING);
-    assert_int_equal(query_order(db, "O-1", &d, &err), ERROR_MISSING);
+    assert_int_equal(query_unit(reader, "SN1", &d, &err), ERROR_MISSING);
+    assert_int_equal(query_order(reader, "O-1", &d, &err), ERROR_MISSING);
     assert_done(store_commit(f->store, &err), err);
-    assert_done(query_unit(db, "SN1", &d, &err), err);
+    assert_done(query_unit(reader, "SN1", &d, &err), err);
     cJSON_Delete(d);
-    sqlite3_close(db);
+    store_close(reader);
     store_fixture_free(f);
 }
 
 static void test_a_unit_has_every_attempt_with_its_limits(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     cJSON *d = NULL;
     run_new(f, "O-1", "SN1", 1000);
@@ -94,8 +92,8 @@ static void test_a_unit_has_every_attempt_with_its_limits(void **state)
     assert_done(step_new(f, run, 0, 1, "image", 0.125, &err), err);
     assert_done(step_new(f, run, 0, 2, "image", 0.25, &err), err);
     assert_done(step_new(f, run, 1, 1, "ir", 0.5, &err), err);
-    sqlite3 *db = reader_new(f);
-    assert_done(query_unit(db, "chip-1", &d, &err), err);
+    struct store *reader = reader_new(f);
+    assert_done(query_unit(reader, "chip-1", &d, &err), err);
     assert_text(d, "document", "unit");
     assert_text(d, "serial", "SN1");
     assert_text(d, "chip_id", "chip-1");
@@ -114,18 +112,18 @@ static void test_a_unit_has_every_attempt_with_its_limits(void **state)
     assert_text(d, "runs/0/steps/0/attempts/0/measurements/0/unit", "cycles/px");
     assert_text(d, "runs/0/steps/1/attempts/0/notes/0/text", "1.0.2");
     cJSON_Delete(d);
-    assert_done(query_step(db, run, "image", &d, &err), err);
+    assert_done(query_step(reader, run, "image", &d, &err), err);
     assert_number(d, "mtf50_centre", 0.25);
     assert_text(d, "firmware", "1.0.2");
     cJSON_Delete(d);
-    assert_int_equal(query_step(db, run, "ptz", &d, &err), ERROR_MISSING);
-    assert_done(query_run(db, run, &d, &err), err);
+    assert_int_equal(query_step(reader, run, "ptz", &d, &err), ERROR_MISSING);
+    assert_done(query_run(reader, run, &d, &err), err);
     assert_text(d, "steps/1/id", "ir");
     cJSON_Delete(d);
-    assert_int_equal(query_run(db, 4711, &d, &err), ERROR_MISSING);
-    assert_int_equal(query_unit(db, "nobody", &d, &err), ERROR_MISSING);
-    assert_int_equal(query_unit(db, "", &d, &err), ERROR_MISSING);
-    sqlite3_close(db);
+    assert_int_equal(query_run(reader, 4711, &d, &err), ERROR_MISSING);
+    assert_int_equal(query_unit(reader, "nobody", &d, &err), ERROR_MISSING);
+    assert_int_equal(query_unit(reader, "", &d, &err), ERROR_MISSING);
+    store_close(reader);
     store_fixture_free(f);
 }
 
@@ -146,8 +144,7 @@ static void finished_run(struct store_fixture *f, const char *serial, enum verdi
  * Judged: A B C D. First pass: A, D = 2/4. Last pass: A, B, D = 3/4. image fails in 3 runs. */
 static void test_yields_and_failures_are_counted_as_by_hand(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     cJSON *d = NULL;
     finished_run(f, "A", VERDICT_PASS, 1000);
@@ -160,8 +157,8 @@ static void test_yields_and_failures_are_counted_as_by_hand(void **state)
     finished_run(f, "E", VERDICT_ABORTED, 8000);
     finished_run(f, "F", VERDICT_NONE, 9000);
     run_new(f, "O-8", "G", 9500);
-    sqlite3 *db = reader_new(f);
-    assert_done(query_order(db, "O-7", &d, &err), err);
+    struct store *reader = reader_new(f);
+    assert_done(query_order(reader, "O-7", &d, &err), err);
     assert_text(d, "product", "ptz-indoor-3mp");
     assert_number(d, "unit_count", 6);
     assert_number(d, "run_count", 9);
@@ -179,13 +176,13 @@ static void test_yields_and_failures_are_counted_as_by_hand(void **state)
     assert_number(d, "units/2/failures/0/value", 0.1);
     assert_number(d, "units/2/failures/0/low", 0.14);
     cJSON_Delete(d);
-    assert_done(query_station(db, "bench", &d, &err), err);
+    assert_done(query_station(reader, "bench", &d, &err), err);
     assert_text(d, "document", "station");
     assert_text(d, "line", "box");
     assert_number(d, "unit_count", 7);
     cJSON_Delete(d);
-    assert_int_equal(query_station(db, "other", &d, &err), ERROR_MISSING);
-    sqlite3_close(db);
+    assert_int_equal(query_station(reader, "other", &d, &err), ERROR_MISSING);
+    store_close(reader);
     store_fixture_free(f);
 }
 
@@ -229,8 +226,7 @@ static void assert_file(const char *kind, const cJSON *d, struct store_fixture *
 
 static void test_hostile_text_stays_text_in_every_rendering(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     int64_t run = run_new(f, HOSTILE, HOSTILE, 1000);
     const struct measurement_record m = {
@@ -257,10 +253,10 @@ static void test_hostile_text_stays_text_in_every_rendering(void **state)
                                      .attachment_count = 3};
     assert_done(store_step(f->store, &step, &err), err);
     assert_done(store_run_close(f->store, run, VERDICT_FAIL, HOSTILE, 2000, &err), err);
-    sqlite3 *db = reader_new(f);
+    struct store *reader = reader_new(f);
     cJSON *unit = NULL, *order = NULL;
-    assert_done(query_unit(db, HOSTILE, &unit, &err), err);
-    assert_done(query_order(db, HOSTILE, &order, &err), err);
+    assert_done(query_unit(reader, HOSTILE, &unit, &err), err);
+    assert_done(query_order(reader, HOSTILE, &order, &err), err);
     const cJSON *documents[] = {unit, order};
     for (int k = 0; k < 2; k++) {
         char *html = render_as("html", documents[k], f, "en");
@@ -285,38 +281,36 @@ static void test_hostile_text_stays_text_in_every_rendering(void **state)
     free(html);
     cJSON_Delete(unit);
     cJSON_Delete(order);
-    sqlite3_close(db);
+    store_close(reader);
     store_fixture_free(f);
 }
 
 static void test_a_formula_in_a_table_is_text_for_a_spreadsheet(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     finished_run(f, "=1+1", VERDICT_PASS, 1000);
     finished_run(f, "plain,\"quoted\"", VERDICT_PASS, 1001);
-    sqlite3 *db = reader_new(f);
+    struct store *reader = reader_new(f);
     cJSON *d = NULL;
-    assert_done(query_order(db, "O-7", &d, &err), err);
+    assert_done(query_order(reader, "O-7", &d, &err), err);
     char *csv = render_as("csv", d, f, "en");
     assert_non_null(strstr(csv, "\r\n\"'=1+1\",chip-of-=1+1,1,pass,"));
     assert_non_null(strstr(csv, "\r\n\"plain,\"\"quoted\"\"\","));
     free(csv);
     cJSON_Delete(d);
-    sqlite3_close(db);
+    store_close(reader);
     store_fixture_free(f);
 }
 
 static void test_every_language_has_every_word(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     finished_run(f, "A", VERDICT_FAIL, 1000);
-    sqlite3 *db = reader_new(f);
+    struct store *reader = reader_new(f);
     cJSON *d = NULL;
-    assert_done(query_unit(db, "A", &d, &err), err);
+    assert_done(query_unit(reader, "A", &d, &err), err);
     char *english = render_as("html", d, f, "en"), *chinese = render_as("html", d, f, "zh");
     assert_non_null(strstr(english, ">FAIL</span>"));
     assert_non_null(strstr(english, "What failed"));
@@ -327,7 +321,7 @@ static void test_every_language_has_every_word(void **state)
     free(english);
     free(chinese);
     cJSON_Delete(d);
-    sqlite3_close(db);
+    store_close(reader);
     store_fixture_free(f);
 }
 
@@ -360,13 +354,12 @@ static void assert_about(const cJSON *document, const char *path, double expecte
 
 static void test_an_order_has_yields_and_capability_as_by_hand(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     forty_units(f);
-    sqlite3 *db = reader_new(f);
+    struct store *reader = reader_new(f);
     cJSON *d = NULL;
-    assert_done(query_order(db, "O-9", &d, &err), err);
+    assert_done(query_order(reader, "O-9", &d, &err), err);
     assert_text(d, "steps/0/step", "image");
     assert_about(d, "steps/0/first_pass_yield", 37.0 / 40);
     assert_about(d, "steps/0/last_pass_yield", 1);
@@ -392,24 +385,23 @@ static void test_an_order_has_yields_and_capability_as_by_hand(void **state)
     assert_number(d, "drift_rule/comparisons", 0); /* one slot has no others */
     cJSON_Delete(d);
     /* The second hour alone. */
-    assert_done(query_shift(db, "bench", 7200000, 10800000, &d, &err), err);
+    assert_done(query_shift(reader, "bench", 7200000, 10800000, &d, &err), err);
     assert_text(d, "document", "shift");
     assert_number(d, "unit_count", 10);
     assert_number(d, "figures/0/n", 10);
     assert_text(d, "from", "1970-01-01T02:00:00.000Z");
     cJSON_Delete(d);
-    assert_done(query_shift(db, "bench", 0, 10, &d, &err), err);
+    assert_done(query_shift(reader, "bench", 0, 10, &d, &err), err);
     assert_number(d, "unit_count", 0);
     assert_true(cJSON_IsNull(at(d, "rolled_throughput_yield")));
     cJSON_Delete(d);
-    sqlite3_close(db);
+    store_close(reader);
     store_fixture_free(f);
 }
 
 static void test_a_second_run_is_no_first_measurement(void **state)
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new();
+    struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
     forty_units(f);
     for (int i = 0; i < 10; i++) { /* the same unit, over and over */
@@ -417,15 +409,15 @@ static void test_a_second_run_is_no_first_measurement(void **state)
         assert_done(step_new(f, run, 0, 1, "image", 0.9, &err), err);
         assert_done(store_run_close(f->store, run, VERDICT_PASS, "", 9000100 + i, &err), err);
     }
-    sqlite3 *db = reader_new(f);
+    struct store *reader = reader_new(f);
     cJSON *d = NULL;
-    assert_done(query_order(db, "O-9", &d, &err), err);
+    assert_done(query_order(reader, "O-9", &d, &err), err);
     assert_number(d, "figures/0/n", 40);
     assert_number(d, "unit_count", 40);
     assert_number(d, "run_count", 50);
     assert_number(d, "passed", 40);
     cJSON_Delete(d);
-    sqlite3_close(db);
+    store_close(reader);
     store_fixture_free(f);
 }
 
@@ -433,14 +425,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_reader_cannot_write),
-        cmocka_unit_test(test_a_reader_sees_only_what_is_committed),
-        cmocka_unit_test(test_a_unit_has_every_attempt_with_its_limits),
-        cmocka_unit_test(test_yields_and_failures_are_counted_as_by_hand),
-        cmocka_unit_test(test_hostile_text_stays_text_in_every_rendering),
-        cmocka_unit_test(test_a_formula_in_a_table_is_text_for_a_spreadsheet),
-        cmocka_unit_test(test_every_language_has_every_word),
-        cmocka_unit_test(test_an_order_has_yields_and_capability_as_by_hand),
-        cmocka_unit_test(test_a_second_run_is_no_first_measurement),
+        ON_BOTH(test_a_reader_sees_only_what_is_committed),
+        ON_BOTH(test_a_unit_has_every_attempt_with_its_limits),
+        ON_BOTH(test_yields_and_failures_are_counted_as_by_hand),
+        ON_BOTH(test_hostile_text_stays_text_in_every_rendering),
+        ON_BOTH(test_a_formula_in_a_table_is_text_for_a_spreadsheet),
+        ON_BOTH(test_every_language_has_every_word),
+        ON_BOTH(test_an_order_has_yields_and_capability_as_by_hand),
+        ON_BOTH(test_a_second_run_is_no_first_measurement),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, engines_up, engines_down);
 }

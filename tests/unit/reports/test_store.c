@@ -112,7 +112,7 @@ static void test_a_store_of_a_newer_version_is_refused(void **state)
     store_close(f->store);
     assert_int_equal(store_open(f->path, f->attachments, &s, &err), ERROR_STATE);
     assert_non_null(strstr(err.text, "99"));
-    assert_int_equal(query_open(f->path, &reader, &err), ERROR_STATE);
+    assert_int_equal(store_file_open(f->path, &reader, &err), ERROR_STATE);
     sqlite3 *db = NULL;
     sqlite3_open(f->path, &db);
     assert_int_equal(number_of(db, "PRAGMA user_version"), 99);

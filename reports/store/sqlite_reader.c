@@ -1,18 +1,15 @@
 /* A reader's handle: it sees committed states, and cannot write. */
-#include "reports/query.h"
-#include "reports/store.h"
-
 #include <errno.h>
 #include <unistd.h>
 
+#include "reports/store.h"
 #include "reports/store_schema.h"
 
-int query_open(const char *store_path, sqlite3 **out, struct error *err)
+int store_file_open(const char *store_path, sqlite3 **out, struct error *err)
 {
     if (store_is_address(store_path))
         return error_set(err, ERROR_INPUT,
-                         "%s is the address of a line's store: takt trace reads it, this needs a "
-                         "station's store, a file",
+                         "%s is the address of a line's store: this needs a station's own, a file",
                          store_path);
     sqlite3 *db = NULL;
     int rc = 0, version = 0;
