@@ -124,11 +124,12 @@ static void charts(struct page *p, const cJSON **rows, size_t count)
 
 static void drift(struct page *p, const cJSON *document)
 {
-    static const enum word words[] = {WORD_MEASUREMENT, WORD_STATION, WORD_SLOT,
-                                      WORD_COUNT,       WORD_MEAN,    WORD_OTHERS};
+    static const enum word words[] = {WORD_MEASUREMENT, WORD_PLACE, WORD_COUNT, WORD_MEAN,
+                                      WORD_OTHERS};
+    char place[200];
     const cJSON *row, *list = member(document, "drift");
     if (!(number(member(document, "drift_rule"), "comparisons") > 0))
-        return; /* one slot alone has nobody to differ from */
+        return; /* one alone has nobody to differ from */
     html_heading(p, WORD_DRIFT);
     html_raw(p, "<section class=\"card\">");
     if (cJSON_GetArraySize(list))
@@ -141,9 +142,9 @@ static void drift(struct page *p, const cJSON *document)
         html_raw(p, "<tr><td>");
         name_of(p, row);
         html_raw(p, "</td><td class=\"num\">");
-        html_text(p, member_text(row, "station"));
+        place_text(row, place, sizeof place);
+        html_text(p, place);
         html_raw(p, "</td>");
-        cell(p, "", member(row, "slot"));
         cell(p, "", member(row, "n"));
         cell(p, "", member(row, "mean"));
         cell(p, "", member(row, "others_mean"));
@@ -155,6 +156,35 @@ static void drift(struct page *p, const cJSON *document)
     html_raw(p, "<p class=\"soft\">");
     html_word(p, WORD_DRIFT_NOTE);
     html_raw(p, "</p></section>\n");
+}
+
+/* Of a campaign: hours under test, failures in them, and between which times that lies. */
+void html_reliability(struct page *p, const cJSON *reliability)
+{
+    static const enum word words[] = {WORD_CONFIDENCE, WORD_LOWER_BOUND, WORD_UPPER_BOUND};
+    const cJSON *row;
+    char hours[32], mtbf[32];
+    if (!reliability)
+        return;
+    number_text(member(reliability, "hours"), hours);
+    number_text(member(reliability, "mtbf_hours"), mtbf);
+    html_heading(p, WORD_RELIABILITY);
+    html_raw(p, "<section class=\"card\"><p>");
+    html_word(p, WORD_HOURS);
+    html_rawf(p, " <b class=\"num\">%s</b> · ", hours);
+    html_word(p, WORD_FAILED);
+    html_rawf(p, " <b class=\"num\">%.0f</b> · ", number(reliability, "failures"));
+    html_word(p, WORD_MTBF);
+    html_rawf(p, " <b class=\"num\">%s</b></p>", mtbf);
+    heads(p, words, sizeof words / sizeof words[0], "");
+    cJSON_ArrayForEach(row, member(reliability, "bounds"))
+    {
+        html_rawf(p, "<tr><td>%.0f %%</td>", 100 * number(row, "confidence"));
+        cell(p, "", member(row, "lower_hours"));
+        cell(p, "", member(row, "upper_hours"));
+        html_raw(p, "</tr>\n");
+    }
+    html_raw(p, "</table></section>\n");
 }
 
 void html_figures(struct page *p, const cJSON *document)

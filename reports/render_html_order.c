@@ -232,21 +232,18 @@ static void units(struct page *p, const cJSON *list)
 
 void html_order(struct page *p, const cJSON *document)
 {
-    bool order = member_is(document, "document", "order");
-    bool shift = member_is(document, "document", "shift");
-    const char *kind = word_of(p->language, order ? WORD_ORDER : shift ? WORD_SHIFT : WORD_STATION);
-    const char *name = member_text(document, order ? "order" : "station");
-    html_page_begin(p, kind, name);
+    const struct heading h = heading_of(document, p->language);
+    html_page_begin(p, h.kind, h.name);
     html_raw(p, "<header><div><div class=\"kind\">");
-    html_text(p, kind);
-    html_raw(p, " · ");
-    html_text(p, member_text(document, order ? "product" : "line"));
+    html_text(p, h.kind);
+    html_raw(p, *h.beside ? " · " : "");
+    html_text(p, h.beside);
     html_raw(p, "</div><h1>");
-    html_text(p, name);
+    html_text(p, h.name);
     html_raw(p, "</h1></div><div class=\"end soft time\">");
-    html_time(p, member_text(document, shift ? "from" : "started"));
+    html_time(p, h.from);
     html_raw(p, " – ");
-    html_time(p, member_text(document, shift ? "to" : "last"));
+    html_time(p, h.to);
     html_raw(p, "</div></header>\n<div class=\"tiles\">\n");
     count_tile(p, document, WORD_UNITS, "unit_count");
     count_tile(p, document, WORD_PASSED, "passed");
@@ -256,6 +253,7 @@ void html_order(struct page *p, const cJSON *document)
     yield_tile(p, document, WORD_ROLLED_YIELD, "rolled_throughput_yield");
     html_raw(p, "</div>\n");
     identities(p, member(document, "identities"));
+    html_reliability(p, member(document, "reliability"));
     pareto(p, member(document, "failures"));
     throughput(p, member(document, "throughput"));
     step_yields(p, member(document, "steps"));

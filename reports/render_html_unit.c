@@ -358,23 +358,10 @@ static void earlier(struct page *p, const cJSON *run)
     html_raw(p, "</details>\n");
 }
 
-/* Texts that are there, between dots. */
-static void said(struct page *p, const cJSON *row, const char *const *names)
-{
-    for (bool any = false; *names; names++) {
-        if (!*member_text(row, *names))
-            continue;
-        html_raw(p, any ? " · " : "");
-        html_text(p, member_text(row, *names));
-        any = true;
-    }
-}
-
 static void defects(struct page *p, const cJSON *list)
 {
-    static const char *const found[] = {"code", "place", "text", "operator", NULL},
-                             *const done[] = {"action", "part", "text", "operator", NULL};
     const cJSON *defect, *repair;
+    char text[1000];
     if (!cJSON_GetArraySize(list))
         return;
     html_raw(p, "<h2>");
@@ -386,7 +373,8 @@ static void defects(struct page *p, const cJSON *list)
                   cJSON_GetNumberValue(member(defect, "defect")));
         html_time(p, member_text(defect, "found"));
         html_raw(p, "</td><td>");
-        said(p, defect, found);
+        texts_joined(defect, defect_found_texts, text, sizeof text);
+        html_text(p, text);
         if (!cJSON_GetArraySize(member(defect, "repairs"))) {
             html_raw(p, " <span class=\"soft\">(");
             html_word(p, WORD_NOT_REPAIRED);
@@ -400,7 +388,8 @@ static void defects(struct page *p, const cJSON *list)
             html_raw(p, "</td><td>");
             html_word(p, WORD_REPAIRED);
             html_raw(p, ": ");
-            said(p, repair, done);
+            texts_joined(repair, defect_done_texts, text, sizeof text);
+            html_text(p, text);
             html_raw(p, "</td></tr>\n");
         }
     }

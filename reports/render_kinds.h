@@ -90,6 +90,15 @@ enum word {
     WORD_IDLE,
     WORD_STALE,
     WORD_MORE_UNITS,
+    WORD_CAMPAIGN,
+    WORD_PLACE,
+    WORD_RELIABILITY,
+    WORD_HOURS,
+    WORD_MTBF,
+    WORD_CONFIDENCE,
+    WORD_LOWER_BOUND,
+    WORD_UPPER_BOUND,
+    WORD_CURVES,
     WORDS,
 };
 
@@ -114,6 +123,16 @@ void duration_text(double ms, char out[32]);
 const char *unit_name(const cJSON *unit, int language);
 /* Is it fail, error or timeout? */
 bool verdict_bad(const char *verdict);
+/* What a document of many units is about: its kind, its name, and what stands beside them. */
+struct heading {
+    const char *kind, *name, *beside, *from, *to;
+};
+struct heading heading_of(const cJSON *document, int language);
+/* "final-1", "final-1 · 6", "box · L-1 (light)": a place that stands off. */
+void place_text(const cJSON *row, char *out, size_t size);
+/* Texts that are there, between dots; names ends with NULL. */
+void texts_joined(const cJSON *row, const char *const *names, char *out, size_t size);
+extern const char *const defect_found_texts[], *const defect_done_texts[];
 /* The attempt that counts: the last. */
 const cJSON *step_last_attempt(const cJSON *step);
 

@@ -149,6 +149,90 @@ static void charts(struct sheet *s, const cJSON **rows, size_t count)
     }
 }
 
+/* Stations, slots and instruments that stand off from their like. */
+static void drift(struct sheet *s, const cJSON *document)
+{
+    const int l = s->language;
+    const struct sheet_column columns[] = {
+        {word_of(l, WORD_MEASUREMENT), 200, false}, {word_of(l, WORD_PLACE), 194, false},
+        {word_of(l, WORD_COUNT), 58, true},         {word_of(l, WORD_MEAN), 90, true},
+        {word_of(l, WORD_OTHERS), 90, true},        {"σ", 50, true}};
+    const struct sheet_style styles[] = {sheet_plain,  sheet_plain,  sheet_number,
+                                         sheet_number, sheet_number, sheet_number};
+    struct sheet_table t = {s, columns, 6};
+    const cJSON *row, *list = member(document, "drift");
+    if (!(cJSON_GetNumberValue(member(member(document, "drift_rule"), "comparisons")) > 0))
+        return;
+    sheet_heading(s, WORD_DRIFT);
+    if (!cJSON_GetArraySize(list))
+        sheet_paragraph(s, sheet_plain, word_of(l, WORD_NO_DRIFT));
+    else
+        sheet_table_begin(&t);
+    cJSON_ArrayForEach(row, list)
+    {
+        char name[200], place[200], n[32], mean[32], others[32], sigmas[32];
+        full_name(name, sizeof name, row);
+        place_text(row, place, sizeof place);
+        number_text(member(row, "n"), n);
+        number_text(member(row, "mean"), mean);
+        number_text(member(row, "others_mean"), others);
+        snprintf(sigmas, sizeof sigmas, "%+.2f", cJSON_GetNumberValue(member(row, "sigmas")));
+        const char *const cells[] = {name, place, n, mean, others, sigmas};
+        sheet_table_row(&t, cells, styles);
+    }
+    sheet_paragraph(s, sheet_soft, word_of(l, WORD_DRIFT_NOTE));
+}
+
+/* Of a campaign. */
+static void reliability(struct sheet *s, const cJSON *figures)
+{
+    const int l = s->language;
+    const struct sheet_column columns[] = {{word_of(l, WORD_CONFIDENCE), 160, false},
+                                           {word_of(l, WORD_LOWER_BOUND), 160, true},
+                                           {word_of(l, WORD_UPPER_BOUND), 160, true}};
+    const struct sheet_style styles[] = {sheet_plain, sheet_number, sheet_number};
+    struct sheet_table t = {s, columns, 3};
+    const cJSON *row;
+    char text[300], hours[32], mtbf[32];
+    if (!figures)
+        return;
+    number_text(member(figures, "hours"), hours);
+    number_text(member(figures, "mtbf_hours"), mtbf);
+    snprintf(text, sizeof text, "%s %s · %s %.0f · %s %s", word_of(l, WORD_HOURS), hours,
+             word_of(l, WORD_FAILED), cJSON_GetNumberValue(member(figures, "failures")),
+             word_of(l, WORD_MTBF), mtbf);
+    sheet_heading(s, WORD_RELIABILITY);
+    sheet_paragraph(s, sheet_plain, text);
+    sheet_table_begin(&t);
+    cJSON_ArrayForEach(row, member(figures, "bounds"))
+    {
+        char confidence[32], lower[32], upper[32];
+        snprintf(confidence, sizeof confidence, "%.0f %%",
+                 100 * cJSON_GetNumberValue(member(row, "confidence")));
+        number_text(member(row, "lower_hours"), lower);
+        number_text(member(row, "upper_hours"), upper);
+        const char *const cells[] = {confidence, lower, upper};
+        sheet_table_row(&t, cells, styles);
+    }
+}
+
+static void identities(struct sheet *s, const cJSON *states)
+{
+    const cJSON *row;
+    char text[400];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s:", word_of(s->language, WORD_IDENTITIES));
+    if (!cJSON_GetArraySize(states))
+        return;
+    cJSON_ArrayForEach(row, states)
+    {
+        if (used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, " %.0f %.40s",
+                                     cJSON_GetNumberValue(member(row, "count")),
+                                     member_text(row, "state"));
+    }
+    sheet_paragraph(s, sheet_soft, text);
+}
+
 static void units(struct sheet *s, const cJSON *list)
 {
     const int l = s->language;
@@ -184,23 +268,22 @@ static void units(struct sheet *s, const cJSON *list)
 
 void pdf_order(struct sheet *s, const cJSON *document)
 {
-    bool order = member_is(document, "document", "order");
-    bool shift = member_is(document, "document", "shift");
-    const char *kind = word_of(s->language, order ? WORD_ORDER : shift ? WORD_SHIFT : WORD_STATION);
-    const char *name = member_text(document, order ? "order" : "station");
+    const struct heading h = heading_of(document, s->language);
     const cJSON *row, *rows[FIGURES_MAX];
     struct sheet_style big = {25, true, INK_TEXT, ANCHOR_START};
     char line[300], from[32], to[32];
     size_t count = 0;
-    snprintf(s->foot, sizeof s->foot, "%s %s", kind, name);
+    snprintf(s->foot, sizeof s->foot, "%s %s", h.kind, h.name);
     sheet_need(s, 100);
-    time_text(member_text(document, shift ? "from" : "started"), from);
-    time_text(member_text(document, shift ? "to" : "last"), to);
-    snprintf(line, sizeof line, "%s · %.120s · %s – %s", kind,
-             member_text(document, order ? "product" : "line"), from, to);
+    time_text(h.from, from);
+    time_text(h.to, to);
+    snprintf(line, sizeof line, "%s%s%.120s · %s – %s", h.kind, *h.beside ? " · " : "", h.beside,
+             from, to);
     s->y += sheet_text(s, SHEET_MARGIN, s->y, SHEET_INNER, sheet_soft, line, true);
-    s->y += sheet_text(s, SHEET_MARGIN, s->y, SHEET_INNER, big, name, true) + 14;
+    s->y += sheet_text(s, SHEET_MARGIN, s->y, SHEET_INNER, big, h.name, true) + 14;
     tiles(s, document);
+    identities(s, member(document, "identities"));
+    reliability(s, member(document, "reliability"));
     sheet_heading(s, WORD_FAILURES);
     if (cJSON_GetArraySize(member(document, "failures")))
         sheet_wide_chart(s, chart_pareto, member(document, "failures"));
@@ -220,6 +303,7 @@ void pdf_order(struct sheet *s, const cJSON *document)
         qsort(rows, count, sizeof rows[0], worst_first);
         charts(s, rows, count);
         capability(s, rows, count);
+        drift(s, document);
     }
     units(s, member(document, "units"));
 }

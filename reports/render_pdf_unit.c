@@ -254,6 +254,34 @@ static void earlier(struct sheet *s, const cJSON *run)
     }
 }
 
+/* What people found, and did about it. */
+static void defects(struct sheet *s, const cJSON *list)
+{
+    const cJSON *defect, *repair;
+    char when[32], said[1000], line[1200];
+    if (!cJSON_GetArraySize(list))
+        return;
+    sheet_heading(s, WORD_DEFECTS);
+    cJSON_ArrayForEach(defect, list)
+    {
+        bool repaired = cJSON_GetArraySize(member(defect, "repairs")) > 0;
+        time_text(member_text(defect, "found"), when);
+        texts_joined(defect, defect_found_texts, said, sizeof said);
+        snprintf(line, sizeof line, "%.0f · %s · %s%s%s%s",
+                 cJSON_GetNumberValue(member(defect, "defect")), when, said, repaired ? "" : " (",
+                 repaired ? "" : word_of(s->language, WORD_NOT_REPAIRED), repaired ? "" : ")");
+        sheet_paragraph(s, sheet_plain, line);
+        cJSON_ArrayForEach(repair, member(defect, "repairs"))
+        {
+            time_text(member_text(repair, "done"), when);
+            texts_joined(repair, defect_done_texts, said, sizeof said);
+            snprintf(line, sizeof line, "    %s · %s: %s", when,
+                     word_of(s->language, WORD_REPAIRED), said);
+            sheet_paragraph(s, sheet_soft, line);
+        }
+    }
+}
+
 void pdf_unit(struct sheet *s, const cJSON *document)
 {
     bool is_run = member_is(document, "document", "run");
@@ -269,5 +297,6 @@ void pdf_unit(struct sheet *s, const cJSON *document)
         message(s, member_text(run, "message"));
     steps(s, run);
     pictures(s, run);
+    defects(s, member(document, "defects"));
     earlier(s, is_run ? NULL : run->next);
 }

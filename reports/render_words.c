@@ -70,11 +70,21 @@ static const char *const words[WORDS][LANGUAGES] = {
                            "control limits; red: limits; marked: Western Electric rules",
                            "按测试顺序的单值；蓝线：EWMA (0.2)；虚线：控制限；红线：限值；标记点："
                            "违反西部电气规则"},
-    [WORD_DRIFT] = {"Places that stand off", "测试位偏移"},
-    [WORD_DRIFT_NOTE] = {"Welch's test of each slot against all others; chance of any false alarm "
-                         "1 %, half a deviation does not count",
-                         "各测试位与其余测试位的 Welch 检验；总误报概率 1 %，半个标准差以内不计"},
-    [WORD_NO_DRIFT] = {"No slot stands off from the others.", "没有测试位偏离其余测试位。"},
+    [WORD_CAMPAIGN] = {"Campaign", "可靠性试验"},
+    [WORD_PLACE] = {"Where", "位置"},
+    [WORD_RELIABILITY] = {"Time between failures", "平均无故障时间"},
+    [WORD_HOURS] = {"Hours under test", "累计试验小时"},
+    [WORD_MTBF] = {"MTBF, hours", "MTBF（小时）"},
+    [WORD_CONFIDENCE] = {"Confidence", "置信度"},
+    [WORD_LOWER_BOUND] = {"At least, hours", "下限（小时）"},
+    [WORD_UPPER_BOUND] = {"At most, hours", "上限（小时）"},
+    [WORD_CURVES] = {"Curves", "曲线"},
+    [WORD_DRIFT] = {"Stations, slots and instruments that stand off", "工位、测试位与仪器偏移"},
+    [WORD_DRIFT_NOTE] =
+        {"Welch's test of each against all others of its kind; chance of any false alarm "
+         "1 %, half a deviation does not count",
+         "各测试位与其余测试位的 Welch 检验；总误报概率 1 %，半个标准差以内不计"},
+    [WORD_NO_DRIFT] = {"None stands off from the others.", "没有发现偏移。"},
     [WORD_OTHERS] = {"Others", "其余"},
     [WORD_TOGETHER] = {"Failures that come together", "相关的不合格项"},
     [WORD_THROUGHPUT] = {"Units by time (UTC)", "各时段产量 (UTC)"},
@@ -219,4 +229,50 @@ const cJSON *step_last_attempt(const cJSON *step)
 {
     const cJSON *attempts = member(step, "attempts");
     return cJSON_GetArrayItem(attempts, cJSON_GetArraySize(attempts) - 1);
+}
+
+struct heading heading_of(const cJSON *document, int language)
+{
+    static const struct {
+        const char *document, *name, *beside, *from, *to;
+        enum word kind;
+    } kinds[] = {{"order", "order", "product", "started", "last", WORD_ORDER},
+                 {"shift", "station", "line", "from", "to", WORD_SHIFT},
+                 {"campaign", "campaign", "", "started", "last", WORD_CAMPAIGN},
+                 {"station", "station", "line", "started", "last", WORD_STATION}};
+    size_t i = 0;
+    while (i + 1 < sizeof kinds / sizeof kinds[0] &&
+           !member_is(document, "document", kinds[i].document))
+        i++;
+    return (struct heading){word_of(language, kinds[i].kind), member_text(document, kinds[i].name),
+                            member_text(document, kinds[i].beside),
+                            member_text(document, kinds[i].from),
+                            member_text(document, kinds[i].to)};
+}
+
+void place_text(const cJSON *row, char *out, size_t size)
+{
+    if (member_is(row, "kind", "instrument"))
+        snprintf(out, size, "%.60s · %.60s (%.40s)", member_text(row, "instrument"),
+                 member_text(row, "serial"), member_text(row, "class"));
+    else if (cJSON_IsNumber(member(row, "slot")))
+        snprintf(out, size, "%.80s · %.0f", member_text(row, "station"),
+                 cJSON_GetNumberValue(member(row, "slot")));
+    else
+        snprintf(out, size, "%.80s", member_text(row, "station"));
+}
+
+const char *const defect_found_texts[] = {"code", "place", "text", "operator", NULL};
+const char *const defect_done_texts[] = {"action", "part", "text", "operator", NULL};
+
+void texts_joined(const cJSON *row, const char *const *names, char *out, size_t size)
+{
+    size_t used = 0;
+    *out = '\0';
+    for (; *names && used < size; names++)
+        if (*member_text(row, *names)) {
+            int n = snprintf(out + used, size - used, "%s%.400s", used ? " · " : "",
+                             member_text(row, *names));
+            used += n > 0 ? (size_t)n : 0;
+        }
 }

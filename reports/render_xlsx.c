@@ -130,6 +130,35 @@ static lxw_row_t put_run(struct book *b, lxw_worksheet *w, const cJSON *run, lxw
     return at;
 }
 
+/* A line a repair, or a line of the defect alone while there is none. */
+static void defects(struct book *b, const cJSON *list)
+{
+    static const char *const found[] = {"defect", "found",    "code", "place",
+                                        "text",   "operator", "run"};
+    static const char *const done[] = {"done", "action", "part", "text", "operator"};
+    enum { FOUND = sizeof found / sizeof found[0], DONE = sizeof done / sizeof done[0] };
+    struct column columns[FOUND + DONE];
+    const cJSON *defect;
+    lxw_row_t at = 1;
+    for (int i = 0; i < FOUND + DONE; i++) {
+        const char *name = i < FOUND ? found[i] : done[i - FOUND];
+        columns[i] = (struct column){name, name, 18, false};
+    }
+    lxw_worksheet *w = sheet_new(b, word_of(b->language, WORD_DEFECTS), columns, FOUND + DONE);
+    cJSON_ArrayForEach(defect, list)
+    {
+        const cJSON *repairs = member(defect, "repairs");
+        int lines = cJSON_GetArraySize(repairs);
+        for (int line = 0; line < (lines ? lines : 1); line++, at++) {
+            const cJSON *repair = cJSON_GetArrayItem(repairs, line);
+            for (int i = 0; i < FOUND; i++)
+                put(b, w, at, (lxw_col_t)i, member(defect, found[i]), NULL);
+            for (int i = 0; i < DONE; i++)
+                put(b, w, at, (lxw_col_t)(FOUND + i), member(repair, done[i]), NULL);
+        }
+    }
+}
+
 static void unit(struct book *b, const cJSON *document)
 {
     const int l = b->language;
@@ -165,6 +194,8 @@ static void unit(struct book *b, const cJSON *document)
     w = sheet_new(b, word_of(l, WORD_RUNS), facts, 11);
     if (member(document, "runs"))
         put_rows(b, w, member(document, "runs"), facts, 11);
+    if (cJSON_GetArraySize(member(document, "defects")))
+        defects(b, member(document, "defects"));
 }
 
 /* ---- an order ------------------------------------------------------------------------------- */
@@ -185,7 +216,13 @@ static void summary(struct book *b, const cJSON *d)
                 {WORD_FAILED, "failed", false},
                 {WORD_FIRST_PASS_YIELD, "first_pass_yield", true},
                 {WORD_LAST_PASS_YIELD, "last_pass_yield", true},
-                {WORD_ROLLED_YIELD, "rolled_throughput_yield", true}};
+                {WORD_ROLLED_YIELD, "rolled_throughput_yield", true},
+                {WORD_CAMPAIGN, "campaign", false}};
+    static const struct {
+        enum word label;
+        const char *member;
+    } figures[] = {{WORD_HOURS, "hours"}, {WORD_FAILED, "failures"}, {WORD_MTBF, "mtbf_hours"}};
+    const cJSON *row, *reliability = member(d, "reliability");
     lxw_worksheet *w = workbook_add_worksheet(b->workbook, "Takt");
     lxw_row_t at = 0;
     if (!w)
@@ -198,6 +235,23 @@ static void summary(struct book *b, const cJSON *d)
             continue;
         put_text(b, w, at, 0, word_of(b->language, rows[i].label), b->bold);
         put(b, w, at++, 1, value, rows[i].share ? b->share : NULL);
+    }
+    cJSON_ArrayForEach(row, member(d, "identities"))
+    {
+        put_text(b, w, at, 0, word_of(b->language, WORD_IDENTITIES), b->bold);
+        put(b, w, at, 1, member(row, "state"), NULL);
+        put(b, w, at++, 2, member(row, "count"), NULL);
+    }
+    for (size_t i = 0; reliability && i < sizeof figures / sizeof figures[0]; i++) {
+        put_text(b, w, at, 0, word_of(b->language, figures[i].label), b->bold);
+        put(b, w, at++, 1, member(reliability, figures[i].member), NULL);
+    }
+    cJSON_ArrayForEach(row, member(reliability, "bounds"))
+    {
+        put_text(b, w, at, 0, word_of(b->language, WORD_CONFIDENCE), b->bold);
+        put(b, w, at, 1, member(row, "confidence"), b->share);
+        put(b, w, at, 2, member(row, "lower_hours"), NULL);
+        put(b, w, at++, 3, member(row, "upper_hours"), NULL);
     }
 }
 
@@ -261,6 +315,17 @@ static void order(struct book *b, const cJSON *d)
                                    {"slot", word_of(l, WORD_SLOT), 8, false},
                                    {"started", word_of(l, WORD_STARTED), 26, false},
                                    {"message", word_of(l, WORD_WHY), 48, false}};
+    const struct column drift[] = {{"kind", word_of(l, WORD_PLACE), 12, false},
+                                   {"station", word_of(l, WORD_STATION), 14, false},
+                                   {"slot", word_of(l, WORD_SLOT), 8, false},
+                                   {"instrument", "", 14, false},
+                                   {"serial", word_of(l, WORD_SERIAL), 14, false},
+                                   {"step", word_of(l, WORD_STEP), 16, false},
+                                   {"measurement", word_of(l, WORD_MEASUREMENT), 26, false},
+                                   {"n", word_of(l, WORD_COUNT), 9, false},
+                                   {"mean", word_of(l, WORD_MEAN), 13, false},
+                                   {"others_mean", word_of(l, WORD_OTHERS), 13, false},
+                                   {"sigmas", "σ", 9, false}};
     summary(b, d);
     lxw_worksheet *w = sheet_new(b, word_of(l, WORD_FAILURES), failures, 7);
     pareto_chart(b, w, word_of(l, WORD_FAILURES),
@@ -272,6 +337,8 @@ static void order(struct book *b, const cJSON *d)
     when(b, w, to, 9, 12, "=AND(ISNUMBER(J2),J2<1)", b->bad);
     when(b, w, to, 9, 12, "=AND(ISNUMBER(J2),J2<1.33)", b->middling);
     when(b, w, to, 7, 7, "=OR(AND(ISNUMBER($F2),$H2<$F2),AND(ISNUMBER($G2),$H2>$G2))", b->bad);
+    w = sheet_new(b, word_of(l, WORD_OTHERS), drift, 11);
+    put_rows(b, w, member(d, "drift"), drift, 11);
     w = sheet_new(b, word_of(l, WORD_UNITS), units, 10);
     to = put_rows(b, w, member(d, "units"), units, 10);
     when(b, w, to, 5, 5, "=OR($F2=\"fail\",$F2=\"error\",$F2=\"timeout\")", b->bad);

@@ -14,11 +14,13 @@
 #include "station/cli/state_place.h"
 
 static const char usage[] =
-    "takt report unit NAME | order ORDER | station STATION | shift STATION --from TIME --to TIME\n"
+    "takt report unit NAME | order ORDER | station STATION | campaign CAMPAIGN\n"
+    "            | shift STATION --from TIME --to TIME\n"
     "         (--station STATION.json | --store FILE|ADDRESS) [--format html|pdf|xlsx|csv|json]\n"
     "         [--lang en|zh] [--out FILE|FOLDER/]\n\n"
     "  unit     by serial, chip id, DID or MAC: every run, step, attempt and figure\n"
     "  order    its units, yields, failures, capability and control charts; likewise station\n"
+    "  campaign the runs of the mode of that name, with bounds of the MTBF\n"
     "  shift    the same of a station's runs between two times, 2026-11-22T06:00 (UTC); --to may\n"
     "           be left out: eight hours later\n"
     "  --out    a file instead of stdout; an order as html into a FOLDER/ gets index.html and a\n"
@@ -27,8 +29,11 @@ static const char usage[] =
 static const struct {
     const char *name;
     int (*query)(struct store *reader, const char *name, cJSON **out, struct error *err);
-} subjects[] = {
-    {"unit", query_unit}, {"order", query_order}, {"station", query_station}, {"shift", NULL}};
+} subjects[] = {{"unit", query_unit},
+                {"order", query_order},
+                {"station", query_station},
+                {"campaign", query_campaign},
+                {"shift", NULL}};
 
 struct report {
     struct state_place place;
@@ -186,16 +191,17 @@ int cli_report(int argc, char **argv)
         }
     }
     if (argc - optind != 2)
-        return cli_usage(
-            "takt report: expected unit, order, station or shift and a name, see takt report "
-            "--help");
+        return cli_usage("takt report: expected unit, order, station, campaign or shift and a "
+                         "name, see takt report "
+                         "--help");
     size_t subject = 0, count = sizeof subjects / sizeof subjects[0];
     while (subject < count && strcmp(subjects[subject].name, argv[optind]) != 0)
         subject++;
     if (subject == count)
-        return cli_usage("takt report: '%s' is not unit, order, station or shift, see takt report "
-                         "--help",
-                         argv[optind]);
+        return cli_usage(
+            "takt report: '%s' is not unit, order, station, campaign or shift, see takt report "
+            "--help",
+            argv[optind]);
     int wrong = shift_times(&r, !subjects[subject].query, from, to);
     if (wrong)
         return wrong;

@@ -421,6 +421,86 @@ static void test_a_second_run_is_no_first_measurement(void **state)
     store_fixture_free(f);
 }
 
+/* Two supplies in turn in one slot; what the second touched measures otherwise. */
+static void test_an_instrument_that_stands_off_is_named(void **state)
+{
+    struct store_fixture *f = engine_fixture(state);
+    struct error err = {0};
+    cJSON *d = NULL;
+    for (int i = 0; i < 40; i++) {
+        char serial[24];
+        const struct instrument_record set[] = {
+            {"light", "box", "L-1", "C-0", "", ""},
+            {"power_supply", "psu", i % 2 ? "PS-2" : "PS-1", "C-1", "", ""}};
+        snprintf(serial, sizeof serial, "SN%d", i);
+        struct run_record run = record_of("O-1", serial, 1000 * i);
+        run.instruments = set;
+        run.instrument_count = 2;
+        assert_done(store_run_open(f->store, &run, &err), err);
+        assert_done(step_new(f, run.id, 0, 1, "image",
+                             0.2 + 0.001 * (i / 2 % 5) + (i % 2 ? 0.02 : 0), &err),
+                    err);
+        assert_done(store_run_close(f->store, run.id, VERDICT_PASS, "", 1000 * i + 9, &err), err);
+    }
+    struct store *reader = reader_new(f);
+    assert_done(query_order(reader, "O-1", &d, &err), err);
+    /* The light has no other beside it, nor has the slot: two comparisons. */
+    assert_number(d, "drift_rule/comparisons", 2);
+    assert_int_equal(cJSON_GetArraySize(at(d, "drift")), 2);
+    assert_text(d, "drift/0/kind", "instrument");
+    assert_text(d, "drift/0/class", "power_supply");
+    assert_text(d, "drift/0/instrument", "psu");
+    assert_text(d, "drift/1/serial", "PS-2");
+    assert_number(d, "drift/1/n", 20);
+    cJSON_Delete(d);
+    store_close(reader);
+    store_fixture_free(f);
+}
+
+/* Forty hours with one failure: NIST handbook 8.4.5.1, 80 % interval of one failure, 0.2571 and
+ * 9.4912 of the MTBF. */
+static void test_a_campaign_bounds_the_time_between_failures(void **state)
+{
+    struct store_fixture *f = engine_fixture(state);
+    struct error err = {0};
+    cJSON *d = NULL;
+    for (int i = 0; i < 5; i++) {
+        char serial[24];
+        snprintf(serial, sizeof serial, "SN%d", i);
+        struct run_record run = record_of("O-1", serial, 1000);
+        run.mode = i == 4 ? "production" : "burn-in 7";
+        assert_done(store_run_open(f->store, &run, &err), err);
+        assert_done(step_new(f, run.id, 0, 1, "image", i ? 0.2 : 0.1, &err), err);
+        assert_done(store_run_close(f->store, run.id, i ? VERDICT_PASS : VERDICT_FAIL, "",
+                                    1000 + 36000000, &err),
+                    err);
+    }
+    struct store *reader = reader_new(f);
+    assert_done(query_campaign(reader, "burn-in 7", &d, &err), err);
+    assert_text(d, "document", "campaign");
+    assert_text(d, "campaign", "burn-in 7");
+    assert_number(d, "unit_count", 4);
+    assert_number(d, "failed", 1);
+    assert_number(d, "reliability/hours", 40);
+    assert_number(d, "reliability/failures", 1);
+    assert_number(d, "reliability/mtbf_hours", 40);
+    assert_number(d, "reliability/bounds/1/confidence", 0.9);
+    assert_float_equal(at(d, "reliability/bounds/1/lower_hours")->valuedouble / 40, 0.2571, 5e-5);
+    assert_float_equal(at(d, "reliability/bounds/1/upper_hours")->valuedouble / 40, 9.4912, 5e-5);
+    static const char *const formats[] = {"html", "pdf", "xlsx", "csv", "json"};
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        struct buffer page = {0};
+        assert_done(renderer_find(formats[i])->render(d, NULL, &page, &err), err);
+        assert_true(page.size > 100);
+        buffer_free(&page);
+    }
+    cJSON_Delete(d);
+    assert_int_equal(query_campaign(reader, "production", &d, &err), ERROR_MISSING);
+    assert_int_equal(query_campaign(reader, "burn-in 8", &d, &err), ERROR_MISSING);
+    store_close(reader);
+    store_fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +513,8 @@ int main(void)
         ON_BOTH(test_every_language_has_every_word),
         ON_BOTH(test_an_order_has_yields_and_capability_as_by_hand),
         ON_BOTH(test_a_second_run_is_no_first_measurement),
+        ON_BOTH(test_an_instrument_that_stands_off_is_named),
+        ON_BOTH(test_a_campaign_bounds_the_time_between_failures),
     };
     return cmocka_run_group_tests(tests, engines_up, engines_down);
 }
