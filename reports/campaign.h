@@ -75,11 +75,11 @@ int store_campaign_progress(struct store *s, int64_t campaign, const char *state
 
 /* The campaign that is open, or else the last one with `last`: all its members, with "units" (and
  * their "watch") when `units`. *out is NULL when there is none. The caller's. */
-int campaign_current(sqlite3 *db, bool last, bool units, cJSON **out, struct error *err);
+int campaign_current(struct store *reader, bool last, bool units, cJSON **out, struct error *err);
 /* Everything of one for a report: its members, "figures", "instruments", "units", "events",
  * "rows" (by unit and figure, in order of time). id 0: the last. ERROR_MISSING. */
-int campaign_whole(sqlite3 *db, int64_t id, cJSON **out, struct error *err);
+int campaign_whole(struct store *reader, int64_t id, cJSON **out, struct error *err);
 /* [{"id", "name", "lot", "state", "elapsed_ms", "units", "failed", ...}], newest first. */
-int campaign_list(sqlite3 *db, cJSON **out, struct error *err);
+int campaign_list(struct store *reader, cJSON **out, struct error *err);
 
 #endif

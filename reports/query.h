@@ -27,9 +27,9 @@ int query_station(struct store *s, const char *station, cJSON **out, struct erro
 /* The same of a station's runs that started in [from_ms, to_ms), wall time. */
 int query_shift(struct store *s, const char *station, int64_t from_ms, int64_t to_ms, cJSON **out,
                 struct error *err);
-/* The same of a campaign's runs: those of the mode of its name, whichever stations ran them; with
- * hours under test and bounds of the MTBF. The mode "production" is no campaign. */
-int query_campaign(struct store *s, const char *campaign, cJSON **out, struct error *err);
+/* The same of the runs of a mode other than "production" (burn-in, engineering), whichever stations
+ * ran them; with hours under test and bounds of the MTBF. */
+int query_mode(struct store *s, const char *mode, cJSON **out, struct error *err);
 /* The committed figures of the last attempt of one step: {"measurement": value, "note": "text"}. */
 int query_step(struct store *s, int64_t run, const char *step_id, cJSON **out, struct error *err);
 

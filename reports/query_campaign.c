@@ -11,9 +11,9 @@
     " (SELECT count(*) FROM campaign_unit u WHERE u.campaign=c.id) unit_count,"                    \
     " (SELECT count(*) FROM campaign_unit u WHERE u.campaign=c.id AND u.state='failed') failed"
 
-static int finish(sqlite3_stmt *st, cJSON *made, cJSON **out, int rc)
+static int finish(struct rows *st, cJSON *made, cJSON **out, int rc)
 {
-    sqlite3_finalize(st);
+    rows_close(st);
     if (rc)
         cJSON_Delete(made);
     else
@@ -21,50 +21,49 @@ static int finish(sqlite3_stmt *st, cJSON *made, cJSON **out, int rc)
     return rc;
 }
 
-int campaign_current(sqlite3 *db, bool last, bool units, cJSON **out, struct error *err)
+int campaign_current(struct store *s, bool last, bool units, cJSON **out, struct error *err)
 {
     *out = NULL;
-    sqlite3_stmt *st = rows_prepare(db, err,
-                                    MEMBERS ", c.file, c.progress FROM campaign c WHERE ?1 = 1 OR"
-                                            " c.state NOT IN ('finished', 'stopped')"
-                                            " ORDER BY c.id DESC LIMIT 1",
-                                    "i", (int64_t)last);
-    int rc = st ? rows_next(db, st, err) : err->code;
+    struct rows *st = rows_open(s, err,
+                                MEMBERS ", c.file, c.progress FROM campaign c WHERE ?1 = 1 OR"
+                                        " c.state NOT IN ('finished', 'stopped')"
+                                        " ORDER BY c.id DESC LIMIT 1",
+                                "i", (int64_t)last);
+    int rc = st ? rows_next(st, err) : rows_code(err);
     if (rc <= 0) {
-        sqlite3_finalize(st);
+        rows_close(st);
         return rc;
     }
-    const int64_t id = sqlite3_column_int64(st, 0);
+    const int64_t id = rows_integer(st, 0);
     cJSON *made = cJSON_CreateObject();
     rc = rows_columns(st, 0, made, err);
-    sqlite3_finalize(st);
+    rows_close(st);
     st = NULL;
     if (!rc) {
-        st = rows_prepare(db, err,
-                          units ? "SELECT number, place, port, chip_id, serial, state, cause,"
-                                  " joined_ms, watched_ms, watch FROM campaign_unit"
-                                  " WHERE campaign=?1 ORDER BY number"
-                                : "SELECT number, place, chip_id, serial, state, cause, joined_ms,"
-                                  " watched_ms FROM campaign_unit WHERE campaign=?1"
-                                  " ORDER BY number",
-                          "i", id);
-        rc = st ? rows_append(db, st, made, "units", err) : err->code;
+        st = rows_open(s, err,
+                       units ? "SELECT number, place, port, chip_id, serial, state, cause,"
+                               " joined_ms, watched_ms, watch FROM campaign_unit"
+                               " WHERE campaign=?1 ORDER BY number"
+                             : "SELECT number, place, chip_id, serial, state, cause, joined_ms,"
+                               " watched_ms FROM campaign_unit WHERE campaign=?1"
+                               " ORDER BY number",
+                       "i", id);
+        rc = st ? rows_append(st, made, "units", err) : rows_code(err);
     }
     return finish(st, made, out, rc);
 }
 
-int campaign_list(sqlite3 *db, cJSON **out, struct error *err)
+int campaign_list(struct store *s, cJSON **out, struct error *err)
 {
     cJSON *made = cJSON_CreateObject();
-    int rc =
-        rows_array(db, rows_prepare(db, err, MEMBERS " FROM campaign c ORDER BY c.id DESC", ""),
-                   made, "campaigns", err);
+    int rc = rows_array(rows_open(s, err, MEMBERS " FROM campaign c ORDER BY c.id DESC", ""), made,
+                        "campaigns", err);
     *out = rc ? NULL : cJSON_DetachItemFromObjectCaseSensitive(made, "campaigns");
     cJSON_Delete(made);
     return rc;
 }
 
-int campaign_whole(sqlite3 *db, int64_t id, cJSON **out, struct error *err)
+int campaign_whole(struct store *s, int64_t id, cJSON **out, struct error *err)
 {
     static const struct {
         const char *name, *sql;
@@ -81,27 +80,27 @@ int campaign_whole(sqlite3 *db, int64_t id, cJSON **out, struct error *err)
         {"rows", "SELECT unit, figure, from_ms, samples, lowest, highest, mean, deviation"
                  " FROM campaign_row WHERE campaign=?1 ORDER BY unit, figure, from_ms"},
     };
-    int began = 0;
+    bool began = false;
     *out = NULL;
-    int rc = rows_begin(db, &began, err);
+    int rc = rows_begin(s, &began, err);
     if (rc)
         return rc;
-    sqlite3_stmt *st = rows_prepare(db, err,
-                                    MEMBERS ", c.file, c.progress FROM campaign c WHERE c.id=?1 OR"
-                                            " ?1 = 0 ORDER BY c.id DESC LIMIT 1",
-                                    "i", id);
+    struct rows *st = rows_open(s, err,
+                                MEMBERS ", c.file, c.progress FROM campaign c WHERE c.id=?1 OR"
+                                        " ?1 = 0 ORDER BY c.id DESC LIMIT 1",
+                                "i", id);
     cJSON *made = cJSON_CreateObject();
-    rc = st ? rows_next(db, st, err) : err->code;
+    rc = st ? rows_next(st, err) : rows_code(err);
     if (rc == 1) {
-        id = sqlite3_column_int64(st, 0);
+        id = rows_integer(st, 0);
         rc = rows_columns(st, 0, made, err);
     } else if (!rc) {
         rc = id ? error_set(err, ERROR_MISSING, "there is no campaign %lld", (long long)id)
                 : error_set(err, ERROR_MISSING, "there is no campaign yet");
     }
     for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++)
-        rc = rows_array(db, rows_prepare(db, err, parts[i].sql, "i", id), made, parts[i].name, err);
+        rc = rows_array(rows_open(s, err, parts[i].sql, "i", id), made, parts[i].name, err);
     rc = finish(st, made, out, rc);
-    rows_end(db, began);
+    rows_end(s, began);
     return rc;
 }

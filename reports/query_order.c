@@ -1,4 +1,4 @@
-/* An order, a station, a shift or a campaign as a document.
+/* An order, a station, a shift or a mode as a document.
  *
  * A unit's first verdict is that of its first run that was judged: aborted runs (an operator's
  * doing) and skipped ones say nothing about the unit. A failure is a measurement outside its limits
@@ -214,21 +214,21 @@ int query_order(struct store *s, const char *order, cJSON **out, struct error *e
     return scoped(s, &subject, scope, order, out, err);
 }
 
-int query_campaign(struct store *s, const char *campaign, cJSON **out, struct error *err)
+int query_mode(struct store *s, const char *mode, cJSON **out, struct error *err)
 {
     static const struct subject subject = {
-        .document = "campaign",
-        .what = "campaign",
-        .find = "SELECT 0, mode campaign, min(started_ms) started_ms,"
+        .document = "mode",
+        .what = "mode",
+        .find = "SELECT 0, mode, min(started_ms) started_ms,"
                 " max(coalesce(ended_ms, started_ms)) last_ms FROM run WHERE"
                 " mode <> 'production' AND mode=?1 GROUP BY mode",
         .reliability = true};
     /* As the index run_mode has it. */
     const struct query_scope scope = {.column = "mode <> 'production' AND r.mode",
-                                      .text = campaign,
+                                      .text = mode,
                                       .from_ms = INT64_MIN,
                                       .to_ms = INT64_MAX};
-    return scoped(s, &subject, scope, campaign, out, err);
+    return scoped(s, &subject, scope, mode, out, err);
 }
 
 int query_station(struct store *s, const char *station, cJSON **out, struct error *err)

@@ -1,4 +1,4 @@
-/* The runs a report is about: an order's, a campaign's, or a station's within a time. Only the
+/* The runs a report is about: an order's, a mode's, or a station's within a time. Only the
  * query files include this. */
 #ifndef TAKT_REPORTS_QUERY_SCOPE_H
 #define TAKT_REPORTS_QUERY_SCOPE_H

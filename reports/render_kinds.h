@@ -90,7 +90,6 @@ enum word {
     WORD_IDLE,
     WORD_STALE,
     WORD_MORE_UNITS,
-    WORD_CAMPAIGN,
     WORD_PLACE,
     WORD_RELIABILITY,
     WORD_HOURS,

@@ -70,7 +70,6 @@ static const char *const words[WORDS][LANGUAGES] = {
                            "control limits; red: limits; marked: Western Electric rules",
                            "按测试顺序的单值；蓝线：EWMA (0.2)；虚线：控制限；红线：限值；标记点："
                            "违反西部电气规则"},
-    [WORD_CAMPAIGN] = {"Campaign", "可靠性试验"},
     [WORD_PLACE] = {"Where", "位置"},
     [WORD_RELIABILITY] = {"Time between failures", "平均无故障时间"},
     [WORD_HOURS] = {"Hours under test", "累计试验小时"},
@@ -238,7 +237,7 @@ struct heading heading_of(const cJSON *document, int language)
         enum word kind;
     } kinds[] = {{"order", "order", "product", "started", "last", WORD_ORDER},
                  {"shift", "station", "line", "from", "to", WORD_SHIFT},
-                 {"campaign", "campaign", "", "started", "last", WORD_CAMPAIGN},
+                 {"mode", "mode", "", "started", "last", WORD_MODE},
                  {"station", "station", "line", "started", "last", WORD_STATION}};
     size_t i = 0;
     while (i + 1 < sizeof kinds / sizeof kinds[0] &&

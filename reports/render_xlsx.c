@@ -217,7 +217,7 @@ static void summary(struct book *b, const cJSON *d)
                 {WORD_FIRST_PASS_YIELD, "first_pass_yield", true},
                 {WORD_LAST_PASS_YIELD, "last_pass_yield", true},
                 {WORD_ROLLED_YIELD, "rolled_throughput_yield", true},
-                {WORD_CAMPAIGN, "campaign", false}};
+                {WORD_MODE, "mode", false}};
     static const struct {
         enum word label;
         const char *member;

@@ -14,13 +14,13 @@
 #include "station/cli/state_place.h"
 
 static const char usage[] =
-    "takt report unit NAME | order ORDER | station STATION | campaign CAMPAIGN\n"
+    "takt report unit NAME | order ORDER | station STATION | mode MODE\n"
     "            | shift STATION --from TIME --to TIME\n"
     "         (--station STATION.json | --store FILE|ADDRESS) [--format html|pdf|xlsx|csv|json]\n"
     "         [--lang en|zh] [--out FILE|FOLDER/]\n\n"
     "  unit     by serial, chip id, DID or MAC: every run, step, attempt and figure\n"
     "  order    its units, yields, failures, capability and control charts; likewise station\n"
-    "  campaign the runs of the mode of that name, with bounds of the MTBF\n"
+    "  mode     the runs of a mode other than production, with bounds of the MTBF\n"
     "  shift    the same of a station's runs between two times, 2026-11-22T06:00 (UTC); --to may\n"
     "           be left out: eight hours later\n"
     "  --out    a file instead of stdout; an order as html into a FOLDER/ gets index.html and a\n"
@@ -32,7 +32,7 @@ static const struct {
 } subjects[] = {{"unit", query_unit},
                 {"order", query_order},
                 {"station", query_station},
-                {"campaign", query_campaign},
+                {"mode", query_mode},
                 {"shift", NULL}};
 
 struct report {
@@ -191,7 +191,7 @@ int cli_report(int argc, char **argv)
         }
     }
     if (argc - optind != 2)
-        return cli_usage("takt report: expected unit, order, station, campaign or shift and a "
+        return cli_usage("takt report: expected unit, order, station, mode or shift and a "
                          "name, see takt report "
                          "--help");
     size_t subject = 0, count = sizeof subjects / sizeof subjects[0];
@@ -199,7 +199,7 @@ int cli_report(int argc, char **argv)
         subject++;
     if (subject == count)
         return cli_usage(
-            "takt report: '%s' is not unit, order, station, campaign or shift, see takt report "
+            "takt report: '%s' is not unit, order, station, mode or shift, see takt report "
             "--help",
             argv[optind]);
     int wrong = shift_times(&r, !subjects[subject].query, from, to);

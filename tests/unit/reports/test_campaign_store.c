@@ -124,7 +124,7 @@ static void what_is_read_is_what_was_written(void **state)
     struct store_fixture *f = store_fixture_new();
     struct error err = {0};
     cJSON *read = NULL;
-    sqlite3 *db = store_handle(f->store);
+    struct store *db = f->store;
     assert_done(campaign_current(db, true, true, &read, &err), err);
     assert_null(read);
     assert_int_equal(campaign_whole(db, 0, &read, &err), ERROR_MISSING);

@@ -459,7 +459,7 @@ static void test_an_instrument_that_stands_off_is_named(void **state)
 
 /* Forty hours with one failure: NIST handbook 8.4.5.1, 80 % interval of one failure, 0.2571 and
  * 9.4912 of the MTBF. */
-static void test_a_campaign_bounds_the_time_between_failures(void **state)
+static void test_a_mode_of_its_own_bounds_the_time_between_failures(void **state)
 {
     struct store_fixture *f = engine_fixture(state);
     struct error err = {0};
@@ -476,9 +476,9 @@ static void test_a_campaign_bounds_the_time_between_failures(void **state)
                     err);
     }
     struct store *reader = reader_new(f);
-    assert_done(query_campaign(reader, "burn-in 7", &d, &err), err);
-    assert_text(d, "document", "campaign");
-    assert_text(d, "campaign", "burn-in 7");
+    assert_done(query_mode(reader, "burn-in 7", &d, &err), err);
+    assert_text(d, "document", "mode");
+    assert_text(d, "mode", "burn-in 7");
     assert_number(d, "unit_count", 4);
     assert_number(d, "failed", 1);
     assert_number(d, "reliability/hours", 40);
@@ -495,8 +495,8 @@ static void test_a_campaign_bounds_the_time_between_failures(void **state)
         buffer_free(&page);
     }
     cJSON_Delete(d);
-    assert_int_equal(query_campaign(reader, "production", &d, &err), ERROR_MISSING);
-    assert_int_equal(query_campaign(reader, "burn-in 8", &d, &err), ERROR_MISSING);
+    assert_int_equal(query_mode(reader, "production", &d, &err), ERROR_MISSING);
+    assert_int_equal(query_mode(reader, "burn-in 8", &d, &err), ERROR_MISSING);
     store_close(reader);
     store_fixture_free(f);
 }
@@ -514,7 +514,7 @@ int main(void)
         ON_BOTH(test_an_order_has_yields_and_capability_as_by_hand),
         ON_BOTH(test_a_second_run_is_no_first_measurement),
         ON_BOTH(test_an_instrument_that_stands_off_is_named),
-        ON_BOTH(test_a_campaign_bounds_the_time_between_failures),
+        ON_BOTH(test_a_mode_of_its_own_bounds_the_time_between_failures),
     };
     return cmocka_run_group_tests(tests, engines_up, engines_down);
 }
