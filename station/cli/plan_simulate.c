@@ -8,8 +8,8 @@
 
 #include "protocol/base/buffer.h"
 #include "protocol/base/file.h"
-#include "reports/query.h"
 #include "reports/store.h"
+#include "reports/store_schema.h"
 #include "station/cli/command.h"
 #include "station/cli/gantt.h"
 #include "station/cli/places.h"
@@ -167,7 +167,7 @@ static int load(struct subject *s, const struct options *o, const struct vocabul
         rc = plan_load(products, o->plan, &words->words, &s->plan, err);
     if (!rc && s->station) {
         rc = file_join(path, sizeof path, s->station->state_dir, STORE_FILE, err);
-        if (!rc && (rc = query_open(path, &db, err)) == ERROR_MISSING)
+        if (!rc && (rc = store_file_open(path, &db, err)) == ERROR_MISSING)
             rc = 0; /* a station that has not run yet */
     }
     if (!rc)
