@@ -24,6 +24,7 @@ enum world_scene {
     WORLD_SCENE_DARK_ROOM, /* a plain wall 1 m away; light only from the unit's own IR LEDs */
     WORLD_SCENE_CHART,     /* the test chart fills the view (docs/measurements.md: its layout) */
     WORLD_SCENE_PANORAMA,  /* a textured room all around, for pan and tilt */
+    WORLD_SCENE_FLAT,      /* an even, plain panel before the lens, lit by the lamps */
 };
 
 /* Sound pressure over time at one place. Sample i is the pressure in pascal at i/48000 s of

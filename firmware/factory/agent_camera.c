@@ -1,15 +1,16 @@
-/* camera.configure, camera.capture. */
+/* camera.configure, camera.capture, camera.record. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "firmware/factory/agent_parts.h"
 #include "firmware/factory/params.h"
 
-enum { FRAMES_MAX = 16 };
+enum { FRAMES_MAX = 16, RECORD_MS_MAX = 10000 };
 
 static int configure(struct agent *a, struct agent_call *call, struct error *err)
 {
-    static const char *const allowed[] = {
-        "ir_cut", "ir_led", "auto_exposure", "exposure_ms", "gain", "stream", NULL};
+    static const char *const allowed[] = {"ir_cut", "ir_led", "auto_exposure", "exposure_ms",
+                                          "gain",   "stream", "as_they_come",  NULL};
     static const char *const cuts[] = {"day", "night", NULL};
     const struct camera_ops *camera = a->hal->camera;
     const cJSON *p = call->params;
@@ -29,6 +30,10 @@ static int configure(struct agent *a, struct agent_call *call, struct error *err
         rc = params_number(p, "exposure_ms", 0.01, 1000, &s.exposure_ms, err);
     if (!rc && params_has(p, "gain"))
         rc = params_number(p, "gain", 1, 1024, &s.gain, err);
+    /* Held for one configuration alone: what is not asked for is the usual. */
+    s.as_they_come = false;
+    if (!rc && params_has(p, "as_they_come"))
+        rc = params_flag(p, "as_they_come", &s.as_they_come, err);
     if (!rc && params_has(p, "stream"))
         rc = params_flag(p, "stream", &stream, err);
     if (!rc)
@@ -47,6 +52,7 @@ static int configure(struct agent *a, struct agent_call *call, struct error *err
     answer_number(call, call->result, "exposure_ms", s.exposure_ms);
     answer_number(call, call->result, "gain", s.gain);
     answer_flag(call, call->result, "stream", a->streaming);
+    answer_number(call, call->result, "applied_us", (double)s.applied_us);
     return 0;
 }
 
@@ -93,8 +99,52 @@ static int capture(struct agent *a, struct agent_call *call, struct error *err)
     return rc;
 }
 
+static int send_recording(struct agent_call *call, const struct camera_recording *r,
+                          struct error *err)
+{
+    const struct attachment_source source = {
+        .name = "stream", .type = r->type, .bytes = r->bytes, .data = r->data};
+    answer_number(call, call->result, "width_px", r->width_px);
+    answer_number(call, call->result, "height_px", r->height_px);
+    answer_number(call, call->result, "frame_rate_hz", r->frame_rate_hz);
+    cJSON *frames = answer_array(call, call->result, "frames");
+    for (size_t i = 0; i < r->count; i++) {
+        cJSON *about = answer_item(call, frames);
+        answer_number(call, about, "timestamp_us", (double)r->frames[i].timestamp_us);
+        answer_number(call, about, "sequence", r->frames[i].sequence);
+    }
+    return request_send(call->request, &source, err);
+}
+
+static int record(struct agent *a, struct agent_call *call, struct error *err)
+{
+    static const char *const allowed[] = {"stream", "duration_ms", NULL};
+    static const char *const streams[] = {"main", "sub", "jpeg", NULL};
+    const struct camera_ops *camera = a->hal->camera;
+    struct camera_recording r;
+    long long duration_ms = 0;
+    int which;
+    int rc = params_only(call->params, allowed, err);
+    if (!rc)
+        rc = params_choice(call->params, "stream", streams, &which, err);
+    if (!rc && params_has(call->params, "duration_ms"))
+        rc = params_integer(call->params, "duration_ms", 0, RECORD_MS_MAX, &duration_ms, err);
+    if (!rc && !camera->record)
+        rc = error_set(err, ERROR_STATE, "this firmware does not reach the unit's encoder");
+    if (!rc)
+        rc = camera->record(a->hal->camera_state, (enum camera_stream)which, (int)duration_ms, &r,
+                            err);
+    if (rc)
+        return rc;
+    rc = send_recording(call, &r, err);
+    free(r.frames);
+    free(r.data);
+    return rc;
+}
+
 const struct agent_method agent_camera_methods[] = {
     {"camera.configure", PART_CAMERA, configure},
     {"camera.capture", PART_CAMERA, capture},
+    {"camera.record", PART_CAMERA, record},
     {0},
 };

@@ -18,6 +18,10 @@ struct camera_settings {
     bool auto_exposure; /* else the two below hold */
     double exposure_ms;
     double gain; /* 1 = base ISO */
+    /* Frames are given as they come, also while the IR-cut filter is still on its way. */
+    bool as_they_come;
+    /* Said by settings() alone: when the last configure() was done, on the clock of the frames. */
+    uint64_t applied_us;
 };
 
 /* NV12, full-range BT.709, sRGB-coded: a luma plane of width*height bytes (rows tight), then an
@@ -29,6 +33,24 @@ struct camera_frame {
     double exposure_ms, gain;
     const uint8_t *data; /* the backend's buffer, valid until release or the next capture */
     size_t bytes;        /* width*height*3/2 */
+};
+
+/* What the encoder makes for the network and for the card. */
+enum camera_stream { CAMERA_MAIN, CAMERA_SUB, CAMERA_JPEG, CAMERA_STREAMS };
+
+struct camera_coded {
+    uint32_t sequence; /* as in camera_frame */
+    uint64_t timestamp_us;
+};
+
+struct camera_recording {
+    const char *type; /* "video/h265" (Annex B), "image/jpeg" */
+    uint32_t width_px, height_px;
+    double frame_rate_hz;        /* it is set to; 0 for one picture */
+    struct camera_coded *frames; /* in coding order, which is that of showing */
+    size_t count;
+    uint8_t *data; /* with frames: the caller's, to free() */
+    size_t bytes;
 };
 
 /* What the stream does, whoever takes its frames. */
@@ -55,6 +77,10 @@ struct camera_ops {
     int (*pump)(struct camera *c, int timeout_ms, struct camera_progress *out, struct error *err);
     /* How the stream stands, for a backend without pump(); NULL where there is one. */
     void (*progress)(struct camera *c, struct camera_progress *out);
+    /* Encodes what the sensor gives for so long, at least one frame; JPEG is one picture. NULL: a
+     * backend that does not reach its encoder. */
+    int (*record)(struct camera *c, enum camera_stream which, int duration_ms,
+                  struct camera_recording *out, struct error *err);
 };
 
 #endif

@@ -19,6 +19,7 @@ struct child {
     struct channel *channel;
     struct worker_shared *shared;
     const struct step_kind *kind;
+    const struct plan_step *step;
     cJSON *measurements, *notes, *attachments; /* of the step under way */
     struct unit_link *unit;
     struct fixture *fixture;
@@ -191,6 +192,18 @@ static int noted(void *engine, const char *name, const char *text, struct error 
     return 0;
 }
 
+static void limits(void *engine, const char *measurement, double *low, double *high)
+{
+    const struct plan_step *step = ((struct child *)engine)->step;
+    for (size_t i = 0; i < step->limit_count; i++) {
+        const struct limit *l = &step->limits[i];
+        if (strcmp(l->measurement, measurement) != 0)
+            continue;
+        *low = l->has_min ? l->min : *low;
+        *high = l->has_max ? l->max : *high;
+    }
+}
+
 static int attached(void *engine, const char *name, const char *mime, const void *data, size_t size,
                     struct error *err)
 {
@@ -217,6 +230,7 @@ static const struct step_services services = {
     .log = log_text,
     .measured = measured,
     .noted = noted,
+    .limits = limits,
     .attached = attached,
     .section = section,
 };
@@ -258,6 +272,7 @@ static void do_step(struct child *w, int index)
 {
     const struct plan_step *step = &w->job->plan->steps[index];
     struct error err = {0};
+    w->step = step;
     w->kind = vocabulary_kind(w->job->vocabulary, step->kind);
     w->measurements = cJSON_CreateArray();
     w->notes = cJSON_CreateArray();

@@ -1,5 +1,6 @@
 #include "station/steps/camera_view.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "protocol/base/json.h"
 #include "station/steps/unit_link.h"
 
-enum { CALL_MS = 20000 };
+enum { CALL_MS = 20000, RECORD_MS = 30000 };
 
 void view_free(struct view *views, size_t count)
 {
@@ -27,7 +28,14 @@ struct nv12 view_nv12(const struct view *v)
 
 int camera_configure(struct step_context *c, const struct view_settings *s, struct error *err)
 {
-    cJSON *p = cJSON_CreateObject();
+    double ignored;
+    return camera_configure_at(c, s, &ignored, err);
+}
+
+int camera_configure_at(struct step_context *c, const struct view_settings *s, double *applied_us,
+                        struct error *err)
+{
+    cJSON *p = cJSON_CreateObject(), *answer = NULL;
     cJSON_AddStringToObject(p, "ir_cut", s->night ? "night" : "day");
     cJSON_AddNumberToObject(p, "ir_led", s->ir_led);
     cJSON_AddBoolToObject(p, "auto_exposure", s->auto_exposure);
@@ -36,7 +44,12 @@ int camera_configure(struct step_context *c, const struct view_settings *s, stru
         cJSON_AddNumberToObject(p, "exposure_ms", s->exposure_ms);
         cJSON_AddNumberToObject(p, "gain", s->gain);
     }
-    return unit_call(c->unit, "camera.configure", p, CALL_MS, NULL, err);
+    if (s->as_they_come)
+        cJSON_AddBoolToObject(p, "as_they_come", true);
+    int rc = unit_call(c->unit, "camera.configure", p, CALL_MS, &answer, err);
+    *applied_us = rc == 0 ? json_number(answer, "applied_us", 0) : 0;
+    cJSON_Delete(answer);
+    return rc;
 }
 
 void camera_restore(struct step_context *c)
@@ -103,6 +116,8 @@ static int frame_facts(const cJSON *answer, const struct board *board, struct vi
         views[i].height_px = board->sensor_height_px;
         views[i].exposure_ms = json_number(f, "exposure_ms", 0);
         views[i].gain = json_number(f, "gain", 0);
+        views[i].timestamp_us = json_number(f, "timestamp_us", 0);
+        views[i].sequence = (uint32_t)json_number(f, "sequence", 0);
     }
     return 0;
 }
@@ -132,4 +147,111 @@ int camera_capture(struct step_context *c, size_t count, struct view *out, struc
     cJSON_Delete(answer);
     cJSON_Delete(params);
     return rc;
+}
+
+/* ---- encoded streams ------------------------------------------------------------------------ */
+
+enum { CODED_MAX = 64 << 20, CODED_FRAMES_MAX = 4096 };
+
+struct coded_arriving {
+    struct recording *recording;
+    size_t announced;
+};
+
+static int coded_begin(void *context, const char *name, const char *type, uint64_t bytes,
+                       struct error *err)
+{
+    struct coded_arriving *a = context;
+    struct recording *r = a->recording;
+    if (r->data || strcmp(name, "stream") != 0 || !bytes || bytes > CODED_MAX)
+        return error_set(err, ERROR_PROTOCOL,
+                         "camera.record: attachment \"%s\" of %llu bytes, expected one stream of 1 "
+                         "to %d",
+                         name, (unsigned long long)bytes, CODED_MAX);
+    snprintf(r->type, sizeof r->type, "%s", type);
+    if (!(r->data = malloc(bytes)))
+        return error_set(err, ERROR_MEMORY, "camera.record: no memory for a stream");
+    a->announced = bytes;
+    return 0;
+}
+
+static int coded_write(void *context, const uint8_t *data, size_t size, struct error *err)
+{
+    const struct coded_arriving *a = context;
+    struct recording *r = a->recording;
+    if (size > a->announced - r->bytes)
+        return error_set(err, ERROR_PROTOCOL, "camera.record: a stream longer than announced");
+    memcpy(r->data + r->bytes, data, size);
+    r->bytes += size;
+    return 0;
+}
+
+static int coded_facts(const cJSON *answer, struct recording *r, struct error *err)
+{
+    const cJSON *frames = cJSON_GetObjectItemCaseSensitive(answer, "frames"), *f;
+    const int count = cJSON_GetArraySize(frames);
+    r->frame_rate_hz = json_number(answer, "frame_rate_hz", 0);
+    if (count < 1 || count > CODED_FRAMES_MAX)
+        return error_set(err, ERROR_PROTOCOL, "camera.record: %d frames in a stream", count);
+    r->timestamps_us = malloc((size_t)count * sizeof *r->timestamps_us);
+    r->sequences = malloc((size_t)count * sizeof *r->sequences);
+    if (!r->timestamps_us || !r->sequences)
+        return error_set(err, ERROR_MEMORY, "camera.record: no memory for %d frames", count);
+    cJSON_ArrayForEach(f, frames)
+    {
+        r->timestamps_us[r->count] = json_number(f, "timestamp_us", 0);
+        r->sequences[r->count++] = json_number(f, "sequence", 0);
+    }
+    return 0;
+}
+
+void recording_free(struct recording *r)
+{
+    free(r->data);
+    free(r->timestamps_us);
+    free(r->sequences);
+    *r = (struct recording){0};
+}
+
+int camera_record(struct step_context *c, const char *stream, int duration_ms,
+                  struct recording *out, struct error *err)
+{
+    cJSON *params = cJSON_CreateObject(), *answer = NULL;
+    struct coded_arriving arriving = {.recording = out};
+    const struct attachment_sink sink = {coded_begin, coded_write, &arriving};
+    *out = (struct recording){0};
+    cJSON_AddStringToObject(params, "stream", stream);
+    cJSON_AddNumberToObject(params, "duration_ms", duration_ms);
+    const struct call call = {.method = "camera.record",
+                              .params = params,
+                              .timeout_ms = RECORD_MS + 20 * duration_ms,
+                              .sink = &sink};
+    int rc = unit_exchange(c->unit, &call, &answer, err);
+    if (rc == 0 && (!out->data || out->bytes != arriving.announced))
+        rc = error_set(err, ERROR_PROTOCOL, "camera.record: no whole stream came");
+    if (rc == 0)
+        rc = coded_facts(answer, out, err);
+    if (rc < 0)
+        recording_free(out);
+    cJSON_Delete(answer);
+    cJSON_Delete(params);
+    return rc;
+}
+
+int pace_of(const double *timestamps_us, const double *sequences, size_t count, double every,
+            struct pace *out, struct error *err)
+{
+    if (count < 2)
+        return error_set(err, ERROR_STATE, "a frame rate of %zu frames: two or more are needed",
+                         count);
+    const double span_us = timestamps_us[count - 1] - timestamps_us[0];
+    const double numbers = sequences[count - 1] - sequences[0];
+    if (!(span_us > 0) || !(numbers > 0))
+        return error_set(err, ERROR_PROTOCOL,
+                         "the unit's frames do not follow each other: %.0f us, "
+                         "%.0f numbers from first to last",
+                         span_us, numbers);
+    out->frame_rate_hz = numbers / every / span_us * 1e6;
+    out->dropped = fmax(0, floor(numbers / every + 1e-6) - (double)(count - 1));
+    return 0;
 }

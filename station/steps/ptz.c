@@ -4,21 +4,27 @@
  * each turn really was is read from the pictures on its both sides; their sum from home is the
  * position. A pan axis of nearly a full circle closes it: the last view and the first overlap too,
  * and all turns together must make 360 degrees, which takes the lens's true focal length out of
- * the result. At the far end the position is approached from the other side for the backlash. */
+ * the result. In the middle of the range one position is approached several times from either side
+ * (ISO 230-2: repeatability and reversal); then the axis goes all the way back, timed and listened
+ * to, and must be where it began. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "fixtures/light.h"
 #include "protocol/base/json.h"
+#include "station/measure/level.h"
 #include "station/measure/registration.h"
 #include "station/steps/camera_view.h"
 #include "station/steps/exhibit.h"
 #include "station/steps/step.h"
 #include "station/steps/unit_link.h"
+#include "station/steps/unit_sound.h"
 
 enum {
     STATIONS_MAX = 24,
+    APPROACHES_MAX = 10,
+    LISTEN_HZ = 16000,
     /* Pictures are compared at a quarter of their size: registration to 0.05 pixels of those is
      * still 0.008 degrees, and costs a sixteenth. */
     REDUCED = 4,
@@ -29,16 +35,20 @@ enum {
 /* How far the focal length may be from the board's before the circle did not close for another
  * reason: a lens is within 3 %. */
 #define FOCAL_TOLERANCE 0.03
+/* What no microphone hears. */
+#define SILENCE_DBA     -120
 /* Registration reaches 45 % of the picture: of 77 degrees across. */
 #define SHARED_VIEW_DEG 34
 
 static const struct step_param params[] = {
     {"lux", PARAM_NUMBER, "300", 1, 20000, "on the room, lx"},
-    {"margin_deg", PARAM_NUMBER, "5", 0, 45, "kept from both ends of the range, deg"},
+    {"margin_deg", PARAM_NUMBER, "0", 0, 45, "kept from both ends of the range, deg"},
     {"pan_station_deg", PARAM_NUMBER, "31", 5, 33, "at most this far between pan stations, deg"},
     {"tilt_station_deg", PARAM_NUMBER, "18", 5, 21, "the same for tilt, deg"},
     {"level_deg", PARAM_NUMBER, "50", 0, 180, "tilt at which the camera looks level, deg"},
     {"overshoot_deg", PARAM_NUMBER, "4", 1, 30, "approach from the other side, deg"},
+    {"approaches", PARAM_NUMBER, "5", 2, APPROACHES_MAX, "of one position from either side"},
+    {"listen_s", PARAM_NUMBER, "1", 0.2, 5, "to the microphone, in silence and while turning, s"},
     {"speed_dps", PARAM_NUMBER, "0", 0, 200, "deg/s; 0 is the board's usual speed"},
     {"timeout_s", PARAM_NUMBER, "30", 1, 300, "for one move or homing, s"},
     {0}};
@@ -49,8 +59,17 @@ static const struct step_measurement measurements[] = {
     {"accuracy_deg_max", "deg", "largest error of a position from home, either side, either axis"},
     {"pan_accuracy_deg", "deg", "of the pan axis alone"},
     {"tilt_accuracy_deg", "deg", "of the tilt axis alone"},
-    {"pan_backlash_deg", "deg", "between approaches from below and above"},
+    {"pan_backlash_deg", "deg",
+     "reversal: mean of the approaches from above less those from below"},
     {"tilt_backlash_deg", "deg", "the same for tilt"},
+    {"pan_repeat_deg", "deg", "four standard deviations of the approaches from the worse side"},
+    {"tilt_repeat_deg", "deg", "the same for tilt"},
+    {"pan_step_loss_deg", "deg", "where it began and where it came back to, without homing"},
+    {"tilt_step_loss_deg", "deg", "the same for tilt"},
+    {"pan_speed_dps", "deg/s", "over the whole range, by pictures and the unit's clock"},
+    {"tilt_speed_dps", "deg/s", "the same for tilt"},
+    {"noise_over_silence_db", "dB", "of the louder axis turning, A-weighted, at the microphone"},
+    {"range_guarded", "bool", "1 when both axes refuse to be sent past their range"},
     {"home_repeat_deg", "deg", "between two homings, the larger of both axes"},
     {"pan_range_deg", "deg", "turned between first and last station, by the pictures"},
     {"tilt_range_deg", "deg", "the same for tilt"},
@@ -72,7 +91,10 @@ struct axis_run {
     double at_deg[STATIONS_MAX];
     struct look first;
     double turned_deg[STATIONS_MAX]; /* seen from station i-1 to i */
-    double moved_fraction_min, home_repeat_deg, backlash_deg, accuracy_deg;
+    double error_deg[STATIONS_MAX];  /* of the position, from below, from home */
+    double moved_fraction_min, home_repeat_deg, backlash_deg, repeat_deg, accuracy_deg;
+    double step_loss_deg, back_ms, turning_dba;
+    bool guarded;
 };
 
 static int move(struct step_context *c, const struct axis_run *a, double deg, struct error *err)
@@ -171,21 +193,133 @@ static int repeat_home(struct step_context *c, struct axis_run *a, struct view *
     return rc;
 }
 
-static int approach_from_above(struct step_context *c, struct axis_run *a,
-                               const struct look *from_below, struct error *err)
+/* ---- one position from both sides ----------------------------------------------------------- */
+
+static double mean_of(const double *v, size_t count)
 {
-    struct look from_above = {0};
-    double turned = 0;
-    int rc = move(c, a, a->to_deg + step_number(c, "overshoot_deg"), err);
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += v[i];
+    return sum / (double)count;
+}
+
+static double sigma_of(const double *v, size_t count)
+{
+    const double mean = mean_of(v, count);
+    double squares = 0;
+    for (size_t i = 0; i < count; i++)
+        squares += (v[i] - mean) * (v[i] - mean);
+    return sqrt(squares / (double)(count - 1));
+}
+
+/* What is seen at `deg` against `reference`; the first picture becomes the reference. */
+static int approach(struct step_context *c, struct axis_run *a, double deg, double from_deg,
+                    struct look *reference, double *seen_deg, struct error *err)
+{
+    struct look now = {0};
+    *seen_deg = 0;
+    int rc = move(c, a, from_deg, err);
     if (rc == 0)
-        rc = move(c, a, a->to_deg, err);
+        rc = move(c, a, deg, err);
     if (rc == 0)
-        rc = look(c, &from_above, NULL, err);
+        rc = look(c, &now, NULL, err);
+    if (rc == 0 && !reference->data) {
+        *reference = now;
+        return 0;
+    }
     if (rc == 0)
-        rc = seen_turn(c, a, from_below, &from_above, 0, &turned, err);
-    a->backlash_deg = turned;
-    look_free(&from_above);
+        rc = seen_turn(c, a, reference, &now, 0, seen_deg, err);
+    look_free(&now);
     return rc;
+}
+
+/* ISO 230-2: so many approaches from either side; reversal is the difference of the means, and
+ * repeatability four standard deviations of the worse side. */
+static int approach_from_both_sides(struct step_context *c, struct axis_run *a, struct error *err)
+{
+    double below[APPROACHES_MAX], above[APPROACHES_MAX];
+    const size_t count = (size_t)step_number(c, "approaches");
+    const double over = step_number(c, "overshoot_deg");
+    const double middle_deg = a->at_deg[a->stations / 2];
+    struct look reference = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = approach(c, a, middle_deg, middle_deg - over, &reference, &below[i], err);
+        if (rc == 0)
+            rc = approach(c, a, middle_deg, middle_deg + over, &reference, &above[i], err);
+    }
+    look_free(&reference);
+    if (rc < 0)
+        return rc;
+    a->backlash_deg = mean_of(above, count) - mean_of(below, count);
+    a->repeat_deg = 4 * fmax(sigma_of(below, count), sigma_of(above, count));
+    return 0;
+}
+
+/* ---- all the way back ----------------------------------------------------------------------- */
+
+static int listen(struct step_context *c, double *dba, struct error *err)
+{
+    const size_t count = (size_t)(step_number(c, "listen_s") * LISTEN_HZ);
+    float *samples = malloc(count * sizeof *samples);
+    if (!samples)
+        return error_set(err, ERROR_MEMORY, "ptz: out of memory");
+    int rc = unit_sound_record(c, LISTEN_HZ, samples, count, err);
+    if (rc == 0)
+        rc = level_dba_fs(samples, count, LISTEN_HZ, dba, err);
+    free(samples);
+    *dba = rc == 0 ? fmax(*dba, SILENCE_DBA) : SILENCE_DBA;
+    return rc;
+}
+
+/* The move goes on in the unit while its microphone is heard. */
+static int come_back(struct step_context *c, struct axis_run *a, struct error *err)
+{
+    struct unit_errand *errand = NULL;
+    struct error ignored = {0};
+    cJSON *answer = NULL, *p = cJSON_CreateObject();
+    const double speed = step_number(c, "speed_dps");
+    cJSON_AddNumberToObject(p, a->param, a->from_deg);
+    if (speed > 0)
+        cJSON_AddNumberToObject(p, "speed_dps", speed);
+    const struct call call = {
+        .method = "ptz.move", .params = p, .timeout_ms = (int)(step_number(c, "timeout_s") * 1000)};
+    int rc = unit_errand_start(c->unit, &call, &errand, err);
+    if (rc == 0)
+        rc = listen(c, &a->turning_dba, err);
+    const int ended = unit_errand_end(errand, &answer, rc == 0 ? err : &ignored);
+    rc = rc < 0 ? rc : ended;
+    a->back_ms = json_number(answer, "duration_ms", 0);
+    cJSON_Delete(answer);
+    cJSON_Delete(p);
+    return rc;
+}
+
+/* Back where it began, without homing. A view that has nothing in common with the first is off by
+ * more than can be seen. */
+static int measure_step_loss(struct step_context *c, struct axis_run *a, struct error *err)
+{
+    struct look now = {0};
+    struct error why = {0};
+    double turned = 0;
+    int rc = look(c, &now, NULL, err);
+    if (rc < 0)
+        return rc;
+    rc = seen_turn(c, a, &a->first, &now, 0, &turned, &why);
+    look_free(&now);
+    if (rc < 0 && rc != ERROR_STATE)
+        return error_set(err, rc, "%s", why.text);
+    a->step_loss_deg = rc < 0 ? SHARED_VIEW_DEG : fabs(turned);
+    return 0;
+}
+
+/* A unit that can be sent past its range would run into its stops. */
+static int try_past_range(struct step_context *c, struct axis_run *a, struct error *err)
+{
+    struct error why = {0};
+    const int rc = move(c, a, a->board->max_deg + 5, &why);
+    a->guarded = rc == ERROR_REMOTE;
+    return rc == 0 || rc == ERROR_REMOTE ? 0 : error_set(err, rc, "%s", why.text);
 }
 
 /* The sum of all turns of a closed circle is 360 degrees whatever the lens is. */
@@ -243,9 +377,10 @@ static void errors_from_home(struct axis_run *a, double scale)
     a->accuracy_deg = 0;
     for (size_t i = 1; i < a->stations; i++) {
         error += a->turned_deg[i] * scale - (a->at_deg[i] - a->at_deg[i - 1]);
+        a->error_deg[i] = error;
         a->accuracy_deg = fmax(a->accuracy_deg, fabs(error));
+        a->accuracy_deg = fmax(a->accuracy_deg, fabs(error + a->backlash_deg * scale));
     }
-    a->accuracy_deg = fmax(a->accuracy_deg, fabs(error + a->backlash_deg * scale));
 }
 
 static void plan_stations(const struct step_context *c, struct axis_run *a, const char *spacing)
@@ -268,13 +403,21 @@ static int measure_axis(struct step_context *c, struct axis_run *a, double *scal
     struct look last = {0};
     int rc = repeat_home(c, a, keep, err);
     if (rc == 0)
-        rc = travel(c, a, from_fraction, to_fraction, &last, err);
-    if (rc == 0)
-        rc = approach_from_above(c, a, &last, err);
+        rc = travel(c, a, from_fraction, from_fraction + 0.7 * (to_fraction - from_fraction), &last,
+                    err);
     if (rc == 0 && !a->tilt)
         rc = close_circle(c, a, &last, scale, err);
     look_free(&last);
-    return rc;
+    if (rc == 0)
+        rc = try_past_range(c, a, err);
+    step_progress(c, from_fraction + 0.7 * (to_fraction - from_fraction), "%s back", a->name);
+    if (rc == 0)
+        rc = come_back(c, a, err);
+    if (rc == 0)
+        rc = measure_step_loss(c, a, err);
+    step_progress(c, from_fraction + 0.8 * (to_fraction - from_fraction), "%s from both sides",
+                  a->name);
+    return rc < 0 ? rc : approach_from_both_sides(c, a, err);
 }
 
 /* An axis that finds no home stands anywhere: any position is wrong by up to its whole range. */
@@ -303,8 +446,13 @@ static double range_seen(const struct axis_run *a)
     return sum;
 }
 
+static double speed_dps(const struct axis_run *a, double scale)
+{
+    return a->back_ms > 0 ? range_seen(a) * scale / a->back_ms * 1000 : 0;
+}
+
 static int report(struct step_context *c, const struct axis_run *pan, const struct axis_run *tilt,
-                  double scale, struct error *err)
+                  double scale, double silence_dba, struct error *err)
 {
     const struct {
         const char *name;
@@ -315,6 +463,14 @@ static int report(struct step_context *c, const struct axis_run *pan, const stru
         {"tilt_accuracy_deg", tilt->accuracy_deg},
         {"pan_backlash_deg", fabs(pan->backlash_deg) * scale},
         {"tilt_backlash_deg", fabs(tilt->backlash_deg) * scale},
+        {"pan_repeat_deg", pan->repeat_deg * scale},
+        {"tilt_repeat_deg", tilt->repeat_deg * scale},
+        {"pan_step_loss_deg", pan->step_loss_deg * scale},
+        {"tilt_step_loss_deg", tilt->step_loss_deg * scale},
+        {"pan_speed_dps", speed_dps(pan, scale)},
+        {"tilt_speed_dps", speed_dps(tilt, scale)},
+        {"noise_over_silence_db", fmax(pan->turning_dba, tilt->turning_dba) - silence_dba},
+        {"range_guarded", pan->guarded && tilt->guarded},
         {"home_repeat_deg", fmax(pan->home_repeat_deg, tilt->home_repeat_deg) * scale},
         {"pan_range_deg", range_seen(pan) * scale},
         {"tilt_range_deg", range_seen(tilt) * scale},
@@ -326,14 +482,55 @@ static int report(struct step_context *c, const struct axis_run *pan, const stru
     return rc;
 }
 
-static int attach_first_view(struct step_context *c, const struct view *v, struct error *err)
+/* ---- for people ----------------------------------------------------------------------------- */
+
+static void draw_errors(struct step_context *c, const struct axis_run *a, struct exhibit *e)
 {
-    struct exhibit e = {0};
+    double low, high, from_above[STATIONS_MAX], most = 1.2;
+    step_limits(c, "accuracy_deg_max", &low, &high);
+    for (size_t i = 0; i < a->stations; i++) {
+        from_above[i] = a->error_deg[i] + (i ? a->backlash_deg : 0);
+        most = fmax(most, 1.1 * fmax(fabs(a->error_deg[i]), fabs(from_above[i])));
+    }
+    const enum exhibit_mark mark = exhibit_judge(c, "accuracy_deg_max", a->accuracy_deg);
+    const struct exhibit_line lines[2] = {
+        {"from below", a->at_deg, a->error_deg, a->stations, mark},
+        {"from above", a->at_deg, from_above, a->stations, EXHIBIT_FREE}};
+    const struct exhibit_curve curve = {
+        .title = a->tilt ? "tilt: error of the position, deg" : "pan: error of the position, deg",
+        .x_name = "deg from home",
+        .x_low = a->from_deg,
+        .x_high = a->to_deg,
+        .y_low = -most,
+        .y_high = most,
+        .lines = lines,
+        .line_count = 2,
+        .x_limit = NAN,
+        .y_limits = {isfinite(high) ? -high : NAN, isfinite(high) ? high : NAN}};
+    exhibit_plot(e, &curve);
+}
+
+static int attach(struct step_context *c, const struct view *v, const struct axis_run *pan,
+                  const struct axis_run *tilt, struct error *err)
+{
+    struct exhibit e;
     if (!v->nv12)
         return 0;
-    int rc = exhibit_from_view(v, 576, &e, err);
-    if (rc == 0)
-        rc = exhibit_attach(c, "panorama", &e, err);
+    const struct nv12 frame = view_nv12(v);
+    int rc = exhibit_begin(c, &frame, 1152, &e, err);
+    if (rc < 0)
+        return rc;
+    draw_errors(c, pan, &e);
+    draw_errors(c, tilt, &e);
+    exhibit_figure(&e, c, "pan_accuracy_deg", pan->accuracy_deg);
+    exhibit_figure(&e, c, "tilt_accuracy_deg", tilt->accuracy_deg);
+    exhibit_figure(&e, c, "pan_backlash_deg", fabs(pan->backlash_deg));
+    exhibit_figure(&e, c, "tilt_backlash_deg", fabs(tilt->backlash_deg));
+    exhibit_figure(&e, c, "pan_step_loss_deg", pan->step_loss_deg);
+    exhibit_figure(&e, c, "tilt_step_loss_deg", tilt->step_loss_deg);
+    exhibit_figure(&e, c, "moved_fraction_min",
+                   fmin(pan->moved_fraction_min, tilt->moved_fraction_min));
+    rc = exhibit_attach(c, "panorama", &e, err);
     exhibit_free(&e);
     return rc;
 }
@@ -347,7 +544,8 @@ static int run(struct step_context *c, struct error *err)
     struct view first = {0};
     struct error ignored = {0};
     bool pan_homed = false, tilt_homed = false;
-    double scale = 1;
+    double scale = 1, silence_dba = SILENCE_DBA;
+    pan.turning_dba = tilt.turning_dba = SILENCE_DBA;
     if (!c->board->has_ptz)
         return error_set(err, ERROR_STATE, "board %s has no pan and tilt", c->board->name);
     plan_stations(c, &pan, "pan_station_deg");
@@ -357,6 +555,9 @@ static int run(struct step_context *c, struct error *err)
         rc = camera_configure(c, &day, err);
     if (rc == 0) {
         step_progress(c, 0, "homing");
+        rc = listen(c, &silence_dba, err);
+    }
+    if (rc == 0) {
         rc = try_home(c, &tilt, &tilt_homed, err);
     }
     if (rc == 0 && tilt_homed)
@@ -373,9 +574,9 @@ static int run(struct step_context *c, struct error *err)
     if (rc == 0 && tilt_homed)
         errors_from_home(&tilt, scale);
     if (rc == 0)
-        rc = report(c, &pan, &tilt, scale, err);
+        rc = report(c, &pan, &tilt, scale, silence_dba, err);
     if (rc == 0)
-        rc = attach_first_view(c, &first, err);
+        rc = attach(c, &first, &pan, &tilt, err);
     camera_restore(c);
     light_scene(c->fixture, "dark", 0, &ignored);
     view_free(&first, 1);

@@ -11,6 +11,7 @@
 int step_run(const struct step_kind *kind, struct step_context *c, struct error *err)
 {
     c->kind = kind;
+    c->outside = false;
     return kind->run(c, err);
 }
 
@@ -35,6 +36,9 @@ int step_measured(struct step_context *c, const char *name, double value, const 
     if (!isfinite(value))
         return error_set(err, ERROR_STATE, "%s: %s came out as %g, not a finite number",
                          c->kind->name, name, value);
+    double low, high;
+    step_limits(c, name, &low, &high);
+    c->outside = c->outside || value < low || value > high;
     return c->services->measured(c->engine, name, value, unit, err);
 }
 
@@ -45,6 +49,22 @@ int step_value(struct step_context *c, const char *name, double value, struct er
             return step_measured(c, name, value, m->unit, err);
     return error_set(err, ERROR_STATE, "step \"%s\" lists no measurement \"%s\"", c->kind->name,
                      name);
+}
+
+void step_limits(const struct step_context *c, const char *name, double *low, double *high)
+{
+    *low = -INFINITY;
+    *high = INFINITY;
+    if (c->services->limits)
+        c->services->limits(c->engine, name, low, high);
+}
+
+const char *step_unit(const struct step_context *c, const char *name)
+{
+    for (const struct step_measurement *m = c->kind->measurements; m && m->name; m++)
+        if (strcmp(m->name, name) == 0)
+            return m->unit;
+    return "";
 }
 
 int step_noted(struct step_context *c, const char *name, const char *text, struct error *err)

@@ -43,6 +43,9 @@ struct step_services {
                     struct error *err);
     /* A text fact kept with the step and shown in the record ("did", "firmware"). */
     int (*noted)(void *engine, const char *name, const char *text, struct error *err);
+    /* The limits a measurement of this step will be held against, for drawing them beside it:
+     * -INFINITY and INFINITY where there is none. A step never judges by them. May be NULL. */
+    void (*limits)(void *engine, const char *measurement, double *low, double *high);
     /* Kept by content hash; on return the bytes are on disk. */
     int (*attached)(void *engine, const char *name, const char *mime, const void *data, size_t size,
                     struct error *err);
@@ -69,6 +72,7 @@ struct step_context {
     const bool *cancel; /* becomes true when the operator aborts: return soon */
     const struct step_services *services;
     void *engine;
+    bool outside; /* a value so far was outside its limits: pictures are drawn larger then */
 };
 
 struct step_param {
@@ -118,6 +122,10 @@ int step_value(struct step_context *c, const char *name, double value, struct er
 int step_noted(struct step_context *c, const char *name, const char *text, struct error *err);
 /* What must not be interrupted, from its beginning to its end: see step_services.section. */
 void step_section(struct step_context *c, bool inside);
+/* What a measurement will be held against: -INFINITY and INFINITY without a limit. */
+void step_limits(const struct step_context *c, const char *name, double *low, double *high);
+/* Its unit, as the kind lists it; "" when it does not. */
+const char *step_unit(const struct step_context *c, const char *name);
 /* Sleeps in small parts; ERROR_CANCELLED once the operator aborts. */
 int step_wait(const struct step_context *c, int ms, struct error *err);
 bool step_cancelled(const struct step_context *c);

@@ -71,7 +71,7 @@ struct microphone {
     struct audio *audio;
     struct filter high_pass, low_pass;
     struct chance chance;
-    double port, echo, noise, overload_pa, scale;
+    double port, echo, noise, overload_pa, scale, motor_pa, motor_phase;
     int64_t echo_delay;
 };
 
@@ -86,11 +86,29 @@ static void microphone_make(struct microphone *m, struct audio *a)
     m->echo = pow(10, ph->echo_db / 20);
     m->echo_delay = llround(ph->echo_delay_ms / 1000 * AIR);
     m->noise = noise_sigma(ph->mic_noise_dba);
+    m->motor_pa = pascal_rms(ph->motor_noise_db);
+    m->motor_phase = 0;
     m->overload_pa = pascal_rms(ph->mic_overload_db) * M_SQRT2;
     /* 94 dB SPL comes out at the sensitivity's level; 0 dBFS is a sine of peak 1 */
     double at_1k = filter_gain(&m->high_pass, 1000, AIR) * filter_gain(&m->low_pass, 1000, AIR);
     double peak = pow(10, (ph->mic_sensitivity_dbfs + ph->mic_gain_db) / 20);
     m->scale = peak / (pascal_rms(94) * M_SQRT2 * at_1k);
+}
+
+/* Through the case, past the port: the whine of the steps and the gears' noise, half the power
+ * each; a rotor that is held rattles ten decibels louder. */
+static void hear_motor(struct microphone *m, float *pascal, int count)
+{
+    struct motor *motor = m->audio->unit->motor;
+    bool held = false;
+    double steps_hz = motor ? emulated_motor_steps_hz(motor, &held) : 0;
+    if (!(steps_hz > 0))
+        return;
+    double level = m->motor_pa * (held ? 3.162 : 1), turn = 2 * M_PI * steps_hz / AIR;
+    for (int i = 0; i < count; i++) {
+        m->motor_phase = fmod(m->motor_phase + turn, 2 * M_PI);
+        pascal[i] += (float)(level * (sin(m->motor_phase) + M_SQRT1_2 * chance_normal(&m->chance)));
+    }
 }
 
 /* The membrane's swing in full scales for air samples from `first` on. */
@@ -103,6 +121,7 @@ static void microphone_hear(struct microphone *m, int64_t first, float *out, int
             (float)(m->port * (world_air_at(&w->from_fixture, first + i) +
                                m->echo * world_air_at(&w->from_unit, first + i - m->echo_delay)));
     pthread_mutex_unlock(&m->audio->air);
+    hear_motor(m, out, count);
     for (int i = 0; i < count; i++) {
         double p = out[i];
         p = p > m->overload_pa ? m->overload_pa : p < -m->overload_pa ? -m->overload_pa : p;

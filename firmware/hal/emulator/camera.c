@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "firmware/hal/emulator/aging.h"
+#include "firmware/hal/emulator/chance.h"
+#include "firmware/hal/emulator/encoder.h"
 #include "firmware/hal/emulator/parts.h"
 #include "firmware/hal/emulator/picture.h"
 #include "firmware/hal/emulator/power.h"
@@ -28,9 +30,11 @@ struct camera {
     double defocus_px;      /* that the painter's lens has */
     int64_t base_ns;        /* when frame base_sequence began; moved on by the time the physics */
     uint32_t base_sequence; /* takes: the sensor stands still meanwhile */
+    int64_t stalled_ns;     /* how long it stood still so far: frames' times are without it */
     int64_t filter_at_ns;   /* the IR-cut filter has arrived */
-    bool filter_in;
-    int64_t settings_ns;           /* when the last settings were given */
+    bool filter_in, filter_was_in; /* then, and until then */
+    bool follows;                  /* no frame is passed over for being asked for late */
+    int64_t applied_ns;            /* when the last settings were given */
     uint32_t next;                 /* the first sequence number not yet given */
     const struct picture *picture; /* of `painted`; NULL = none yet */
     struct view painted;
@@ -44,10 +48,11 @@ int emulated_camera_open(struct unit *unit, struct camera **out, struct error *e
     if (!c)
         return error_set(err, ERROR_MEMORY, "no memory for the emulated camera");
     c->unit = unit;
-    c->settings = (struct camera_settings){IR_CUT_DAY, 0, true, 10, 1};
+    c->settings = (struct camera_settings){
+        .ir_cut = IR_CUT_DAY, .ir_led = 0, .auto_exposure = true, .exposure_ms = 10, .gain = 1};
     c->exposure_ms = 10;
     c->gain = 1;
-    c->filter_in = unit->physics.ir_cut_stuck != 2;
+    c->filter_in = c->filter_was_in = unit->physics.ir_cut_stuck != 2;
     c->defocus_px = unit->physics.defocus_px;
     c->frame_bytes = (size_t)unit->board.sensor_width_px * unit->board.sensor_height_px * 3 / 2;
     int rc = painter_create(&unit->board, &unit->physics, &c->painter, err);
@@ -106,6 +111,7 @@ static int configure(struct camera *c, const struct camera_settings *s, struct e
     int64_t now = clock_mono_ns();
     bool in = s->ir_cut == IR_CUT_DAY;
     if (ph->ir_cut_stuck == 0 && in != c->filter_in) {
+        c->filter_was_in = c->filter_in;
         c->filter_in = in;
         c->filter_at_ns = now + (int64_t)(ph->ir_cut_ms * 1e6);
     }
@@ -117,6 +123,8 @@ static int configure(struct camera *c, const struct camera_settings *s, struct e
         c->base_ns += (int64_t)(frames * period_ns);
     }
     c->settings = *s;
+    c->follows = s->as_they_come;
+    c->applied_ns = now - c->stalled_ns;
     double lit = ph->ir_led_1 + ph->ir_led_2 + ph->ir_led_3 + ph->ir_led_4;
     lit += ph->ir_led_count > 4 ? ph->ir_led_5 : 0;
     lit += ph->ir_led_count > 5 ? ph->ir_led_6 : 0;
@@ -129,6 +137,7 @@ static int settings(struct camera *c, struct camera_settings *out)
     *out = c->settings;
     out->exposure_ms = c->settings.auto_exposure ? c->exposure_ms : c->settings.exposure_ms;
     out->gain = c->settings.auto_exposure ? c->gain : c->settings.gain;
+    out->applied_us = (uint64_t)(c->applied_ns / 1000);
     return 0;
 }
 
@@ -180,7 +189,7 @@ static int age_lens(struct camera *c, struct error *err)
     return 0;
 }
 
-static int look(struct camera *c, struct error *err)
+static int look(struct camera *c, bool filter_in, struct error *err)
 {
     int aged = age_lens(c, err);
     if (aged)
@@ -191,7 +200,7 @@ static int look(struct camera *c, struct error *err)
     v.scene = atomic_load(&u->world->scene);
     v.illuminance_lux = atomic_load(&u->world->illuminance_lux);
     v.ir_drive = c->settings.ir_led;
-    v.ir_filter = c->filter_in;
+    v.ir_filter = filter_in;
     if (v.scene == WORLD_SCENE_DARK_ROOM)
         v.illuminance_lux = 0;
     if (v.scene == WORLD_SCENE_PANORAMA && u->motor) {
@@ -228,21 +237,21 @@ static void expose_by_itself(struct camera *c)
     c->gain = product / c->exposure_ms;
 }
 
-/* The first frame not yet given that began after the settings took effect; one under way will do.
- * Its end is waited for in real time, and it shows the world as it is then. */
-static int take(struct camera *c, struct camera_frame *out, struct error *err)
+/* A draw that belongs to a frame and a cause, 0 to 1. */
+static double frame_chance(const struct camera *c, uint32_t sequence, uint64_t cause)
 {
-    double period_ns = frame_ms(c) * 1e6;
-    double under_way = floor((double)(clock_mono_ns() - c->base_ns) / period_ns);
-    double filter = ceil((double)(c->filter_at_ns - c->base_ns) / period_ns);
-    uint32_t sequence = c->base_sequence + (uint32_t)fmax(fmax(under_way, filter), 0);
-    if (sequence < c->next)
-        sequence = c->next;
-    int64_t end = c->base_ns + (int64_t)((sequence - c->base_sequence + 1) * period_ns);
-    clock_sleep_until_ns(end);
+    uint64_t h = chance_hash((uint64_t)c->unit->physics.seed, cause, sequence);
+    return (double)(h >> 11) / 9007199254740992.0;
+}
 
-    int64_t began = clock_mono_ns();
-    int rc = look(c, err);
+/* What the sensor saw of the scene in this frame; a frame that freezes is the last one again. */
+static int expose(struct camera *c, uint32_t sequence, int64_t begin_ns, struct error *err)
+{
+    const struct physics *ph = &c->unit->physics;
+    struct chance flicker;
+    if (sequence && frame_chance(c, sequence, 0x66726f7a) < ph->frozen_per_1000 / 1000)
+        return 0;
+    int rc = look(c, begin_ns < c->filter_at_ns ? c->filter_was_in : c->filter_in, err);
     if (rc)
         return rc;
     if (c->settings.auto_exposure) {
@@ -251,20 +260,75 @@ static int take(struct camera *c, struct camera_frame *out, struct error *err)
         c->exposure_ms = c->settings.exposure_ms;
         c->gain = c->settings.gain;
     }
-    sensor_expose(c->sensor, c->picture, c->exposure_ms, c->gain,
-                  power_temperature_c(c->unit->power), sequence, c->frame);
-    c->base_ns += clock_mono_ns() - began;
-    c->next = sequence + 1;
+    chance_start(&flicker, (uint64_t)ph->seed, (uint64_t)sequence << 8 | 0x6a);
+    double exposed_ms = c->exposure_ms * fmax(0, 1 + ph->exposure_jitter * chance_normal(&flicker));
+    sensor_expose(c->sensor, c->picture, exposed_ms, c->gain, power_temperature_c(c->unit->power),
+                  sequence, c->frame);
+    return 0;
+}
+
+/* This machine took its time, the sensor did not: what is still to come is moved on by as much. */
+static void stand_still(struct camera *c, int64_t at_ns, int64_t stood_ns)
+{
+    c->base_ns += stood_ns;
+    c->stalled_ns += stood_ns;
+    if (c->filter_at_ns > at_ns)
+        c->filter_at_ns += stood_ns;
+}
+
+static int64_t frame_end(const struct camera *c, uint32_t sequence)
+{
+    return c->base_ns + (int64_t)((sequence - c->base_sequence + 1) * frame_ms(c) * 1e6);
+}
+
+/* Which frame comes next. */
+static uint32_t next_frame(const struct camera *c)
+{
+    double period_ns = frame_ms(c) * 1e6;
+    double under_way = floor((double)(clock_mono_ns() - c->base_ns) / period_ns);
+    double filter = ceil((double)(c->filter_at_ns - c->base_ns) / period_ns);
+    /* Frames that follow each other wait in the unit's own buffers, however late they are asked
+     * for. */
+    double from = c->follows ? 0 : fmax(under_way, 0);
+    if (!c->settings.as_they_come)
+        from = fmax(from, filter);
+    uint32_t sequence = c->base_sequence + (uint32_t)fmax(from, 0);
+    if (sequence < c->next)
+        sequence = c->next;
+    for (int lost = 0; lost < 1000; lost++, sequence++)
+        if (frame_chance(c, sequence, 0x64726f70) >= c->unit->physics.dropped_per_1000 / 1000)
+            break;
+    return sequence;
+}
+
+/* The first frame not yet given that began after the settings took effect; one under way will do.
+ * Its end is waited for in real time, and it shows the world as it is then. */
+static int take(struct camera *c, struct camera_frame *out, struct error *err)
+{
+    uint32_t sequence = next_frame(c);
+    int64_t end = frame_end(c, sequence), late = clock_mono_ns() - end;
+    if (c->follows && late > 0) {
+        stand_still(c, end, late);
+        end += late;
+    }
+    clock_sleep_until_ns(end);
+
+    int64_t began = clock_mono_ns();
+    int rc = expose(c, sequence, end - (int64_t)(frame_ms(c) * 1e6), err);
+    if (rc)
+        return rc;
     *out = (struct camera_frame){
         .width_px = c->unit->board.sensor_width_px,
         .height_px = c->unit->board.sensor_height_px,
-        .timestamp_us = (uint64_t)(end / 1000 - (int64_t)(c->exposure_ms * 500)),
+        .timestamp_us = (uint64_t)((end - c->stalled_ns) / 1000 - (int64_t)(c->exposure_ms * 500)),
         .sequence = sequence,
         .exposure_ms = c->exposure_ms,
         .gain = c->gain,
         .data = c->frame,
         .bytes = c->frame_bytes,
     };
+    stand_still(c, end, clock_mono_ns() - began);
+    c->next = sequence + 1;
     return 0;
 }
 
@@ -288,5 +352,85 @@ static void release(struct camera *c, struct camera_frame *frame)
     frame->bytes = 0;
 }
 
-const struct camera_ops emulated_camera_ops = {configure, settings, stream,  capture,
-                                               release,   NULL,     progress};
+/* ---- encoded streams ------------------------------------------------------------------------ */
+
+/* A frame into the encoder, on record in *out. */
+static int encode_frame(struct camera *c, struct encoder *encoder, size_t room,
+                        struct camera_recording *out, struct error *err)
+{
+    struct camera_frame f;
+    int rc = take(c, &f, err);
+    if (rc)
+        return rc;
+    if (out->count == room)
+        return error_set(err, ERROR_STATE, "more than %zu frames came", room);
+    out->frames[out->count++] = (struct camera_coded){f.sequence, f.timestamp_us};
+    return encoder_frame(encoder, f.data, f.bytes, err);
+}
+
+/* A bus that spoils what the encoder wrote, beyond the headers that come first. */
+static void spoil(const struct camera *c, struct camera_recording *out)
+{
+    enum { HEADERS = 512 };
+    struct chance errors;
+    double rate = c->unit->physics.stream_errors_per_mb / 1e6;
+    chance_start(&errors, (uint64_t)c->unit->physics.seed, 0x627573);
+    for (size_t i = HEADERS; rate > 0 && i < out->bytes; i++)
+        if (chance_uniform(&errors) < rate)
+            out->data[i] ^= (uint8_t)(1 << (chance_next(&errors) & 7));
+}
+
+static int record(struct camera *c, enum camera_stream which, int duration_ms,
+                  struct camera_recording *out, struct error *err)
+{
+    struct encoder_form form;
+    struct encoder *encoder = NULL;
+    struct camera_frame woken;
+    bool once = !c->streaming;
+    encoder_form(which, &c->unit->board, c->unit->physics.frame_rate_hz, &form);
+    *out = (struct camera_recording){.type = form.type,
+                                     .width_px = form.width_px,
+                                     .height_px = form.height_px,
+                                     .frame_rate_hz = form.nominal_hz};
+    size_t room = 2 + (size_t)(duration_ms * 60 / 1000);
+    double every = form.nominal_hz > 0 ? c->unit->physics.frame_rate_hz / form.rate_hz : 1, due = 0;
+    if (!(out->frames = calloc(room, sizeof *out->frames)))
+        return error_set(err, ERROR_MEMORY, "no memory for a recording of %d ms", duration_ms);
+    int rc = once ? stream(c, true, err) : 0;
+    if (!rc && once)
+        c->next = WAKE_FRAMES;
+    /* Exposure control has settled before an encoder starts. */
+    if (!rc)
+        rc = take(c, &woken, err);
+    if (!rc)
+        rc = encoder_start(&form, &c->unit->board, c->unit->folder, &encoder, err);
+    c->follows = true;
+    const uint32_t first = c->next;
+    const double frames = duration_ms / 1000.0 * c->unit->physics.frame_rate_hz;
+    while (!rc && (out->count == 0 || c->next - first < frames)) {
+        /* A slower stream takes every so many frames of the sensor. */
+        if (c->next - first < due)
+            c->next = first + (uint32_t)ceil(due - 1e-9);
+        due += every;
+        rc = encode_frame(c, encoder, room, out, err);
+        if (form.nominal_hz <= 0)
+            break;
+    }
+    c->follows = c->settings.as_they_come;
+    if (!rc)
+        rc = encoder_finish(encoder, &out->data, &out->bytes, err);
+    encoder_free(encoder);
+    if (once)
+        stream(c, false, NULL);
+    if (!rc)
+        spoil(c, out);
+    if (rc) {
+        free(out->frames);
+        free(out->data);
+        *out = (struct camera_recording){0};
+    }
+    return rc;
+}
+
+const struct camera_ops emulated_camera_ops = {configure, settings, stream,   capture,
+                                               release,   NULL,     progress, record};

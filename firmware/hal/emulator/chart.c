@@ -32,7 +32,8 @@ struct pen {
 
 static void place(const struct pen *pen, struct chart_shape *s, double u, double v)
 {
-    double unit_px = pen->lens->width_px / 16;
+    /* It hangs where a nominal lens sees just all of it. */
+    double unit_px = pen->lens->width_px / 16 * pen->lens->magnified;
     struct point *p = &s->points[s->count++];
     lens_place(pen->lens, (u - 8) * unit_px, (v - 4.5) * unit_px, &p->x, &p->y);
 }

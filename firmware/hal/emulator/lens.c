@@ -11,7 +11,8 @@ void lens_make(struct lens *lens, const struct board *board, const struct physic
     *lens = (struct lens){
         .width_px = w,
         .height_px = h,
-        .focal_px = board->focal_mm * 1000 / board->pixel_um,
+        .focal_px = board->focal_mm * 1000 / board->pixel_um * (1 + p->focal_error),
+        .magnified = 1 + p->focal_error,
         .axis_x = w / 2 + p->decentre_x_px,
         .axis_y = h / 2 + p->decentre_y_px,
         .half_diagonal_px = hypot(w, h) / 2,

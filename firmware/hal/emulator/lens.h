@@ -10,7 +10,9 @@
 #include "protocol/formats/board.h"
 
 struct lens {
-    double width_px, height_px, focal_px;
+    double width_px, height_px;
+    double focal_px;         /* true */
+    double magnified;        /* over the board's nominal focal length */
     double axis_x, axis_y;   /* where the axis meets the sensor */
     double half_diagonal_px; /* of the sensor: field height 1 */
     double roll_cos, roll_sin;

@@ -12,7 +12,7 @@
 #include "firmware/hal/emulator/power.h"
 #include "protocol/base/clock.h"
 
-enum { TICK_NS = 5000000, START_NS = 40000000 };
+enum { TICK_NS = 5000000, START_NS = 40000000, MICROSTEPS = 16 /* of a full step, usual */ };
 static const double stop_beyond_deg = 4; /* the end stops stand this far past the range */
 
 struct axis {
@@ -25,7 +25,8 @@ struct axis {
     double camera_deg; /* where the camera points, from the true homing edge */
     double edge_deg;   /* where the optocoupler switches in this pass */
     bool homed, moving, held;
-    int direction; /* of the last pulse: a jam grips from the side it was met on */
+    double steps_hz; /* full steps a second while it moves */
+    int direction;   /* of the last pulse: a jam grips from the side it was met on */
 };
 
 struct motor {
@@ -91,6 +92,22 @@ void emulated_motor_angles(struct motor *m, double *pan_deg, double *tilt_deg)
     pthread_mutex_unlock(&m->lock);
 }
 
+double emulated_motor_steps_hz(struct motor *m, bool *held)
+{
+    double fastest = 0;
+    *held = false;
+    pthread_mutex_lock(&m->lock);
+    for (int i = 0; i < MOTOR_AXES; i++) {
+        const struct axis *a = &m->axis[i];
+        if (!a->moving)
+            continue;
+        fastest = a->steps_hz > fastest ? a->steps_hz : fastest;
+        *held = *held || a->held;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return fastest;
+}
+
 /* One pulse to the driver. */
 static void pulse(struct motor *m, struct axis *a, int direction)
 {
@@ -132,6 +149,7 @@ static bool turn(struct motor *m, struct axis *a, int direction, int64_t count, 
     bool ended = false;
     pthread_mutex_lock(&m->lock);
     a->moving = true;
+    a->steps_hz = speed / MICROSTEPS;
     while (!ended && out < count && !m->stopping) {
         int64_t due = (int64_t)((double)(now - start) / 1e9 * speed);
         for (; out < due && out < count && !ended; out++) {

@@ -15,6 +15,9 @@ int emulated_motor_open(struct unit *unit, struct motor **out, struct error *err
 void emulated_motor_close(struct motor *m);
 /* Where the camera really points now: degrees from the true homing edge. */
 void emulated_motor_angles(struct motor *m, double *pan_deg, double *tilt_deg);
+/* What turns now: full steps a second of the faster axis, 0 when all rests; *held when a rotor is
+ * kept from turning. */
+double emulated_motor_steps_hz(struct motor *m, bool *held);
 
 extern const struct audio_ops emulated_audio_ops;
 int emulated_audio_open(struct unit *unit, struct audio **out, struct error *err);

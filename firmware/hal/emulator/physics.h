@@ -29,6 +29,7 @@
     P(decentre_y_px, 0, -200, 200, "px", "the lens sits below the sensor's centre")                \
     P(roll_deg, 0, -10, 10, "deg", "the sensor is turned clockwise behind the lens")               \
     P(distortion, -0.010, -0.2, 0.2, "", "radial growth at the corner; negative is barrel")        \
+    P(focal_error, 0, -0.2, 0.2, "", "focal length over the board's, minus 1")                     \
     P(corner_light, 0.70, 0.02, 1, "", "light at the corner over that on the axis")                \
     P(transmission, 0.90, 0.05, 1, "", "of the lens")                                              \
     P(dust_depth, 0, 0, 1, "", "light taken at the middle of a speck on the cover glass")          \
@@ -53,6 +54,13 @@
     P(colour_mixing, 0.02, 0, 1, "", "part of each colour that reaches its neighbours")            \
     P(auto_exposure_target, 0.25, 0.01, 0.9, "", "linear mean the exposure control aims at")       \
     P(frame_rate_hz, 20, 1, 60, "Hz", "of the sensor")                                             \
+    P(ripple_dn, 0, 0, 200, "DN", "amplitude of the supply's ripple on the rows' black level")     \
+    P(ripple_hz, 133, 1, 20000, "Hz", "of that ripple: bands that crawl over the picture")         \
+    P(exposure_jitter, 0, 0, 1, "", "sigma of a frame's exposure over what was set: flicker")      \
+    P(dropped_per_1000, 0, 0, 1000, "", "frames in 1000 that are lost between sensor and ISP")     \
+    P(frozen_per_1000, 0, 0, 1000, "", "frames in 1000 that are the one before once more")         \
+    P(stream_errors_per_mb, 0, 0, 100000, "",                                                      \
+      "bytes of a megabyte that memory spoils in coded video")                                     \
     /* infrared */                                                                                 \
     P(ir_cut_stuck, 0, 0, 2, "", "0 free, 1 stuck before the sensor (day), 2 stuck away (night)")  \
     P(ir_cut_ms, 120, 0, 5000, "ms", "the filter's travel")                                        \
@@ -79,6 +87,7 @@
     P(tilt_jam_deg, 1000, -100, 1000, "deg", "tilt does not turn past this angle")                 \
     P(pan_home_dead, 0, 0, 1, "", "1: the pan homing sensor never switches")                       \
     P(tilt_home_dead, 0, 0, 1, "", "1: the tilt homing sensor never switches")                     \
+    P(motor_noise_db, 48, 0, 130, "dB SPL", "a turning motor and its gears at the own microphone") \
     P(home_repeat_deg, 0.01, 0, 5, "deg", "sigma of the homing edge from one pass to the next")    \
     /* microphone */                                                                               \
     P(mic_sensitivity_dbfs, -26, -80, 0, "dBFS", "level of 94 dB SPL at 1 kHz")                    \

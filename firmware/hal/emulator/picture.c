@@ -331,7 +331,7 @@ int painter_paint(struct painter *p, const struct view *view, const struct pictu
 {
     struct picture *pic = &p->picture;
     bool chart = view->scene == WORLD_SCENE_CHART, room = view->scene == WORLD_SCENE_PANORAMA;
-    if (!chart && !room && view->scene != WORLD_SCENE_DARK_ROOM)
+    if (!chart && !room && view->scene != WORLD_SCENE_DARK_ROOM && view->scene != WORLD_SCENE_FLAT)
         return error_set(err, ERROR_INPUT, "the bench shows scene %d, which is none of this build",
                          view->scene);
     pic->planes = chart ? 3 : 1;

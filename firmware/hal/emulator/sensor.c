@@ -229,11 +229,18 @@ void sensor_expose(struct sensor *s, const struct picture *light, double exposur
         .black_dn = (float)ph->black_level_dn,
         .read_var = (float)(ph->read_noise_e * ph->read_noise_e),
     };
+    /* Rows are read one after another over nine tenths of a frame's time. */
+    const double row_s = 0.9 / ph->frame_rate_hz / s->height,
+                 start_s = sequence / ph->frame_rate_hz;
+    const float black_dn = e.black_dn;
     struct chance noise;
     chance_start(&noise, (uint64_t)ph->seed, (uint64_t)sequence << 8 | 0x6e);
     size_t w = (size_t)s->width, defect = 0;
     for (int y = 0; y < s->height; y++) {
         size_t next = defect;
+        if (ph->ripple_dn > 0)
+            e.black_dn = black_dn + (float)(ph->ripple_dn *
+                                            sin(2 * M_PI * ph->ripple_hz * (start_s + y * row_s)));
         for (int c = 0; c < 3; c++) {
             const uint16_t *counts = light->plane[light->planes == 3 ? c : 0] + (size_t)y * w;
             uint64_t at = chance_hash((uint64_t)ph->seed, 0x726f77, (uint64_t)y * 3 + (uint64_t)c);

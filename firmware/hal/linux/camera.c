@@ -38,7 +38,8 @@ int linux_camera_open(struct linux_unit *u, struct camera **out, struct error *e
     if (!c)
         return error_set(err, ERROR_MEMORY, "no memory for the camera");
     c->unit = u;
-    c->settings = (struct camera_settings){IR_CUT_DAY, 0, true, 0, 1};
+    c->settings = (struct camera_settings){
+        .ir_cut = IR_CUT_DAY, .ir_led = 0, .auto_exposure = true, .exposure_ms = 0, .gain = 1};
     pthread_mutex_init(&c->lock, NULL);
     return 0;
 }
@@ -245,6 +246,7 @@ static int configure(struct camera *c, const struct camera_settings *s, struct e
         return rc;
     enter(c);
     rc = configure_locked(c, s, err);
+    c->settings.applied_us = (uint64_t)(clock_mono_ns() / 1000);
     leave(c);
     return rc;
 }
@@ -330,4 +332,4 @@ static void release(struct camera *c, struct camera_frame *frame)
 }
 
 const struct camera_ops linux_camera_ops = {configure, settings, stream, capture,
-                                            release,   pump,     NULL};
+                                            release,   pump,     NULL,   NULL};

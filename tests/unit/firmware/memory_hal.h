@@ -262,7 +262,7 @@ static inline int memory_system_restart(struct system_control *s, struct error *
 static const struct camera_ops memory_camera_ops = {memory_camera_configure, memory_camera_settings,
                                                     memory_camera_stream,    memory_camera_capture,
                                                     memory_camera_release,   NULL,
-                                                    memory_camera_progress};
+                                                    memory_camera_progress,  NULL};
 static const struct motor_ops memory_motor_ops = {memory_motor_home, memory_motor_move,
                                                   memory_motor_stop, memory_motor_status};
 static const struct audio_ops memory_audio_ops = {memory_audio_record, memory_audio_play};

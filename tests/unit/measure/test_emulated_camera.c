@@ -36,7 +36,8 @@ static void look(struct rig *r, const char *unit, struct seen *s)
     rig_start(r, unit);
     rig_open(r);
     atomic_store(&r->world->scene, WORLD_SCENE_CHART);
-    struct camera_settings day = {IR_CUT_DAY, 0, true, 0, 0};
+    struct camera_settings day = {
+        .ir_cut = IR_CUT_DAY, .ir_led = 0, .auto_exposure = true, .exposure_ms = 0, .gain = 0};
     assert_int_equal(r->hal.camera->stream(r->hal.camera_state, true, &err), 0);
     assert_int_equal(r->hal.camera->configure(r->hal.camera_state, &day, &err), 0);
     s->frame = shoot(r, &s->data);

@@ -370,6 +370,49 @@ static void test_planted_defects_are_found_and_no_others(void **state)
     defects_free(&d);
 }
 
+/* Graded strength, singles and clusters, on a shaded and noisy field: every pixel that is worse
+ * than its limit by 4 sigma of the noise is to be found, and nothing that is better by as much. */
+static void test_defects_are_found_with_recall_and_precision_of_99_percent(void **state)
+{
+    enum { PLANTED = 600 };
+    static char truth[W * H]; /* 1 must be found, 2 must not, 3 either way */
+    uint64_t seed = 97;
+    struct defects d;
+    struct error err = {0};
+    const double sigma = 0.02;
+    size_t must = 0, found = 0, wrong = 0;
+    memset(truth, 0, sizeof truth);
+    for (int i = 0; i < W * H; i++)
+        field[i] = (float)((0.5 - 0.2 * pow((i % W - W / 2.0) / (W / 2.0), 2)) *
+                           (1 + sigma * noise_gauss(&seed)));
+    for (int n = 0; n < PLANTED; n++) {
+        /* Every tenth is the corner of a cluster of four. */
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        int x = (int)(seed >> 33) % (W - 1), y = (int)(seed >> 13 & 0xffff) % (H - 1);
+        for (int k = 0; k < (n % 10 ? 1 : 4); k++) {
+            int at = (y + k / 2) * W + x + k % 2;
+            if (truth[at])
+                continue;
+            double left = n % 2 ? 1.9 * n / PLANTED : 1 + 1.9 * n / PLANTED;
+            field[at] *= (float)left;
+            truth[at] = left < 0.5 - 4 * sigma || left > 1.5 + 8 * sigma   ? 1
+                        : left > 0.5 + 4 * sigma && left < 1.5 - 8 * sigma ? 2
+                                                                           : 3;
+            must += truth[at] == 1;
+        }
+    }
+    assert_int_equal(defects_find(whole, NULL, &d, &err), 0);
+    for (size_t i = 0; i < d.count; i++) {
+        char t = truth[d.points[i].y * W + d.points[i].x];
+        found += t == 1;
+        wrong += t == 0 || t == 2;
+    }
+    print_message("%zu to be found: recall %.4f, precision %.4f\n", must, (double)found / must,
+                  (double)(d.total - wrong) / d.total);
+    assert_true(found >= 0.99 * must && wrong <= 0.01 * d.total);
+    defects_free(&d);
+}
+
 static void test_nv12_is_decoded_as_the_standards_say(void **state)
 {
     /* sRGB (200, 100, 50) in full-range BT.709, by H.273's equations. */
@@ -409,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_shading_and_its_middle_are_those_of_the_field),
         cmocka_unit_test(test_noise_is_split_into_what_changes_and_what_stays),
         cmocka_unit_test(test_planted_defects_are_found_and_no_others),
+        cmocka_unit_test(test_defects_are_found_with_recall_and_precision_of_99_percent),
         cmocka_unit_test(test_nv12_is_decoded_as_the_standards_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

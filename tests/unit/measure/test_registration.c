@@ -107,6 +107,33 @@ static void test_shifts_come_back_to_a_twentieth_of_a_pixel(void **state)
     assert_true(worst < 0.05 && worst_turn < 0.01);
 }
 
+/* All at once, and none of it chosen by hand. */
+static void test_shifted_turned_and_noisy_at_once(void **state)
+{
+    uint64_t seed = 4711;
+    double worst = 0, worst_turn = 0;
+    for (int i = 0; i < 5; i++) {
+        double u[3];
+        for (int k = 0; k < 3; k++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            u[k] = (double)(seed >> 11) / 9007199254740992.0 * 2 - 1;
+        }
+        const double dx = 150 * u[0], dy = 80 * u[1], turn = 8 * u[2];
+        struct registration r;
+        struct error err = {0};
+        draw_rigid(dx, dy, turn, 0.9, 0.01);
+        assert_int_equal(registration_measure(plane_a, plane_b, &r, &err), 0);
+        double off = hypot(r.dx_px - dx, r.dy_px - dy);
+        if (off > 0.05)
+            print_message("%.3f %.3f turned %.3f: %.3f %.3f, %.3f\n", dx, dy, turn, r.dx_px,
+                          r.dy_px, r.rotation_deg);
+        worst = fmax(worst, off);
+        worst_turn = fmax(worst_turn, fabs(r.rotation_deg - turn));
+    }
+    print_message("worst %.4f px, %.5f degrees\n", worst, worst_turn);
+    assert_true(worst < 0.05 && worst_turn < 0.01);
+}
+
 static void test_a_camera_that_turned_is_measured_through_its_perspective(void **state)
 {
     /* 90 degrees across. Pan about the upright, then tilt: both drawn from their definition. */
@@ -164,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shifts_come_back_to_a_twentieth_of_a_pixel),
+        cmocka_unit_test(test_shifted_turned_and_noisy_at_once),
         cmocka_unit_test(test_a_camera_that_turned_is_measured_through_its_perspective),
         cmocka_unit_test(test_pictures_with_nothing_in_common_have_no_peak),
     };

@@ -116,6 +116,51 @@ static void test_noise_of_40_db_moves_it_less_than_two_percent(void **state)
     assert_true(worst < 0.02);
 }
 
+/* What a converter of so many bits makes of it. Dark and bright are levels it has: a level that
+ * lies between two codes is another edge once it is rounded, by up to half a code in a hundred. */
+static struct sharpness measured_in_codes(double angle, double sigma, double noise, int bits,
+                                          uint64_t seed)
+{
+    static float pixels[SIDE * SIDE];
+    const float full = (float)((1 << bits) - 1);
+    struct plane p = {pixels, SIDE, SIDE, SIDE};
+    struct sharpness s;
+    struct error err = {0};
+    draw(pixels, SIDE, SIDE, angle, sigma, 0, noise, seed, seed % 2);
+    const float low = roundf(0.1f * full), high = roundf(0.5f * full);
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = roundf(low + (pixels[i] - 0.1f) / 0.4f * (high - low)) / full;
+    if (sharpness_edge(p, &s, &err) < 0)
+        fail_msg("%d bits, angle %g sigma %g: %s", bits, angle, sigma, err.text);
+    return s;
+}
+
+static void test_8_10_and_12_bits_are_within_the_same_bars(void **state)
+{
+    static const double sigmas[] = {0.3, 0.5, 0.7, 1.0, 1.5, 2.0};
+    for (int bits = 8; bits <= 12; bits += 2) {
+        double clean = 0, noisy = 0;
+        for (size_t a = 0; a < sizeof angles / sizeof *angles; a++) {
+            for (size_t i = 0; i < sizeof sigmas / sizeof *sigmas; i++) {
+                for (uint64_t seed = 1; seed <= 3; seed++) {
+                    const double truth = 0.187391 / sigmas[i], noise = seed == 1 ? 0 : 0.004;
+                    struct sharpness s =
+                        measured_in_codes(angles[a], sigmas[i], noise, bits, seed * 104729);
+                    double off = fabs(s.mtf50_cpp / truth - 1),
+                           *worst = noise > 0 ? &noisy : &clean;
+                    if (off > (noise > 0 ? 0.02 : 0.01))
+                        print_message("%d bits, angle %g sigma %g: %.2f %%\n", bits, angles[a],
+                                      sigmas[i], 100 * off);
+                    *worst = fmax(*worst, off);
+                }
+            }
+        }
+        print_message("%d bits: worst %.3f %% without noise, %.3f %% at 40 dB\n", bits, 100 * clean,
+                      100 * noisy);
+        assert_true(clean < 0.01 && noisy < 0.02);
+    }
+}
+
 static void test_the_whole_curve_is_the_blurs_transform(void **state)
 {
     struct sharpness s = measured(5, 0.7, 0, 0, 1, false);
@@ -182,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_clean_edge_is_within_one_percent),
         cmocka_unit_test(test_noise_of_40_db_moves_it_less_than_two_percent),
+        cmocka_unit_test(test_8_10_and_12_bits_are_within_the_same_bars),
         cmocka_unit_test(test_the_whole_curve_is_the_blurs_transform),
         cmocka_unit_test(test_square_pixels_under_an_angle),
         cmocka_unit_test(test_what_is_no_edge_is_said),

@@ -51,7 +51,9 @@ static void test_exposure_follows_the_light(void **state)
     rig_start(&r, "{\"boot_ms\": 0}");
     rig_open(&r);
     atomic_store(&r.world->scene, WORLD_SCENE_CHART);
-    set(&r, (struct camera_settings){IR_CUT_DAY, 0, true, 0, 0});
+    set(&r,
+        (struct camera_settings){
+            .ir_cut = IR_CUT_DAY, .ir_led = 0, .auto_exposure = true, .exposure_ms = 0, .gain = 0});
     struct camera_frame f = shoot(&r);
     double bright = luma(&f, 1140, 940, 40), product = f.exposure_ms * f.gain;
     atomic_store(&r.world->illuminance_lux, 50);
@@ -72,7 +74,11 @@ static void test_settings_hold_for_the_next_frame(void **state)
     assert_int_equal(r.hal.camera->stream(r.hal.camera_state, true, &err), 0);
     double codes[2];
     for (int i = 0; i < 2; i++) {
-        set(&r, (struct camera_settings){IR_CUT_DAY, 0, false, 5 * (i + 1), 1});
+        set(&r, (struct camera_settings){.ir_cut = IR_CUT_DAY,
+                                         .ir_led = 0,
+                                         .auto_exposure = false,
+                                         .exposure_ms = 5 * (i + 1),
+                                         .gain = 1});
         struct camera_frame f = shoot(&r);
         assert_true(f.exposure_ms == 5 * (i + 1));
         codes[i] = luma(&f, 1140, 940, 40) / 255;
@@ -82,12 +88,17 @@ static void test_settings_hold_for_the_next_frame(void **state)
     assert_float_equal(b / a, 2, 0.02);
     for (int i = 0; i < 8; i++)
         shoot(&r);
-    set(&r, (struct camera_settings){IR_CUT_DAY, 0, false, 1000, 1});
+    set(&r, (struct camera_settings){.ir_cut = IR_CUT_DAY,
+                                     .ir_led = 0,
+                                     .auto_exposure = false,
+                                     .exposure_ms = 1000,
+                                     .gain = 1});
     int64_t began = clock_mono_ms();
     struct camera_frame f = shoot(&r);
     assert_true(f.exposure_ms == 1000);
     assert_in_range(clock_mono_ms() - began, 1000, 5000); /* not the frames before, a second each */
-    struct camera_settings bad = {IR_CUT_DAY, 2, true, 0, 0};
+    struct camera_settings bad = {
+        .ir_cut = IR_CUT_DAY, .ir_led = 2, .auto_exposure = true, .exposure_ms = 0, .gain = 0};
     assert_int_equal(r.hal.camera->configure(r.hal.camera_state, &bad, &err), ERROR_INPUT);
     rig_end(&r);
 }
@@ -103,11 +114,19 @@ static void test_the_filter_moves_unless_it_is_stuck(void **state)
         rig_start(&r, units[k]);
         rig_open(&r);
         assert_int_equal(r.hal.camera->stream(r.hal.camera_state, true, &err), 0);
-        set(&r, (struct camera_settings){IR_CUT_DAY, 1, false, 50, 4});
+        set(&r, (struct camera_settings){.ir_cut = IR_CUT_DAY,
+                                         .ir_led = 1,
+                                         .auto_exposure = false,
+                                         .exposure_ms = 50,
+                                         .gain = 4});
         struct camera_frame f = shoot(&r);
         assert_true(luma(&f, 1140, 640, 16) < 20);
         int64_t began = clock_mono_ms();
-        set(&r, (struct camera_settings){IR_CUT_NIGHT, 1, false, 50, 4});
+        set(&r, (struct camera_settings){.ir_cut = IR_CUT_NIGHT,
+                                         .ir_led = 1,
+                                         .auto_exposure = false,
+                                         .exposure_ms = 50,
+                                         .gain = 4});
         f = shoot(&r);
         if (k == 0)
             assert_true(clock_mono_ms() - began >= 120);

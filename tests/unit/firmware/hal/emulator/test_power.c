@@ -39,7 +39,8 @@ static void test_the_current_is_the_sum_of_what_runs(void **state)
     assert_float_equal(watts(&r), p.standby_w / share + leak, 0.01);
     assert_int_equal(r.hal.system->load(s, LOAD_FULL, &err), 0);
     assert_int_equal(r.hal.camera->stream(r.hal.camera_state, true, &err), 0);
-    struct camera_settings c = {IR_CUT_NIGHT, 0.5, true, 0, 1};
+    struct camera_settings c = {
+        .ir_cut = IR_CUT_NIGHT, .ir_led = 0.5, .auto_exposure = true, .exposure_ms = 0, .gain = 1};
     assert_int_equal(r.hal.camera->configure(r.hal.camera_state, &c, &err), 0);
     assert_int_equal(r.hal.gpio->led(r.hal.gpio_state, "status_blue", true, &err), 0);
     double sum = p.full_w + p.radio_send_w + p.sensor_w + 4 * 0.5 * p.ir_led_w + p.led_w;
