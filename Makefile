@@ -61,7 +61,8 @@ measure_DIRS      := station/measure
 fixtures_DIRS     := fixtures fixtures/virtual
 provisioning_DIRS := provisioning
 reports_DIRS      := reports reports/statistics reports/store reports/outbox
-flash_DIRS        := station/flash station/flash/network station/flash/uart station/flash/usb
+flash_DIRS        := station/flash station/flash/network station/flash/sd station/flash/uart \
+                     station/flash/usb
 plan_DIRS         := station/plan
 steps_DIRS        := station/steps
 campaign_DIRS     := station/campaign

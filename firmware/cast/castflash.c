@@ -23,6 +23,7 @@
 #include "firmware/cast/receiver.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/file.h"
+#include "protocol/formats/card_record.h"
 
 enum {
     FAILED = 1,
@@ -37,7 +38,7 @@ enum {
 };
 
 struct options {
-    const char *backend, *hal_options, *board, *key, *group, *interface, *bundle;
+    const char *backend, *hal_options, *board, *key, *group, *interface, *bundle, *report;
     uint16_t port;
     size_t buffer_bytes;
 };
@@ -60,6 +61,7 @@ struct flasher {
     struct cast_receiver *receiver;
     bool stop;
     int64_t began_ns, ended_ns;
+    struct card_record record; /* of a card */
 };
 
 static volatile sig_atomic_t ended_by_signal;
@@ -303,6 +305,16 @@ static int read_chunk(const struct bundle *b, const struct chunk_ordered *c, uin
     return rc;
 }
 
+static void note_written(struct card_record *record, const char *partition)
+{
+    const size_t used = strlen(record->written), name = strlen(partition);
+    /* In order: the partition before is the last one noted. */
+    if (used >= name && strcmp(record->written + used - name, partition) == 0)
+        return;
+    snprintf(record->written + used, sizeof record->written - used, "%s%s", used ? " " : "",
+             partition);
+}
+
 static int flash_from_file(struct flasher *f, struct error *err)
 {
     struct bundle *bundle = NULL;
@@ -313,7 +325,12 @@ static int flash_from_file(struct flasher *f, struct error *err)
     if (!rc)
         rc = bundle_open(f->options.bundle, buffer_text(&f->key), &bundle, err);
     if (!rc)
+        card_record_stamp(bundle, f->record.bundle);
+    if (!rc)
         rc = flash_side_check(&f->flash, bundle_manifest(bundle), 'a', err);
+    /* All of it, before anything is erased: a card may be short or altered. */
+    if (!rc)
+        rc = bundle_verify(bundle, err);
     if (!rc)
         rc = chunk_order(&f->board, bundle_manifest(bundle), 'a', &chunks, &count, err);
     f->began_ns = clock_mono_ns();
@@ -324,6 +341,8 @@ static int flash_from_file(struct flasher *f, struct error *err)
             rc = read_chunk(bundle, &chunks[i], data, err);
         if (!rc && !is_there)
             rc = flash_side_write(&f->flash, &chunks[i], data, &moved, err);
+        if (!rc && !is_there)
+            note_written(&f->record, chunks[i].partition->name);
         /* In order, so what moved is written still. */
     }
     if (!rc && ended_by_signal)
@@ -337,6 +356,20 @@ static int flash_from_file(struct flasher *f, struct error *err)
     return rc;
 }
 
+/* What the unit did, onto the card. One that cannot take it is told, and the unit is as it is. */
+static void leave_record(struct flasher *f, const struct error *err)
+{
+    struct error why = {0};
+    struct card_record *r = &f->record;
+    r->flashed = !err->code;
+    if (!*r->bundle)
+        snprintf(r->bundle, sizeof r->bundle, "a bundle that was not taken");
+    snprintf(r->unit, sizeof r->unit, "%s", f->facts.chip_id);
+    snprintf(r->why, sizeof r->why, "%.*s", (int)sizeof r->why - 1, err->text);
+    if (card_record_add(f->options.report, r, &why))
+        say(why.text);
+}
+
 /* ---- start and end ------------------------------------------------------------------------ */
 
 static int wrong_use(const char *what)
@@ -344,19 +377,24 @@ static int wrong_use(const char *what)
     fprintf(stderr,
             "castflash: %s\nusage: castflash --board FILE --key FILE [--hal linux|emulator]"
             " [--hal-options TEXT] [--group A] [--port N] [--interface NAME]"
-            " [--buffer-mib N] [--bundle FILE]\n",
+            " [--buffer-mib N] [--bundle FILE [--report FILE]]\n",
             what);
     return WRONG_USE;
 }
 
 static int read_options(int argc, char **argv, struct options *o)
 {
-    static const struct option options[] = {
-        {"board", required_argument, NULL, 'b'},     {"key", required_argument, NULL, 'k'},
-        {"hal", required_argument, NULL, 'H'},       {"hal-options", required_argument, NULL, 'O'},
-        {"group", required_argument, NULL, 'g'},     {"port", required_argument, NULL, 'p'},
-        {"interface", required_argument, NULL, 'i'}, {"buffer-mib", required_argument, NULL, 'm'},
-        {"bundle", required_argument, NULL, 'f'},    {0}};
+    static const struct option options[] = {{"board", required_argument, NULL, 'b'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"hal", required_argument, NULL, 'H'},
+                                            {"hal-options", required_argument, NULL, 'O'},
+                                            {"group", required_argument, NULL, 'g'},
+                                            {"port", required_argument, NULL, 'p'},
+                                            {"interface", required_argument, NULL, 'i'},
+                                            {"buffer-mib", required_argument, NULL, 'm'},
+                                            {"bundle", required_argument, NULL, 'f'},
+                                            {"report", required_argument, NULL, 'r'},
+                                            {0}};
     long number;
     int option;
     *o = (struct options){.backend = "linux",
@@ -386,6 +424,9 @@ static int read_options(int argc, char **argv, struct options *o)
         case 'f':
             o->bundle = optarg;
             break;
+        case 'r':
+            o->report = optarg;
+            break;
         case 'p':
             number = strtol(optarg, NULL, 10);
             if (number < 1 || number > 65535)
@@ -403,6 +444,8 @@ static int read_options(int argc, char **argv, struct options *o)
         }
     if (optind != argc || !o->board || !o->key)
         return wrong_use("--board and --key are needed, and options alone");
+    if (o->report && !o->bundle)
+        return wrong_use("--report is what becomes of a --bundle");
     return 0;
 }
 
@@ -468,6 +511,8 @@ int main(int argc, char **argv)
         rc = f.options.bundle ? flash_from_file(&f, &err) : flash_by_network(&f, &err);
         if (rc)
             fprintf(stderr, "castflash: not flashed: %s\n", err.text);
+        if (f.options.report)
+            leave_record(&f, &err);
         print_result(&f, rc);
         status = rc ? FAILED : 0;
     }

@@ -1,14 +1,19 @@
 # The RAM flasher for racks (firmware/cast): the same kernel with an initramfs that holds castflash,
 # what it links, and the drivers of flash and wired network. A FIT image for bootm, castflash.fit.
 
-# What gets at the flash, the wire and the chip id; no camera, sound or radio.
+# What gets at the flash, the wire, a card and the chip id; no camera, sound or radio.
 flasher_modules() {
     local name
-    about '.linux.modules[]?.name' | while read -r name; do
+    {
+        about '.linux.modules[]?.name'
+        # Where a loader reads cards: a reader on virtio, USB or a slot of the machine's own.
+        [ -z "$(about '.boot.card // ""')" ] || printf '%s\n' virtio_blk mmc_block nls_cp437 nls_ascii vfat
+    } | while read -r name; do
         modules_needed "$name" >"$work/tmp/needed"
         case $(tail -n 1 "$work/tmp/needed") in
         */drivers/net/wireless/*) ;;
-        extra/* | */drivers/mtd/* | */drivers/virtio/* | */drivers/net/*) cat "$work/tmp/needed" ;;
+        extra/* | */drivers/mtd/* | */drivers/virtio/* | */drivers/net/* | */drivers/block/* | \
+            */drivers/mmc/* | */fs/fat/* | */fs/nls/*) cat "$work/tmp/needed" ;;
         esac
     done | awk '!seen[$0]++'
 }
@@ -19,9 +24,9 @@ castflash_make() {
     kernel_is_debians || return 0
     [ -n "${CASTFLASH:-}" ] || make --no-print-directory "-j$(nproc)" CROSS="$arch" "build/$arch/castflash" >&2
     root=$work/tmp/castflash
-    mkdir -p "$root"/{bin,dev,proc,sys,run,lib/modules,etc}
+    mkdir -p "$root"/{bin,dev,proc,sys,run,card,lib/modules,etc}
     cp "build/image-$arch/bin/busybox" "$root/bin/"
-    for applet in sh mount insmod cat echo sleep ip udhcpc reboot ls sed ifconfig route; do
+    for applet in sh mount umount insmod cat echo sleep ip udhcpc reboot ls sed grep ifconfig route; do
         ln -s busybox "$root/bin/$applet"
     done
     program_take "$program" bin/castflash

@@ -57,6 +57,19 @@ struct board_usb {
     uint16_t vendor, product; /* both 0 = not there, or not known */
 };
 
+/* What the loader does with a card it was switched on with. */
+struct board_card {
+    char device[BOARD_NAME_MAX];  /* the card's file system as fatload and fatwrite call it: "mmc
+                                     0:1";
+                                     "" = the loader starts nothing from a card */
+    char prepare[BOARD_PATH_MAX]; /* a command before the card is read; "" = none */
+    char product[BOARD_NAME_MAX]; /* the loader's variable `board`, by which a card knows that it is
+                                     in such a unit; "" = it says nothing */
+    char flasher[BOARD_NAME_MAX]; /* RAM flasher, a file beside the bundle, which does what the
+                                     loader cannot: "castflash.fit"; "" = the loader's commands */
+    bool sigmastar;               /* it looks for SigmastarUpgradeSD.bin; all look for boot.scr */
+};
+
 struct board_boot {
     char loader[BOARD_NAME_MAX];  /* "U-Boot 2013.07" */
     char console[BOARD_NAME_MAX]; /* Linux's name of the loader's UART: "ttyS1" */
@@ -89,12 +102,13 @@ struct board_boot {
 
     char strap[BOARD_TEXT_MAX]; /* how a person gets to the boot ROM */
     struct board_usb usb_rom, usb_gadget;
-    char usb_product[BOARD_NAME_MAX]; /* the loader's answer to fastboot's getvar:product; "" = it is
-                                         not asked */
+    char usb_product[BOARD_NAME_MAX]; /* the loader's answer to fastboot's getvar:product; "" = it
+                                         is not asked */
     char usb_cpu[BOARD_NAME_MAX]; /* begins what the boot ROM says of itself, "T31V"; "" = any */
     /* Images of a bundle that have no place in the flash: what the boot ROM is given, in order. */
     char usb_loaders[BOARD_LOADERS_MAX][BOARD_NAME_MAX];
     size_t usb_loader_count;
+    struct board_card card;
 };
 
 /* ---- network: what a session and network flashing meet -------------------------------------- */

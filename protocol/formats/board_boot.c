@@ -315,10 +315,10 @@ int board_read_boot(const struct json_document *doc, const cJSON *boot, struct b
                     struct error *err)
 {
     static const char *const members[] = {
-        "loader",      "console",  "baud",         "rom_baud",       "prompts", "stop_keys",
-        "stop_prompt", "password", "load_address", "script_address", "banks",   "commands",
-        "load_baud",   "program",  "uart_address", "tftp",           "strap",   "usb",
-        NULL};
+        "loader",    "console",     "baud",      "rom_baud",     "prompts",
+        "stop_keys", "stop_prompt", "password",  "load_address", "script_address",
+        "banks",     "commands",    "load_baud", "program",      "uart_address",
+        "tftp",      "strap",       "usb",       "card",         NULL};
     struct board_boot *out = &b->boot;
     int rc = json_only(doc, boot, members, err);
     if (!rc)
@@ -346,6 +346,8 @@ int board_read_boot(const struct json_document *doc, const cJSON *boot, struct b
         rc = board_may_text(doc, boot, "strap", BOARD_PROSE, out->strap, sizeof out->strap, err);
     if (!rc)
         rc = read_usb(doc, boot, out, err);
+    if (!rc)
+        rc = board_read_card(doc, boot, out, err);
     return rc;
 }
 

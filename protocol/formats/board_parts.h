@@ -12,6 +12,10 @@ typedef int board_section(const struct json_document *doc, const cJSON *object, 
 board_section board_read_flash, board_read_boot, board_read_network, board_read_image,
     board_read_linux;
 
+/* Of section boot, behind its commands and addresses: what it says of a card, if anything. */
+int board_read_card(const struct json_document *doc, const cJSON *boot, struct board_boot *out,
+                    struct error *err);
+
 /* ---- members: need = must be there, may = left as it is when it is not ----------------------- */
 
 const cJSON *board_member(const cJSON *object, const char *name);

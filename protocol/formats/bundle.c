@@ -234,8 +234,7 @@ struct bundle {
     struct bundle_manifest manifest;
 };
 
-/* Where an image begins in the file. */
-static uint64_t image_offset(const struct bundle *b, const struct bundle_image *image)
+uint64_t bundle_image_at(const struct bundle *b, const struct bundle_image *image)
 {
     uint64_t offset = b->head_bytes;
     for (const struct bundle_image *i = b->manifest.images; i < image; i++)
@@ -269,7 +268,7 @@ static int open_bundle(struct bundle *b, const char *public_key_pem, struct erro
         rc = bundle_manifest_parse(b->head, b->head_bytes, public_key_pem, &b->manifest, err);
     if (rc)
         return rc;
-    uint64_t expected = image_offset(b, b->manifest.images + b->manifest.image_count);
+    uint64_t expected = bundle_image_at(b, b->manifest.images + b->manifest.image_count);
     if ((uint64_t)st.st_size != expected)
         return error_set(err, ERROR_INPUT, "it has %lld bytes, its manifest makes %llu",
                          (long long)st.st_size, (unsigned long long)expected);
@@ -333,7 +332,7 @@ int bundle_read(const struct bundle *b, const struct bundle_image *image, uint64
         size = INT_MAX;
     ssize_t n;
     do
-        n = pread(b->fd, data, size, (off_t)(image_offset(b, image) + offset));
+        n = pread(b->fd, data, size, (off_t)(bundle_image_at(b, image) + offset));
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return error_errno(err, ERROR_IO, "cannot read bundle %s", b->path);

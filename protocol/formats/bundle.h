@@ -87,6 +87,8 @@ void bundle_close(struct bundle *b); /* NULL is fine */
 const struct bundle_manifest *bundle_manifest(const struct bundle *b);
 /* The signed manifest as it lies in the file: what flash.begin takes. Owned by the bundle. */
 const uint8_t *bundle_signed_manifest(const struct bundle *b, size_t *size);
+/* Where an image begins in the bundle's file. */
+uint64_t bundle_image_at(const struct bundle *b, const struct bundle_image *image);
 /* Up to `size` bytes of an image from `offset`; returns how many, 0 at its end, or an error.
  * May be called from several threads at once. */
 int bundle_read(const struct bundle *b, const struct bundle_image *image, uint64_t offset,

@@ -17,7 +17,7 @@ enum {
 /* Each gets argv from its own name on (argv[0] is "run"), prints its own --help, and returns an
  * exit status. Data go to stdout, everything else to stderr. */
 typedef int cli_command(int argc, char **argv);
-cli_command cli_run, cli_console, cli_bench, cli_board, cli_bundle, cli_defect, cli_flash,
+cli_command cli_run, cli_console, cli_bench, cli_board, cli_bundle, cli_card, cli_defect, cli_flash,
     cli_identity, cli_repair, cli_report, cli_measure, cli_operator, cli_outbox, cli_plan,
     cli_serve, cli_station, cli_stats, cli_store, cli_tftp, cli_trace;
 

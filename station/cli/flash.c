@@ -39,9 +39,10 @@ static void help(void)
            "  --key FILE      the public key whose bundles are flashed\n"
            "  --board NAME    the unit's board, or a board file; the bundle's unless given\n"
            "  --slot a|b      where kernel and root file system go; a unless given\n"
-           "  --programs DIR  what runs in the unit's memory only (flasher.uimage); the bundle's "
-           "folder\n"
-           "                  unless given\n"
+           "  --programs DIR  what runs in the unit's memory only (flasher.uimage, castflash.fit); "
+           "the "
+           "bundle's\n"
+           "                  folder unless given\n"
            "  --log FILE      what the unit said from its first byte, each line with its time\n"
            "  --json          the result as one JSON document on stdout\n"
            "  --learn SLOTS   flash nothing: units are plugged in one after another, and each\n"
@@ -186,8 +187,9 @@ static int flash(const struct options *o, const struct flash_method *method)
     if (o->json)
         print_json(&result, &err);
     else if (!rc)
-        printf("%.1f MB in %.1f s, %.1f MB written, verified on the unit\n",
-               (double)result.bytes / 1e6, result.seconds, (double)result.written_bytes / 1e6);
+        printf("%.1f MB in %.1f s, %.1f MB written, %s\n", (double)result.bytes / 1e6,
+               result.seconds, (double)result.written_bytes / 1e6,
+               method->done ? method->done : "verified on the unit");
 out:
     if (rc) {
         flash_log_note(job.log, "%s", err.text);

@@ -14,6 +14,7 @@ static const struct {
     {"bench", cli_bench, "virtual fixture and cameras in the foreground"},
     {"board", cli_board, "check a board file, draw its flash, say what it says"},
     {"bundle", cli_bundle, "make, show and verify signed bundles of firmware"},
+    {"card", cli_card, "card readers, and what units left on a flashing card"},
     {"console", cli_console, "the operators' screen"},
     {"defect", cli_defect, "what a person found wrong with a unit"},
     {"flash", cli_flash, "one unit by USB, UART, SD card or network"},

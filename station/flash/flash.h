@@ -86,13 +86,14 @@ struct flash_result {
     uint64_t sent_bytes;    /* over the wire for them, without what the protocol adds */
     uint64_t written_bytes; /* programmed: less where blank or unchanged blocks were skipped */
     double seconds;         /* from the first byte looked at to the last one verified */
-    bool verified;          /* by hash on the unit, every piece */
+    bool verified;          /* by hash on the unit, every piece; cards: read back, every byte */
 };
 
 struct flash_method {
     const char *name;  /* "usb": of `takt flash --method` */
     const char *about; /* one line for people */
     const char *port;  /* what its port looks like: "usb:BUS-PATH, as 1-2.3" */
+    const char *done;  /* what success is, for people; NULL: "verified on the unit" */
     int (*write)(const struct flash_job *job, struct flash_result *out, struct error *err);
 };
 

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "station/flash/network/network.h"
+#include "station/flash/sd/sd.h"
 #include "station/flash/uart/uart.h"
 #include "station/flash/usb/usb_flash.h"
 
 const struct flash_method *const flash_methods[] = {
     &network_method,
+    &sd_method,
     &uart_method,
     &usb_flash_method,
     NULL,
