@@ -60,3 +60,9 @@ int label_zpl(const struct label *l, struct buffer *out, struct error *err)
     }
     return 0;
 }
+
+bool label_is(const struct label *l, const char *code, enum label_code holds)
+{
+    const char *own = holds == LABEL_SERIAL ? l->serial : l->setup;
+    return own && *own && strcmp(own, code) == 0;
+}

@@ -4,6 +4,8 @@
 #ifndef TAKT_PROVISIONING_LABEL_H
 #define TAKT_PROVISIONING_LABEL_H
 
+#include <stdbool.h>
+
 #include "protocol/base/buffer.h"
 #include "protocol/base/error.h"
 
@@ -18,5 +20,10 @@ struct label {
  * ASCII, go as ^FH hex, so no text leaves its field. ERROR_INPUT for an empty did, mac, serial or
  * setup, or a text longer than its maximum. */
 int label_zpl(const struct label *l, struct buffer *out, struct error *err);
+
+/* Whether a code that was read is this label's: its setup text, or its serial alone. To the letter.
+ */
+enum label_code { LABEL_SETUP, LABEL_SERIAL };
+bool label_is(const struct label *l, const char *code, enum label_code holds);
 
 #endif

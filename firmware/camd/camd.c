@@ -12,6 +12,7 @@
 #include "firmware/camd/server.h"
 #include "firmware/media/pump.h"
 #include "protocol/base/file.h"
+#include "protocol/base/secrecy.h"
 #include "protocol/base/version.h"
 #include "protocol/wire/certificate.h"
 
@@ -164,6 +165,10 @@ int main(int argc, char **argv)
         printf("camd %s\n", takt_version);
         return 0;
     }
+    /* A key passes through; a camera has no swap. Where there is no /proc yet, none writes a core.
+     */
+    secrecy_no_core(&err);
+    memset(&err, 0, sizeof err);
     /* Before any thread starts: all of them leave these signals to stop_fd. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);

@@ -14,6 +14,7 @@
 #include "station/engine/channel.h"
 #include "station/engine/control_defect.h"
 #include "station/engine/control_operator.h"
+#include "station/engine/control_label.h"
 #include "station/engine/control_pool.h"
 #include "station/engine/control_run.h"
 #include "station/engine/fixture_process.h"
@@ -184,6 +185,7 @@ static const struct {
     {"pool.scrap", control_pool_scrap},
     {"pool.reconcile", control_pool_reconcile},
     {"pool.record", control_pool_record},
+    {"label.reprint", control_label_reprint},
     {"outbox.retry", outbox_again},
     {"defect.add", control_defect_add},
     {"defect.repair", control_defect_repair},

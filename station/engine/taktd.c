@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "protocol/base/secrecy.h"
 #include "protocol/base/version.h"
 #include "station/engine/engine.h"
 
@@ -66,6 +67,11 @@ int main(int argc, char **argv)
     config.stop_fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
 
     struct error err = {0};
+    /* Keys pass through. A station that cannot keep them from swap runs all the same, and says so.
+     */
+    if (secrecy_no_core(&err) || secrecy_lock_memory(&err))
+        fprintf(stderr, "taktd: %s\n", err.text);
+    memset(&err, 0, sizeof err);
     int rc = engine_run(&config, &err);
     if (rc) {
         fprintf(stderr, "taktd: %s\n", err.text);

@@ -11,6 +11,7 @@
 
 #include "protocol/base/digest.h"
 #include "protocol/base/json.h"
+#include "protocol/base/secrecy.h"
 #include "station/steps/step.h"
 #include "station/steps/unit_link.h"
 
@@ -105,7 +106,7 @@ static int confirm(struct step_context *c, const char *chip_id, const struct ste
     return rc < 0 ? rc : step_value(c, "read_back_matches", matches, err);
 }
 
-static int run(struct step_context *c, struct error *err)
+static int give(struct step_context *c, struct error *err)
 {
     const struct step_services *s = c->services;
     struct step_identity id = {0};
@@ -131,6 +132,18 @@ static int run(struct step_context *c, struct error *err)
     if (rc == 0)
         rc = step_noted(c, "mac", id.mac, err);
     OPENSSL_cleanse(&id, sizeof id);
+    return rc;
+}
+
+/* The worker's memory stays out of swap while a key is in it: not for longer, since other steps
+ * hold pictures of many megabytes. taktd has said where that cannot be. */
+static int run(struct step_context *c, struct error *err)
+{
+    struct error ignored;
+    const bool locked = secrecy_lock_memory(&ignored) == 0;
+    const int rc = give(c, err);
+    if (locked)
+        secrecy_unlock_memory();
     return rc;
 }
 

@@ -1,29 +1,8 @@
 /* The label, from committed data alone: what the store has, not what this process remembers. */
-#include <stdio.h>
-#include <string.h>
-
 #include "fixtures/label_printer.h"
-#include "protocol/base/json.h"
-#include "provisioning/label.h"
-#include "station/steps/step.h"
+#include "station/steps/label_facts.h"
 
-static const struct step_param params[] = {
-    {"identity_step", PARAM_TEXT, "identity", 0, 0, "id of the step that confirmed DID and MAC"},
-    {"serial_step", PARAM_TEXT, "scan", 0, 0, "id of the step that read the serial"},
-    {0}};
-
-/* The text a step of this run committed; ERROR_STATE when there is none. Owned by *figures. */
-static int committed_text(struct step_context *c, const char *step_id, const char *name,
-                          cJSON **figures, const char **out, struct error *err)
-{
-    int rc = *figures ? 0 : c->services->committed(c->engine, step_id, figures, err);
-    if (rc < 0)
-        return rc;
-    *out = json_string(*figures, name, "");
-    return (*out)[0] ? 0
-                     : error_set(err, ERROR_STATE, "step \"%s\" of this run committed no \"%s\"",
-                                 step_id, name);
-}
+static const struct step_param params[] = {LABEL_FACTS_PARAMS, {0}};
 
 static int print(struct step_context *c, const struct label *label, struct error *err)
 {
@@ -42,25 +21,12 @@ static int print(struct step_context *c, const struct label *label, struct error
 
 static int run(struct step_context *c, struct error *err)
 {
-    cJSON *identity = NULL, *scan = NULL;
-    struct label label = {.product = c->product};
-    char setup[LABEL_SETUP_MAX];
-    const char *identity_step = step_text(c, "identity_step");
+    struct label_facts facts;
     step_progress(c, 0, "printing");
-    int rc = committed_text(c, identity_step, "did", &identity, &label.did, err);
+    int rc = label_facts_take(c, &facts, err);
     if (rc == 0)
-        rc = committed_text(c, identity_step, "mac", &identity, &label.mac, err);
-    if (rc == 0)
-        rc = committed_text(c, step_text(c, "serial_step"), "serial", &scan, &label.serial, err);
-    if (rc == 0) {
-        /* What the app reads to find this camera; the key is not in it. */
-        snprintf(setup, sizeof setup, "takt:%s?did=%s&mac=%s&sn=%s", label.product, label.did,
-                 label.mac, label.serial);
-        label.setup = setup;
-        rc = print(c, &label, err);
-    }
-    cJSON_Delete(identity);
-    cJSON_Delete(scan);
+        rc = print(c, &facts.label, err);
+    label_facts_free(&facts);
     return rc;
 }
 

@@ -73,6 +73,21 @@ labels_are_for_good_units() {
             grep -rql "$did" "$bench_dir/labels" || return 1
         done
 }
+the_label_on_the_unit_is_looked_at() {
+    [ "$(store "select count(*) from step s join step_name n on n.id = s.name
+                where n.name = 'label_check' and s.verdict = 1")" = 2 ]
+}
+a_label_is_printed_again_on_record() { # byte for byte, and for a reason
+    local serial printed
+    serial=$(jq -r '.runs[] | select(.slot == 1) | .serial' "$result")
+    ! "$takt" label reprint "$serial" --station "$station" &&
+        ! "$takt" label reprint nobody --reason x --station "$station" &&
+        "$takt" label reprint "$serial" --reason "torn" --station "$station" || return 1
+    printed=$(find "$bench_dir/labels" -type f | wc -l)
+    [ "$printed" = 3 ] && [ "$(cat "$bench_dir"/labels/* | grep -c "SN $serial")" = 2 ] &&
+        [ "$(store "select count(*) from audit where action = 'label.reprint'
+                    and json_extract(detail, '$.reason') = 'torn'")" = 1 ]
+}
 pictures_are_kept() { # PNG's IHDR: its type, width and height; large where something was outside
     local sha file
     for sha in $(store "select c.sha256 from attachment a join content c on c.id = a.content
@@ -124,6 +139,8 @@ check "measured dead pixels are the sensor's" dead_pixels_are_counted
 check "four identities are confirmed, none twice" identities_are_confirmed
 check "no key rests in the clear" no_key_rests_in_the_clear
 check "labels are printed for the good units alone" labels_are_for_good_units
+check "the label on a unit is held against what was printed for it" the_label_on_the_unit_is_looked_at
+check "a label is printed again for a reason, on record" a_label_is_printed_again_on_record
 check "the picture of the chart is kept" pictures_are_kept
 check "the order's report shows the failure" the_report_shows_the_failure
 check "no supply is left on" nothing_is_left_on

@@ -83,12 +83,30 @@ static void test_a_label_without_committed_data_is_refused(void **state)
     buffer_free(&b);
 }
 
+static void test_a_code_is_the_labels_to_the_letter_or_not_at_all(void **state)
+{
+    (void)state;
+    const struct label l = {.serial = "SN1",
+                            .setup = "takt:cam?did=1&mac=50:ec:50:00:00:01&sn=SN1"};
+    assert_true(label_is(&l, "takt:cam?did=1&mac=50:ec:50:00:00:01&sn=SN1", LABEL_SETUP));
+    assert_true(label_is(&l, "SN1", LABEL_SERIAL));
+    static const char *const others[] = {"", "SN1", "takt:cam?did=1&mac=50:ec:50:00:00:01&sn=SN10",
+                                         "takt:cam?did=1&mac=50:ec:50:00:00:01&sn=sn1",
+                                         "takt:cam?did=2&mac=50:ec:50:00:00:01&sn=SN1"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(label_is(&l, others[i], LABEL_SETUP));
+    assert_false(label_is(&l, "SN", LABEL_SERIAL));
+    assert_false(label_is(&(struct label){.setup = ""}, "", LABEL_SETUP));
+    assert_false(label_is(&(struct label){.serial = NULL}, "", LABEL_SERIAL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_label_shows_the_unit_and_its_setup_code),
         cmocka_unit_test(test_hostile_text_cannot_leave_its_field),
         cmocka_unit_test(test_a_label_without_committed_data_is_refused),
+        cmocka_unit_test(test_a_code_is_the_labels_to_the_letter_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,10 +111,13 @@ static void test_the_tables_criteria_are_the_limits(void **state)
     assert_true(limit_of(p, "button", "transitions")->min == 2);
     assert_true(limit_of(p, "infrared", "darkest_corner_ratio")->has_min);
     /* Only a unit without a fault is locked, and nothing but the label follows. */
-    assert_string_equal(p->steps[p->step_count - 2].id, "lock");
-    assert_string_equal(p->steps[p->step_count - 1].id, "label");
-    assert_true(p->steps[p->step_count - 1].only_if_all_passed);
-    assert_true(p->steps[p->step_count - 2].only_if_all_passed);
+    static const char *const last[] = {"lock", "label", "label_check"};
+    for (size_t i = 0; i < 3; i++) {
+        const struct plan_step *s = &p->steps[p->step_count - 3 + i];
+        assert_string_equal(s->id, last[i]);
+        assert_int_equal(s->when, PLAN_ALL_PASSED);
+    }
+    assert_true(limit_of(p, "label_check", "label_matches")->min == 1);
     plan_free(p);
 }
 

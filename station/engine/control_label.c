@@ -1,0 +1,100 @@
+#include "station/engine/control_label.h"
+
+#include <string.h>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/json.h"
+#include "provisioning/audit.h"
+#include "reports/query.h"
+#include "station/engine/core.h"
+#include "station/engine/operators.h"
+
+enum { LABEL_BYTES_MAX = 1 << 16 };
+
+/* The hash of the label that this run printed; NULL when it printed none. */
+static const char *label_of(const cJSON *run)
+{
+    const cJSON *step, *attempt, *a;
+    cJSON_ArrayForEach(step, cJSON_GetObjectItemCaseSensitive(run, "steps"))
+    {
+        cJSON_ArrayForEach(attempt, cJSON_GetObjectItemCaseSensitive(step, "attempts"))
+        {
+            cJSON_ArrayForEach(a, cJSON_GetObjectItemCaseSensitive(attempt, "attachments"))
+            {
+                if (strcmp(json_string(a, "name", ""), "label") == 0)
+                    return json_string(a, "sha256", "");
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Of the unit's latest run that printed one. */
+static const char *last_label(const cJSON *unit, const cJSON **run)
+{
+    const cJSON *r;
+    cJSON_ArrayForEach(r, cJSON_GetObjectItemCaseSensitive(unit, "runs"))
+    {
+        const char *hash = label_of(r);
+        *run = r;
+        if (hash)
+            return hash;
+    }
+    return NULL;
+}
+
+static int put_on_record(struct engine *e, const char *who, const char *did, const char *serial,
+                         const char *reason, struct error *err)
+{
+    cJSON *detail = cJSON_CreateObject();
+    cJSON_AddStringToObject(detail, "serial", serial);
+    cJSON_AddStringToObject(detail, "reason", reason);
+    char *text = cJSON_PrintUnformatted(detail);
+    cJSON_Delete(detail);
+    const struct audit_entry entry = {.wall_ms = clock_wall_ms(),
+                                      .actor = who,
+                                      .action = "label.reprint",
+                                      .subject = did,
+                                      .detail = text};
+    int rc = text ? audit_append(store_handle(e->store), &entry, err)
+                  : error_set(err, ERROR_MEMORY, "the audit's entry: out of memory");
+    cJSON_free(text);
+    return rc;
+}
+
+int control_label_reprint(struct engine *e, const struct control_request *r, const cJSON *params,
+                          cJSON **result, struct error *err)
+{
+    const char *name = json_string(params, "unit", ""), *reason = json_string(params, "reason", "");
+    char who[OPERATOR_NAME_MAX + 1];
+    struct buffer zpl = {.limit_bytes = LABEL_BYTES_MAX};
+    cJSON *unit = NULL;
+    const cJSON *run = NULL;
+    int rc = operators_allow(e->operators, ACT_LABEL, params, who, err);
+    if (!rc && !*reason)
+        rc = error_set(err, ERROR_INPUT, "a label is printed again for a reason: none is given");
+    if (!rc)
+        rc = query_unit(e->store, name, &unit, err);
+    const char *hash = rc ? NULL : last_label(unit, &run);
+    if (!rc && !hash)
+        rc = error_set(err, ERROR_MISSING, "unit %s never had a label", name);
+    if (!rc)
+        rc = store_attachment_read(e->attachments_dir, hash, &zpl, err);
+    if (!rc && !buffer_text(&zpl))
+        rc = error_set(err, ERROR_MEMORY, "a label: out of memory");
+    if (!rc)
+        rc = put_on_record(e, who, json_string(unit, "did", ""), json_string(unit, "serial", ""),
+                           reason, err);
+    if (!rc) {
+        *result = cJSON_CreateObject();
+        cJSON_AddStringToObject(*result, "zpl", buffer_text(&zpl));
+        cJSON_AddStringToObject(*result, "serial", json_string(unit, "serial", ""));
+        cJSON_AddStringToObject(*result, "did", json_string(unit, "did", ""));
+        cJSON_AddNumberToObject(*result, "run", json_number(run, "run", 0));
+        cJSON_AddNumberToObject(*result, "slot", json_number(run, "slot", 1));
+        cJSON_AddStringToObject(*result, "socket", e->fixture_socket);
+    }
+    cJSON_Delete(unit);
+    buffer_free(&zpl);
+    return rc;
+}
