@@ -54,6 +54,12 @@ static bool storage_failed(struct engine *e, int rc)
            (rc == ERROR_FULL && sqlite3_get_autocommit(store_handle(e->store)));
 }
 
+static void between(const struct engine *e)
+{
+    if (e->config->between)
+        e->config->between(e->config->between_context);
+}
+
 /* Writes all; `bad` is an operation that was refused with its rows half written, if any. */
 static int write_all(struct engine *e, struct op *ops, struct op **bad, struct error *err)
 {
@@ -74,10 +80,12 @@ static int write_all(struct engine *e, struct op *ops, struct op **bad, struct e
         *bad = storage ? NULL : op;
         break;
     }
+    between(e);
     if (!rc)
         rc = store_commit(e->store, err);
     if (rc)
         store_rollback(e->store);
+    between(e);
     return rc;
 }
 
@@ -163,6 +171,7 @@ static void commit_round(struct engine *e)
         ops = op->next;
         finish(op, op->rc, &op->error);
     }
+    between(e);
 }
 
 /* At the end: who waits is told; what moves runs on is left to the next start. */

@@ -19,6 +19,11 @@ struct engine_config {
     const struct step_kind *const *step_kinds; /* ends with NULL; NULL means this build's */
     int stop_fd;  /* readable: stop, leaving open runs to the next start */
     int ready_fd; /* gets the line "ready" once clients are served; -1 for none */
+    /* For the crash matrix: called at every point where taktd may be killed with a different
+     * outcome: a transaction is written but not committed, committed but not acted on, acted on.
+     * NULL otherwise. */
+    void (*between)(void *context);
+    void *between_context;
 };
 
 /* Returns 0 when it was asked to stop. ERROR_BUSY when another taktd has this state folder;

@@ -113,6 +113,9 @@ static void worker_died(struct lane *l, const char *how)
         return; /* between steps: the next one gets a fresh worker */
     const struct plan_step *step = &s->run.plan->steps[l->step];
     double duration_ms = (double)(clock_mono_ns() - l->step_started_ns) / 1e6;
+    /* It ends itself where taktd could not in time. */
+    if (l->killed_for == KILL_NONE && clock_mono_ns() >= l->deadline_ns)
+        l->killed_for = KILL_DEADLINE;
     if (l->killed_for == KILL_DEADLINE) {
         snprintf(message, sizeof message, "past its deadline of %g s, ended with all it started",
                  step->deadline_ms / 1000.0);

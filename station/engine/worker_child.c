@@ -1,8 +1,10 @@
 #include <math.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
@@ -11,7 +13,7 @@
 #include "station/engine/worker.h"
 #include "station/steps/unit_link.h"
 
-enum { FIXTURE_WAIT_MS = 15000, ASK_FOR_EVER = -1 };
+enum { FIXTURE_WAIT_MS = 15000, ASK_FOR_EVER = -1, DEADLINE_LOOK_US = 5000 };
 
 /* The worker's own state: what its steps share. */
 struct child {
@@ -268,6 +270,28 @@ static int prepare(struct child *w, struct error *err)
     return rc;
 }
 
+/* taktd ends a step at its deadline; while it waits for a slow disk, the worker does so itself.
+ * Only what may be called from a signal is: the flag is plain memory, and kill() is allowed. */
+static struct worker_shared *watched;
+
+static void past_deadline(int signal_number)
+{
+    if (!__atomic_load_n(&watched->section, __ATOMIC_SEQ_CST))
+        kill(0, SIGKILL);
+}
+
+/* Monotonic; looks again every few ms, for a section to end. 0 takes it back. */
+static void watch_deadline(struct child *w, int deadline_ms)
+{
+    const struct itimerval when = {
+        .it_value = {deadline_ms / 1000, deadline_ms % 1000 * 1000},
+        .it_interval = {0, deadline_ms ? DEADLINE_LOOK_US : 0},
+    };
+    watched = w->shared;
+    signal(SIGALRM, deadline_ms ? past_deadline : SIG_IGN);
+    setitimer(ITIMER_REAL, &when, NULL);
+}
+
 static void do_step(struct child *w, int index)
 {
     const struct plan_step *step = &w->job->plan->steps[index];
@@ -278,6 +302,7 @@ static void do_step(struct child *w, int index)
     w->notes = cJSON_CreateArray();
     w->attachments = cJSON_CreateArray();
     int64_t began = clock_mono_ns();
+    watch_deadline(w, step->deadline_ms);
     int rc = prepare(w, &err);
     if (!rc) {
         struct step_context c = {
@@ -299,6 +324,7 @@ static void do_step(struct child *w, int index)
         rc = step_run(w->kind, &c, &err);
     }
     section(w, false);
+    watch_deadline(w, 0);
     cJSON *message = saying("done");
     cJSON_AddNumberToObject(message, "index", index);
     cJSON_AddNumberToObject(message, "rc", rc < 0 ? rc : 0);

@@ -35,7 +35,9 @@ static int end_trial(struct step_context *c, struct error *err)
     cJSON *info = NULL;
     int rc = unit_call(c->unit, "unit.info", NULL, 10000, &info, err);
     if (rc == 0 && json_bool(info, "on_trial", false))
-        rc = unit_call(c->unit, "flash.commit", NULL, 10000, NULL, err);
+        step_section(c, true);
+    rc = unit_call(c->unit, "flash.commit", NULL, 10000, NULL, err);
+    step_section(c, false);
     cJSON_Delete(info);
     return rc;
 }
@@ -116,7 +118,9 @@ static int restart_into(struct step_context *c, const char *slot, struct error *
         return error_set(err, ERROR_STATE,
                          "slot %s was activated, the unit came up from slot %s: it fell back", slot,
                          now);
+    step_section(c, true);
     rc = unit_call(c->unit, "flash.commit", NULL, 10000, NULL, err);
+    step_section(c, false);
     if (rc == 0)
         rc = step_noted(c, "boot_slot", now, err);
     return rc < 0 ? rc

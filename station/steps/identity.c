@@ -58,8 +58,10 @@ static int write_identity(struct step_context *c, const struct step_identity *id
         !cJSON_AddStringToObject(params, "serial", c->serial))
         rc = error_set(err, ERROR_MEMORY, "identity.write: out of memory");
     const struct call call = {.method = "identity.write", .params = params, .timeout_ms = CALL_MS};
+    step_section(c, true); /* a key half written is a unit nobody may trust */
     if (rc == 0)
         rc = unit_exchange(c->unit, &call, NULL, err);
+    step_section(c, false);
     wipe_and_delete(params);
     return rc;
 }

@@ -17,7 +17,11 @@ static int lock_once(struct step_context *c, struct error *err)
     /* Closed already. Only the chip this run knows to be its own gets past the link. */
     if (rc == ERROR_STATE && unit_link_facts(c->unit)->chip_id[0])
         return 0;
-    return rc < 0 ? rc : unit_call(c->unit, "factory.lock", NULL, 15000, NULL, err);
+    step_section(c, true); /* half locked is neither sold nor open */
+    if (rc == 0)
+        rc = unit_call(c->unit, "factory.lock", NULL, 15000, NULL, err);
+    step_section(c, false);
+    return rc;
 }
 
 static int run(struct step_context *c, struct error *err)

@@ -158,6 +158,24 @@ static const struct step_kind given_kind = {.name = "given",
                                             .needs_identity = true,
                                             .run = given_run};
 
+/* Takes an identity and brings it to its end, as steps/identity.c does: a key that may have left is
+ * never given again. The serial stands for the chip. */
+static inline int taker_run(struct step_context *c, struct error *err)
+{
+    struct step_identity id = {0};
+    char text[200];
+    int rc = c->services->identity_reserve(c->engine, c->serial, &id, err);
+    if (rc)
+        return rc;
+    snprintf(text, sizeof text, "identity %s %s", c->serial, id.did);
+    say_out(c, text);
+    if (strcmp(id.state, "reserved") == 0)
+        rc = c->services->identity_advance(c->engine, c->serial, "injected", err);
+    if (!rc && strcmp(id.state, "confirmed") != 0)
+        rc = c->services->identity_advance(c->engine, c->serial, "confirmed", err);
+    return rc;
+}
+
 static const struct step_measurement levels[] = {
     {"level", "V", ""}, {"spare", "A", ""}, {"third", "dB", ""}, {0}};
 static const struct step_param level_params[] = {{"level", PARAM_NUMBER, "1", 0, 0, "V"}, {0}};
@@ -182,6 +200,7 @@ OUT_KIND(steadfast, .uninterruptible = true);
 OUT_KIND(erase, .about = "");
 OUT_KIND(flaky, .about = "");
 OUT_KIND(busy, .about = "");
+OUT_KIND(taker, .needs_identity = true);
 static const struct step_kind quick_kind = {
     .name = "quick", .params = level_params, .measurements = levels, .run = quick_run};
 static const struct step_kind chatty_kind = {
@@ -193,7 +212,7 @@ static const struct step_kind named_kind = {
 static const struct step_kind *const kinds_of_a_bad_day[] = {
     &quick_kind,     &slow_kind,  &hang_kind,   &crash_kind, &touch_kind,
     &steadfast_kind, &flaky_kind, &chatty_kind, &facts_kind, &busy_kind,
-    &named_kind,     &erase_kind, &given_kind,  NULL,
+    &named_kind,     &erase_kind, &given_kind,  &taker_kind, NULL,
 };
 
 #endif

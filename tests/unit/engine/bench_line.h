@@ -21,6 +21,9 @@ struct bench_line {
     pid_t taktd;
     int stop_fd;
     struct client *client;
+    void (*between)(void *context); /* of struct engine_config, in the taktd's process */
+    void *between_context;
+    void (*before)(void); /* called in that process before the engine; NULL for nothing */
 };
 
 static inline void line_write(const struct bench_line *l, const char *name, const char *text)
@@ -108,7 +111,11 @@ static inline _Noreturn void line_be_taktd(const struct bench_line *l, int stop_
     const struct engine_config config = {.station_path = l->station,
                                          .step_kinds = kinds_of_a_bad_day,
                                          .stop_fd = stop_fd,
-                                         .ready_fd = ready_fd};
+                                         .ready_fd = ready_fd,
+                                         .between = l->between,
+                                         .between_context = l->between_context};
+    if (l->before)
+        l->before();
     int rc = engine_run(&config, &err);
     if (rc)
         dprintf(ready_fd, "%d %s\n", rc, err.text);
