@@ -166,13 +166,27 @@ static const char schema_3[] =
     "  failures INTEGER NOT NULL, PRIMARY KEY(started, name, figure)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE run_again(run INTEGER NOT NULL REFERENCES run,"
     "  previous INTEGER NOT NULL REFERENCES run, PRIMARY KEY(run)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX run_failed ON run(id) WHERE verdict IN (2, 3, 4);" STORE_TALLIES_FILL;
+    "CREATE INDEX run_failed ON run(id) WHERE verdict IN (2, 3, 4);";
 
 static const struct store_rule rules_3[] = {{NULL, NULL, NULL, NULL, NULL}};
 
 /* Campaigns. A unit's row and the campaign's are where they stand and are written anew; events and
- * rows of samples are added and stay. */
+ * rows of samples are added and stay.
+ *
+ * And tallies by station, so that stations which share a store do not wait for each other's row. */
 static const char schema_4[] =
+    "DROP TABLE tally;"
+    "DROP TABLE tally_failure;"
+    "DELETE FROM run_again;"
+    "CREATE TABLE tally(started INTEGER NOT NULL, ended INTEGER NOT NULL,"
+    "  station INTEGER NOT NULL REFERENCES station, runs INTEGER NOT NULL,"
+    "  passed INTEGER NOT NULL, first_run INTEGER NOT NULL, PRIMARY KEY(started, ended, station))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE tally_failure(started INTEGER NOT NULL,"
+    "  name INTEGER NOT NULL REFERENCES step_name, figure INTEGER NOT NULL,"
+    "  station INTEGER NOT NULL REFERENCES station, failures INTEGER NOT NULL,"
+    "  PRIMARY KEY(started, name, figure, station)) STRICT, WITHOUT ROWID;" STORE_TALLIES_FILL
+    "CREATE INDEX run_mode ON run(mode) WHERE mode <> 'production';"
     "CREATE TABLE campaign(id INTEGER PRIMARY KEY, name TEXT NOT NULL, file TEXT NOT NULL,"
     "  sha256 TEXT NOT NULL CHECK(length(sha256) = 64), plan TEXT NOT NULL,"
     "  plan_sha256 TEXT NOT NULL, limits_sha256 TEXT NOT NULL, lot TEXT NOT NULL,"

@@ -44,20 +44,22 @@ static const char *const sql[ST_COUNT] = {
     [ST_RUN_CLOSE] = "UPDATE run SET verdict=?2, message=?3, ended_ms=?4 WHERE id=?1",
     /* Of run ?1, just closed: what schema.h's STORE_TALLY and its like say of all. */
     [ST_TALLY_RUN] =
-        "INSERT INTO tally(started, ended, runs, passed, first_run) SELECT started_ms / 900000,"
-        " ended_ms / 60000, 1, CASE WHEN verdict = 1 THEN 1 ELSE 0 END, id FROM run"
-        " WHERE id=?1 AND verdict BETWEEN 1 AND 4 ON CONFLICT(started, ended) DO UPDATE SET"
+        "INSERT INTO tally(started, ended, station, runs, passed, first_run) SELECT"
+        " started_ms / 900000, ended_ms / 60000, station, 1, CASE WHEN verdict = 1 THEN 1 ELSE 0 "
+        "END, id FROM run"
+        " WHERE id=?1 AND verdict BETWEEN 1 AND 4 ON CONFLICT(started, ended, station) DO UPDATE "
+        "SET"
         " runs=tally.runs + 1, passed=tally.passed + excluded.passed, first_run=CASE WHEN"
         " excluded.first_run < tally.first_run THEN excluded.first_run ELSE tally.first_run END",
     [ST_TALLY_FAILURES] =
-        "INSERT INTO tally_failure(started, name, figure, failures)"
-        " SELECT r.started_ms / 900000, s.name, coalesce(m.figure, 0), count(*)"
+        "INSERT INTO tally_failure(started, name, figure, station, failures)"
+        " SELECT r.started_ms / 900000, s.name, coalesce(m.figure, 0), r.station, count(*)"
         " FROM run r JOIN step s ON s.run = r.id LEFT JOIN measurement m ON m.run = s.run AND"
         " m.step = s.step AND m.attempt = s.attempt AND m.verdict = 2 WHERE r.id=?1 AND"
         " s.run=?1 AND r.verdict IN (2, 3, 4) AND s.verdict IN (2, 3, 4) AND s.attempt = (SELECT"
-        " max(l.attempt) FROM step l WHERE l.run=?1 AND l.step = s.step) GROUP BY 1, 2, 3"
-        " ORDER BY 1, 2, 3" /* two writers of one store take rows in one order */
-        " ON CONFLICT(started, name, figure) DO UPDATE SET"
+        " max(l.attempt) FROM step l WHERE l.run=?1 AND l.step = s.step) GROUP BY 1, 2, 3,"
+        " 4 ORDER BY 1, 2, 3" /* two writers of one store take rows in one order */
+        " ON CONFLICT(started, name, figure, station) DO UPDATE SET"
         " failures=tally_failure.failures + excluded.failures",
     [ST_AGAIN_AFTER] =
         "INSERT INTO run_again(run, previous) SELECT r.id, p.id FROM run r JOIN run p"
