@@ -96,7 +96,7 @@ STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm $($(CROSS)_LIBS
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 
-.PHONY: all demo test check suites bench fuzz soak image install format arrows clean help FORCE
+.PHONY: all demo test check suites bench fuzz soak image install deb format arrows clean help FORCE
 # Objects of tests, which rules alone lead to, are kept. Not all: what is secondary is not made while
 # its library is newer, so that a new source would not get in.
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(shell find tests -name '*.c' 2>/dev/null))
@@ -253,12 +253,34 @@ image: ## the firmware images and bundle of BOARD, in build/image/BOARD
 format: ## lay out every source as .clang-format says
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: all ## programs, products, boards, catalogues; DESTDIR and PREFIX are honoured
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/takt
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	cp -r station/products $(DESTDIR)$(PREFIX)/share/takt/
-	cp -r firmware/boards $(DESTDIR)$(PREFIX)/share/takt/
-	mkdir -p $(DESTDIR)$(PREFIX)/share && cp -r $(BUILD)/locale $(DESTDIR)$(PREFIX)/share/
+# The manual is made of what programs say on --help (packaging/man).
+MANUAL := $(BUILD)/man/.made
+$(MANUAL): $(PROGRAMS) packaging/man packaging/pages
+	@rm -rf $(@D)
+	@packaging/pages $(BUILD) $(@D)
+	@touch $@
+
+INSTALLED = $(DESTDIR)$(PREFIX)
+install: all $(MANUAL) ## programs, manual, products, boards, systemd unit, udev rules; DESTDIR, PREFIX
+	install -d $(INSTALLED)/bin $(INSTALLED)/share/takt $(INSTALLED)/share/man/man1 \
+	    $(INSTALLED)/share/man/man8 $(INSTALLED)/share/bash-completion/completions \
+	    $(INSTALLED)/lib/systemd/system $(INSTALLED)/lib/udev/rules.d $(INSTALLED)/lib/sysusers.d
+	install -m 755 $(PROGRAMS) $(INSTALLED)/bin
+	cp -r station/products firmware/boards packaging/examples $(INSTALLED)/share/takt/
+	cp -r $(BUILD)/locale $(INSTALLED)/share/
+	install -m 644 $(BUILD)/man/man1/* $(INSTALLED)/share/man/man1
+	install -m 644 $(BUILD)/man/man8/* $(INSTALLED)/share/man/man8
+	install -m 644 packaging/takt.bash-completion $(INSTALLED)/share/bash-completion/completions/takt
+	ln -sf takt $(INSTALLED)/share/bash-completion/completions/taktd
+	sed 's#@PREFIX@#$(PREFIX)#g' packaging/taktd.service.in > $(INSTALLED)/lib/systemd/system/taktd.service
+	chmod 644 $(INSTALLED)/lib/systemd/system/taktd.service
+	install -m 644 packaging/70-takt.rules $(INSTALLED)/lib/udev/rules.d
+	install -m 644 packaging/takt.sysusers $(INSTALLED)/lib/sysusers.d/takt.conf
+
+deb: ## a Debian package in build/deb
+	@.ci/install build run package
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(MANUAL)
+	@packaging/deb $(BUILD)
 
 clean: ## remove everything built
 	rm -rf build

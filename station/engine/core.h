@@ -9,6 +9,7 @@
 #include "reports/store.h"
 #include "station/engine/engine.h"
 #include "station/engine/loop.h"
+#include "station/engine/notify.h"
 #include "station/engine/schedule.h"
 #include "station/engine/slot.h"
 #include "station/engine/station_file.h"
@@ -54,6 +55,7 @@ struct engine {
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];
     char fixture_socket[PATH_MAX];
     int guard_fd;
+    struct notify notify;
     struct schedule schedule;
     struct {
         char plan_sha256[65];

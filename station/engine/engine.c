@@ -215,6 +215,7 @@ static int tick(struct engine *e)
     for (size_t i = 0; i < e->slot_count; i++)
         next = sooner(next, slot_tick(&e->slots[i], now));
     next = sooner(next, control_tick(e, now));
+    next = sooner(next, notify_alive(&e->notify, now));
     if (e->paused[0] && e->ops)
         next = sooner(next, e->retry_at_ms * 1000000);
     else if (e->ops)
@@ -287,6 +288,7 @@ static int open_state(struct engine *e, struct error *err)
 
 static void tell_ready(const struct engine *e)
 {
+    notify_tell(&e->notify, "READY=1");
     if (e->config->ready_fd < 0)
         return;
     ssize_t n = write(e->config->ready_fd, "ready\n", 6);
@@ -301,6 +303,7 @@ int engine_run(const struct engine_config *config, struct error *err)
         return error_set(err, ERROR_MEMORY, "starting: out of memory");
     e->config = config;
     e->loop.epoll_fd = e->guard_fd = -1;
+    notify_open(&e->notify);
     e->ops_end = &e->ops;
     stop.context = e;
     vocabulary_fill(&e->vocabulary, config->step_kinds ? config->step_kinds : step_kinds());
@@ -337,6 +340,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     }
 
     e->stopping = true;
+    notify_tell(&e->notify, "STOPPING=1");
     pool_process_stop(e); /* who still waits for it is among those that are told */
     drop_ops(e);
     for (size_t i = 0; i < e->slot_count; i++)
@@ -354,6 +358,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     if (e->guard_fd >= 0)
         close(e->guard_fd);
     loop_close(&e->loop);
+    notify_close(&e->notify);
     free(e->usual.ms);
     station_file_free(e->station);
     free(e);
