@@ -21,7 +21,7 @@ int cli_console(int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     struct console_config config = {
-        .plan = "ptz-indoor-3mp/line", .order = "TRIAL", .operator_name = "operator"};
+        .plan = "ptz-indoor-3mp/line", .operator_name = "operator"};
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {

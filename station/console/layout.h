@@ -6,7 +6,7 @@
 
 enum {
     LAYOUT_FULL_COLUMNS = 38, /* the least a tile with a large mark needs */
-    LAYOUT_FULL_LINES = 10,
+    LAYOUT_FULL_LINES = 9,
     LAYOUT_SMALL_COLUMNS = 26, /* a slot, its serial, a word in colour */
     LAYOUT_SMALL_LINES = 5,
 };

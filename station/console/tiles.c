@@ -77,6 +77,7 @@ void tiles_update(struct tiles *t, const cJSON *status)
 {
     copy(t->station, sizeof t->station, status, "station");
     copy(t->notice, sizeof t->notice, status, "paused");
+    t->operators = (int)json_number(status, "operators", 0);
     outbox_update(t, cJSON_GetObjectItemCaseSensitive(status, "destinations"));
     const cJSON *pool = cJSON_GetObjectItemCaseSensitive(status, "pool");
     t->pool_low = json_bool(pool, "low", false);

@@ -39,6 +39,7 @@ struct tiles {
     int pool_free; /* then */
     struct tile slots[TILES_MAX];
     size_t count;
+    int operators;      /* accounts at the station */
     int passed, failed; /* runs ended, not aborted, while this screen watched */
 };
 

@@ -116,6 +116,16 @@ const char *words_name(const char *name)
     return *name ? _(name) : ""; /* gettext answers "" with the catalogue's header */
 }
 
+void words_activity(const char *text, char *out, size_t size)
+{
+    static const char left[] = " left";
+    const size_t n = strlen(text), tail = sizeof left - 1;
+    if (n > tail && strcmp(text + n - tail, left) == 0)
+        snprintf(out, size, _("%.*s left"), (int)(n - tail), text);
+    else
+        snprintf(out, size, "%s", words_name(text));
+}
+
 int words_fit(const char *text, int columns)
 {
     mbstate_t state = {0};

@@ -3,6 +3,7 @@
 #define TAKT_STATION_CONSOLE_WORDS_H
 
 #include <libintl.h>
+#include <stddef.h>
 
 #define _(text)  gettext(text)
 #define N_(text) text /* marks a text that is translated where it is shown */
@@ -19,6 +20,10 @@ const char *words_state(const char *state);
 const char *words_next(const char *verdict);
 /* A step's, measurement's or activity's name as people say it; itself where nobody does. */
 const char *words_name(const char *name);
+
+/* What a step says it does; a time left at its end ("rootfs 1.2 MB/s, 0:08 left") in the present
+ * language. */
+void words_activity(const char *text, char *out, size_t size);
 
 /* Columns a UTF-8 text takes on the screen, and its longest part within `columns` (in bytes). */
 int words_columns(const char *text);

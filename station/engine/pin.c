@@ -17,10 +17,7 @@ int pin_check(const char *pin, struct error *err)
     for (size_t i = 2; i < n; i++)
         if (pin[i] - pin[i - 1] != by)
             return 0;
-    return error_set(
-        err, ERROR_INPUT,
-        "a PIN of one character over and over, or of a plain run, is the first that is "
-        "tried: choose another");
+    return error_set(err, ERROR_INPUT, "a PIN like 111111 or 123456 is tried first: another one");
 }
 
 int pin_salt(struct pin_hash *out, struct error *err)

@@ -10,6 +10,7 @@
 #include "protocol/formats/token.h"
 #include "provisioning/signer.h"
 #include "reports/outbox.h"
+#include "station/engine/station_console.h"
 
 enum {
     PEM_BYTES_MAX = 1 << 20,
@@ -22,7 +23,7 @@ static const char *const station_members[] = {
     "station",    "line",   "site",          "state_dir",   "products_dir",
     "boards_dir", "bundle", "custody",       "credentials", "instruments",
     "slots",      "outbox", "deliveries",    "pool",        "surroundings",
-    "rack",       "clock",  "campaigns_dir", NULL};
+    "rack",       "clock",  "campaigns_dir", "console",     NULL};
 
 /* The file's own folder, which relative paths start from. */
 static int folder_of(const char *path, char *absolute, char *folder, struct error *err)
@@ -378,6 +379,9 @@ int station_file_load(const char *path, struct station_file **out, struct error 
         rc = fixture_check(s->document, err);
     if (!rc)
         rc = outbox_check(s->document, err);
+    struct station_console console;
+    if (!rc)
+        rc = station_console_take(s->document, &console, err);
     if (!rc)
         rc = take_slots(s, err);
     if (rc) {

@@ -21,10 +21,31 @@ static const struct step_measurement measurements[] = {
     {"restart_seconds", "s", "from the restart to the new slot's hello"},
     {0}};
 
+struct showing {
+    struct step_context *step;
+    char image[64];
+    int64_t since_ms; /* of this image */
+};
+
+/* Rate and time left are of the image that is being sent. */
 static void progress(void *context, const char *image, uint64_t sent, uint64_t total)
 {
+    struct showing *s = context;
     const double fraction = (double)sent / (double)total;
-    step_progress(context, 0.8 * fraction, "%s %.0f %%", image, 100 * fraction);
+    const int64_t now_ms = clock_mono_ms();
+    if (strcmp(s->image, image) != 0) {
+        snprintf(s->image, sizeof s->image, "%s", image);
+        s->since_ms = now_ms;
+    }
+    const double seconds = (double)(now_ms - s->since_ms) / 1000;
+    if (seconds < 0.5 || sent == 0) {
+        step_progress(s->step, 0.8 * fraction, "%s %.0f %%", image, 100 * fraction);
+        return;
+    }
+    const double rate = (double)sent / seconds;
+    const int left_s = (int)((double)(total - sent) / rate + 0.5);
+    step_progress(s->step, 0.8 * fraction, "%s %.0f %%, %.2f MB/s, %d:%02d left", image,
+                  100 * fraction, rate / 1e6, left_s / 60, left_s % 60);
 }
 
 /* A run that was killed between a restart and its commit leaves the unit on trial, and the other
@@ -47,11 +68,12 @@ static int write_slot(struct step_context *c, const struct bundle *bundle, char 
 {
     struct session *session;
     struct agent_flash_result r;
+    struct showing showing = {.step = c};
     const struct agent_flash job = {.bundle = bundle,
                                     .timeout_ms = (int)(step_number(c, "timeout_s") * 1000),
                                     .cancel = c->cancel,
                                     .progress = progress,
-                                    .context = c};
+                                    .context = &showing};
     int rc = end_trial(c, err);
     if (rc == 0)
         rc = unit_link_session(c->unit, 10000, &session, err);

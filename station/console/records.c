@@ -1,0 +1,237 @@
+#include "station/console/records.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/base/clock.h"
+#include "reports/line_day.h"
+#include "reports/query.h"
+#include "reports/recent.h"
+#include "reports/store.h"
+
+enum { RUNS_SHOWN = 60, DEFECTS_SHOWN = 12 };
+
+struct reading {
+    bool wished;
+    int64_t argument; /* of the wish */
+    cJSON *document;
+    int64_t of; /* document's argument */
+    char why[200];
+    bool fresh;
+};
+
+struct records {
+    char store_path[PATH_MAX], station[80];
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wished;
+    bool ending;
+    int fd;
+    sqlite3 *db;                            /* the thread's */
+    struct reading readings[RECORDS_KINDS]; /* under the mutex */
+    struct reading shown[RECORDS_KINDS];    /* the main thread's */
+};
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static void local_day(int64_t now_ms, int64_t *day_ms, int64_t *zone_ms)
+{
+    const time_t now = (time_t)(now_ms / 1000);
+    struct tm tm;
+    localtime_r(&now, &tm);
+    *zone_ms = (int64_t)tm.tm_gmtoff * 1000;
+    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+    tm.tm_isdst = -1;
+    *day_ms = (int64_t)mktime(&tm) * 1000;
+}
+
+static int read_day(struct records *r, int64_t argument, cJSON **out, struct error *err)
+{
+    const int64_t now_ms = clock_wall_ms();
+    int64_t day_ms, zone_ms;
+    local_day(now_ms, &day_ms, &zone_ms);
+    return line_day_document(r->store, day_ms, zone_ms, now_ms, out, err);
+}
+
+static int read_run(struct records *r, int64_t argument, cJSON **out, struct error *err)
+{
+    return query_run(r->store, argument, out, err);
+}
+
+static int read_recent(struct records *r, int64_t argument, cJSON **out, struct error *err)
+{
+    return recent_runs(r->store, RUNS_SHOWN, out, err);
+}
+
+static int read_golden(struct records *r, int64_t argument, cJSON **out, struct error *err)
+{
+    return recent_golden(r->store, out, err);
+}
+
+static int read_qa(struct records *r, int64_t argument, cJSON **out, struct error *err)
+{
+    const int64_t now_ms = clock_wall_ms();
+    int64_t day_ms, zone_ms;
+    cJSON *shift = NULL;
+    struct error none;
+    local_day(now_ms, &day_ms, &zone_ms);
+    int rc = recent_defects(r->store, DEFECTS_SHOWN, out, err);
+    /* A station that ran nothing today has no figures: that is no trouble. */
+    if (!rc && query_shift(r->store, r->station, day_ms, now_ms + 1, &shift, &none) == 0)
+        cJSON_AddItemToObject(*out, "figures",
+                              cJSON_DetachItemFromObjectCaseSensitive(shift, "figures"));
+    cJSON_Delete(shift);
+    return rc;
+}
+
+static int (*const readers[RECORDS_KINDS])(struct records *r, int64_t argument, cJSON **out,
+                                           struct error *err) = {
+    [RECORDS_DAY] = read_day,       [RECORDS_RUN] = read_run, [RECORDS_RECENT] = read_recent,
+    [RECORDS_GOLDEN] = read_golden, [RECORDS_QA] = read_qa,
+};
+
+/* A store that was set aside and recovered is another file: each reading opens it anew, which costs
+ * a millisecond. */
+static void read_one(struct records *r, enum records_kind kind, int64_t argument)
+{
+    struct error err = {0};
+    cJSON *document = NULL;
+    int rc = store_open_reader(r->store_path, &r->store, &err);
+    if (!rc)
+        rc = readers[kind](r, argument, &document, &err);
+    store_close(r->store);
+    r->store = NULL;
+    pthread_mutex_lock(&r->mutex);
+    struct reading *to = &r->readings[kind];
+    cJSON_Delete(to->document);
+    to->document = rc ? NULL : document;
+    to->of = argument;
+    to->fresh = true;
+    snprintf(to->why, sizeof to->why, "%.199s", rc ? err.text : "");
+    pthread_mutex_unlock(&r->mutex);
+    eventfd_write(r->fd, 1);
+}
+
+static void *serve(void *context)
+{
+    struct records *r = context;
+    pthread_mutex_lock(&r->mutex);
+    while (!r->ending) {
+        int kind = 0;
+        while (kind < RECORDS_KINDS && !r->readings[kind].wished)
+            kind++;
+        if (kind == RECORDS_KINDS) {
+            pthread_cond_wait(&r->wished, &r->mutex);
+            continue;
+        }
+        const int64_t argument = r->readings[kind].argument;
+        r->readings[kind].wished = false;
+        pthread_mutex_unlock(&r->mutex);
+        read_one(r, (enum records_kind)kind, argument);
+        pthread_mutex_lock(&r->mutex);
+    }
+    pthread_mutex_unlock(&r->mutex);
+    return NULL;
+}
+
+/* ---- for the screen -------------------------------------------------------------------------- */
+
+int records_start(const char *store_path, const char *station, struct records **out,
+                  struct error *err)
+{
+    sigset_t all, before;
+    *out = NULL;
+    struct records *r = calloc(1, sizeof *r);
+    if (!r)
+        return error_set(err, ERROR_MEMORY, "reading the store: out of memory");
+    snprintf(r->store_path, sizeof r->store_path, "%s", store_path);
+    snprintf(r->station, sizeof r->station, "%s", station);
+    r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->fd < 0) {
+        free(r);
+        return error_errno(err, ERROR_IO, "reading the store: an event descriptor");
+    }
+    pthread_mutex_init(&r->mutex, NULL);
+    pthread_cond_init(&r->wished, NULL);
+    /* Signals, the terminal's resize above all, are for the main thread. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&r->thread, NULL, serve, r);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        close(r->fd);
+        free(r);
+        return error_set(err, ERROR_MEMORY, "reading the store: no thread");
+    }
+    *out = r;
+    return 0;
+}
+
+void records_stop(struct records *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->mutex);
+    r->ending = true;
+    pthread_cond_signal(&r->wished);
+    pthread_mutex_unlock(&r->mutex);
+    pthread_join(r->thread, NULL);
+    for (int k = 0; k < RECORDS_KINDS; k++) {
+        cJSON_Delete(r->readings[k].document);
+        cJSON_Delete(r->shown[k].document);
+    }
+    pthread_cond_destroy(&r->wished);
+    pthread_mutex_destroy(&r->mutex);
+    close(r->fd);
+    free(r);
+}
+
+int records_fd(const struct records *r)
+{
+    return r->fd;
+}
+
+void records_wish(struct records *r, enum records_kind kind, int64_t argument)
+{
+    pthread_mutex_lock(&r->mutex);
+    r->readings[kind].wished = true;
+    r->readings[kind].argument = argument;
+    pthread_cond_signal(&r->wished);
+    pthread_mutex_unlock(&r->mutex);
+}
+
+void records_take(struct records *r)
+{
+    eventfd_t count;
+    eventfd_read(r->fd, &count);
+    pthread_mutex_lock(&r->mutex);
+    for (int k = 0; k < RECORDS_KINDS; k++) {
+        struct reading *from = &r->readings[k], *to = &r->shown[k];
+        if (!from->fresh)
+            continue;
+        cJSON_Delete(to->document);
+        *to = *from;
+        from->document = NULL;
+        from->fresh = false;
+    }
+    pthread_mutex_unlock(&r->mutex);
+}
+
+const cJSON *records_get(const struct records *r, enum records_kind kind, const char **why)
+{
+    if (why)
+        *why = r->shown[kind].why;
+    return r->shown[kind].document;
+}
+
+int64_t records_argument(const struct records *r, enum records_kind kind)
+{
+    return r->shown[kind].of;
+}

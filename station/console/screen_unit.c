@@ -1,0 +1,133 @@
+/* One unit's steps, as they are committed, and the one under way. */
+#include <ncurses.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/base/json.h"
+#include "station/console/pane.h"
+#include "station/console/state.h"
+#include "station/console/words.h"
+
+enum { NAME_AT = 4, VERDICT_AT = 20, TIME_AT = 31, FIGURES_AT = 41 };
+
+/* What was out of its limits, else the first figure, else why it did not pass. */
+static void figures_of(const cJSON *attempt, char *out, size_t size)
+{
+    const cJSON *m, *told = NULL;
+    cJSON_ArrayForEach(m, cJSON_GetObjectItemCaseSensitive(attempt, "measurements"))
+    {
+        if (!told || (strcmp(json_string(m, "verdict", ""), "fail") == 0 &&
+                      strcmp(json_string(told, "verdict", ""), "fail") != 0))
+            told = m;
+    }
+    const cJSON *low = cJSON_GetObjectItemCaseSensitive(told, "low");
+    const cJSON *high = cJSON_GetObjectItemCaseSensitive(told, "high");
+    char limits[80] = "";
+    if (cJSON_IsNumber(low) && cJSON_IsNumber(high))
+        snprintf(limits, sizeof limits, " (%.4g … %.4g)", low->valuedouble, high->valuedouble);
+    else if (cJSON_IsNumber(low))
+        snprintf(limits, sizeof limits, " (≥ %.4g)", low->valuedouble);
+    else if (cJSON_IsNumber(high))
+        snprintf(limits, sizeof limits, " (≤ %.4g)", high->valuedouble);
+    if (told)
+        snprintf(out, size, "%s %.4g %s%s", words_name(json_string(told, "name", "")),
+                 json_number(told, "value", 0), json_string(told, "unit", ""), limits);
+    else
+        snprintf(out, size, "%s", json_string(attempt, "message", ""));
+}
+
+/* A line an attempt: a step that was tried again shows each. */
+static int draw_step(int y, int end, int columns, const cJSON *step)
+{
+    const cJSON *attempt;
+    char text[300];
+    cJSON_ArrayForEach(attempt, cJSON_GetObjectItemCaseSensitive(step, "attempts"))
+    {
+        const char *verdict = json_string(attempt, "verdict", "");
+        if (y >= end)
+            break;
+        pane_text(y, 1, NAME_AT - 1, "%2d", (int)json_number(step, "index", 0) + 1);
+        pane_put(y, NAME_AT, VERDICT_AT - NAME_AT - 1, words_name(json_string(step, "id", "")));
+        pane_verdict(y, VERDICT_AT, TIME_AT - VERDICT_AT - 1, verdict);
+        pane_text(y, TIME_AT, FIGURES_AT - TIME_AT - 1, "%6.2f s",
+                  json_number(attempt, "duration_ms", 0) / 1000);
+        figures_of(attempt, text, sizeof text);
+        pane_put(y, FIGURES_AT, columns - FIGURES_AT - 1, text);
+        y++;
+    }
+    return y;
+}
+
+static int lines_of(const cJSON *step)
+{
+    return cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(step, "attempts"));
+}
+
+static void draw(struct console *c, const struct area *a)
+{
+    const struct tile *t = console_selected(c);
+    const char *why = "";
+    const cJSON *run = records_get(c->records, RECORDS_RUN, &why), *step;
+    int y = a->y, end = a->y + a->lines, all = 0;
+    char text[200];
+    if (!t)
+        return;
+    const bool idle = strcmp(t->state, "idle") == 0;
+    const bool its_run = run && records_argument(c->records, RECORDS_RUN) == t->run;
+    attron(A_BOLD);
+    pane_text(y++, 1, a->columns - 2, _("slot %d   unit %s   %s"), t->slot,
+              t->serial[0] ? t->serial : "–",
+              idle ? words_verdict(t->verdict) : words_state(t->state));
+    attroff(A_BOLD);
+    if (!t->run) {
+        pane_put(y + 1, 1, a->columns - 2, _("no unit was in this slot yet"));
+        return;
+    }
+    /* The newest lines when there are more than fit: that is where it goes on. */
+    if (!idle)
+        end -= 2;
+    const cJSON *steps = its_run ? cJSON_GetObjectItemCaseSensitive(run, "steps") : NULL;
+    cJSON_ArrayForEach(step, steps) all += lines_of(step);
+    int skip = all > end - y ? all - (end - y) : 0;
+    cJSON_ArrayForEach(step, steps)
+    {
+        if (skip > 0) {
+            skip -= lines_of(step);
+            continue;
+        }
+        y = draw_step(y, end, a->columns, step);
+    }
+    if (!its_run && why[0])
+        pane_put(y++, 1, a->columns - 2, why);
+    if (idle)
+        return;
+    attron(COLOR_PAIR(COLOUR_BUSY) | A_BOLD);
+    pane_text(y, 1, NAME_AT - 1, "%2d", t->step_index + 1);
+    pane_text(y, NAME_AT, VERDICT_AT - NAME_AT - 1, "%s", words_name(t->step));
+    words_activity(t->text, text, sizeof text);
+    pane_put(y, VERDICT_AT, a->columns - VERDICT_AT - 1, text[0] ? text : words_state(t->state));
+    attroff(COLOR_PAIR(COLOUR_BUSY) | A_BOLD);
+    if (t->progress >= 0)
+        pane_bar(y + 1, NAME_AT, a->columns - NAME_AT - 2, t->progress > 1 ? 1 : t->progress);
+}
+
+static bool key(struct console *c, int pressed)
+{
+    const size_t before = c->selected;
+    if ((pressed == KEY_LEFT || pressed == KEY_UP) && c->selected > 0)
+        c->selected--;
+    else if ((pressed == KEY_RIGHT || pressed == KEY_DOWN) && c->selected + 1 < c->tiles.count)
+        c->selected++;
+    if (c->selected != before)
+        c->screen_due_ms = 0;
+    return c->selected != before;
+}
+
+const struct console_screen screen_unit = {
+    .name = N_("unit"),
+    .keys = N_("arrows slot"),
+    .reads = RECORDS_RUN,
+    .refresh_ms = 500,
+    .draw = draw,
+    .key = key,
+};
