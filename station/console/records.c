@@ -34,7 +34,7 @@ struct records {
     pthread_cond_t wished;
     bool ending;
     int fd;
-    sqlite3 *db;                            /* the thread's */
+    struct store *store;                    /* the thread's */
     struct reading readings[RECORDS_KINDS]; /* under the mutex */
     struct reading shown[RECORDS_KINDS];    /* the main thread's */
 };

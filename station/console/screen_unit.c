@@ -63,17 +63,81 @@ static int lines_of(const cJSON *step)
     return cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(step, "attempts"));
 }
 
+/* The slot's own word of its steps: NULL while it has no run. */
+static const cJSON *told_steps(const struct console *c, const struct tile *t)
+{
+    const cJSON *slot;
+    cJSON_ArrayForEach(slot, cJSON_GetObjectItemCaseSensitive(c->status, "slots"))
+    {
+        if ((int)json_number(slot, "slot", 0) == t->slot)
+            return cJSON_GetObjectItemCaseSensitive(slot, "steps");
+    }
+    return NULL;
+}
+
+static bool is_in(const cJSON *step, const char *state)
+{
+    return strcmp(json_string(step, "state", ""), state) == 0;
+}
+
+static int count_in(const cJSON *steps, const char *state)
+{
+    const cJSON *step;
+    int count = 0;
+    cJSON_ArrayForEach(step, steps) count += is_in(step, state);
+    return count;
+}
+
+/* Those under way, side by side where the plan lets them: what each does, and how far it is. */
+static int draw_running(int y, int end, int columns, const cJSON *steps)
+{
+    const cJSON *step;
+    int index = 0;
+    attron(COLOR_PAIR(COLOUR_BUSY) | A_BOLD);
+    cJSON_ArrayForEach(step, steps)
+    {
+        char text[200];
+        index++;
+        if (!is_in(step, "running") || y >= end)
+            continue;
+        const double fraction = json_number(step, "fraction", 0);
+        words_activity(json_string(step, "text", ""), text, sizeof text);
+        pane_text(y, 1, NAME_AT - 1, "%2d", index);
+        pane_put(y, NAME_AT, VERDICT_AT - NAME_AT - 1, words_name(json_string(step, "id", "")));
+        pane_bar(y, VERDICT_AT, FIGURES_AT - VERDICT_AT - 2, fraction > 1 ? 1 : fraction);
+        pane_put(y, FIGURES_AT, columns - FIGURES_AT - 1, text[0] ? text : words_state("running"));
+        y++;
+    }
+    attroff(COLOR_PAIR(COLOUR_BUSY) | A_BOLD);
+    return y;
+}
+
+static void draw_waiting(int y, int columns, const cJSON *steps)
+{
+    const cJSON *step;
+    char names[400] = "";
+    size_t used = 0;
+    cJSON_ArrayForEach(step, steps)
+    {
+        if (is_in(step, "waiting") && used < sizeof names)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     words_name(json_string(step, "id", "")));
+    }
+    if (used)
+        pane_text(y, NAME_AT, columns - NAME_AT - 1, _("still to come: %s"), names);
+}
+
 static void draw(struct console *c, const struct area *a)
 {
     const struct tile *t = console_selected(c);
     const char *why = "";
     const cJSON *run = records_get(c->records, RECORDS_RUN, &why), *step;
     int y = a->y, end = a->y + a->lines, all = 0;
-    char text[200];
     if (!t)
         return;
     const bool idle = strcmp(t->state, "idle") == 0;
     const bool its_run = run && records_argument(c->records, RECORDS_RUN) == t->run;
+    const cJSON *told = idle ? NULL : told_steps(c, t);
     attron(A_BOLD);
     pane_text(y++, 1, a->columns - 2, _("slot %d   unit %s   %s"), t->slot,
               t->serial[0] ? t->serial : "–",
@@ -84,31 +148,25 @@ static void draw(struct console *c, const struct area *a)
         return;
     }
     /* The newest lines when there are more than fit: that is where it goes on. */
-    if (!idle)
-        end -= 2;
+    const int below = idle ? 0 : count_in(told, "running") + 1;
     const cJSON *steps = its_run ? cJSON_GetObjectItemCaseSensitive(run, "steps") : NULL;
     cJSON_ArrayForEach(step, steps) all += lines_of(step);
-    int skip = all > end - y ? all - (end - y) : 0;
+    int skip = all > end - below - y ? all - (end - below - y) : 0;
     cJSON_ArrayForEach(step, steps)
     {
         if (skip > 0) {
             skip -= lines_of(step);
             continue;
         }
-        y = draw_step(y, end, a->columns, step);
+        y = draw_step(y, end - below, a->columns, step);
     }
     if (!its_run && why[0])
         pane_put(y++, 1, a->columns - 2, why);
     if (idle)
         return;
-    attron(COLOR_PAIR(COLOUR_BUSY) | A_BOLD);
-    pane_text(y, 1, NAME_AT - 1, "%2d", t->step_index + 1);
-    pane_text(y, NAME_AT, VERDICT_AT - NAME_AT - 1, "%s", words_name(t->step));
-    words_activity(t->text, text, sizeof text);
-    pane_put(y, VERDICT_AT, a->columns - VERDICT_AT - 1, text[0] ? text : words_state(t->state));
-    attroff(COLOR_PAIR(COLOUR_BUSY) | A_BOLD);
-    if (t->progress >= 0)
-        pane_bar(y + 1, NAME_AT, a->columns - NAME_AT - 2, t->progress > 1 ? 1 : t->progress);
+    y = draw_running(y, end, a->columns, told);
+    if (y < end)
+        draw_waiting(y, a->columns, told);
 }
 
 static bool key(struct console *c, int pressed)

@@ -209,6 +209,13 @@ ends_with_terminal() {
 no_console() { ! pgrep -f "^$takt console --station $station"; }
 no_session() { ! tmux -L "$session-$opened" has-session 2>/dev/null; }
 
+# Texts of the sources against the catalogue: none without its Chinese.
+all_in_chinese() {
+    xgettext -k_ -kN_ --from-code=UTF-8 -o "$work/texts.pot" "$repo"/station/console/*.c &&
+        msgmerge -q --no-fuzzy-matching -o "$work/merged.po" "$repo/station/console/po/zh_CN.po" "$work/texts.pot" &&
+        msgattrib --untranslated "$work/merged.po" | tee "$work/untranslated" && [ ! -s "$work/untranslated" ]
+}
+check "every text has its Chinese" all_in_chinese
 check "the first start makes the first account" first_account
 check "two tiles stand in 80 by 24" tiles_at_80x24
 check "the order is the next thing, and scanned" order_asked
