@@ -20,10 +20,12 @@ cast_wire() { # UNITS
     ip link set lo up
     ip link add name station type bridge mcast_snooping 0 && ip link set station up &&
         ip addr add 192.168.66.1/24 brd + dev station && ip route add 224.0.0.0/4 dev station || return 1
-    for ((n = 1; n <= $1; n++)); do
-        ip link add "port$n" type veth peer name "unit$n" && ip link set "port$n" master station up ||
-            return 1
-    done
+    for ((n = 1; n <= $1; n++)); do cast_pair "$n" || return 1; done
+}
+# The namespace of a unit that ended takes the pair with it, a while later.
+cast_pair() { # N
+    ip link del "port$1" 2>/dev/null
+    ip link add "port$1" type veth peer name "unit$1" && ip link set "port$1" master station up
 }
 
 cast_loss() { # UNITS RATE
@@ -70,7 +72,10 @@ cast_in() { # N COMMAND...
         ip link set unit$n up; ip route add 224.0.0.0/4 dev unit$n
         exec "$@"' cast "$n" "$@" >"$work/unit$n.json" 2>"$work/unit$n.log" &
     cast_pids[n]=$!
-    until_true 10 cast_has_own_net "${cast_pids[n]}" && ip link set "unit$n" netns "${cast_pids[n]}"
+    until_true 10 cast_has_own_net "${cast_pids[n]}" && ip link set "unit$n" netns "${cast_pids[n]}" &&
+        return 0
+    kill "${cast_pids[n]}" # it would wait for ever for its side of the wire
+    return 1
 }
 cast_on() { # N [castflash option...]
     local n=$1
@@ -102,9 +107,7 @@ cast_ended() { # N [STATUS]
     wait "${cast_pids[$1]}"
     local status=$?
     unset "cast_pids[$1]"
-    # The namespace takes the pair with it.
-    ip link show "port$1" >/dev/null 2>&1 && ip link del "port$1" 2>/dev/null
-    ip link add "port$1" type veth peer name "unit$1" && ip link set "port$1" master station up
+    until_true 10 cast_pair "$1" || return 1
     [ $status = "${2:-0}" ] || { cat "$work/unit$1.log"; return 1; }
 }
 
