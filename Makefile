@@ -66,13 +66,14 @@ flash_DIRS        := station/flash station/flash/network station/flash/sd statio
 plan_DIRS         := station/plan
 steps_DIRS        := station/steps
 campaign_DIRS     := station/campaign
+study_DIRS        := station/study
 engine_DIRS       := station/engine
 console_DIRS      := station/console
 cli_DIRS          := station/cli
 firmware_DIRS     := firmware/camd firmware/cast firmware/factory firmware/media firmware/update firmware/hal \
                      firmware/hal/emulator firmware/hal/linux
 
-STATION   := $(if $(CROSS),,cli console engine campaign steps plan flash measure fixtures provisioning reports)
+STATION   := $(if $(CROSS),,cli console study engine campaign steps plan flash measure fixtures provisioning reports)
 LIBRARIES := protocol firmware $(STATION)
 
 # Libraries of the machine each program links (docs/dependencies.md says why each is there).

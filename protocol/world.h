@@ -18,6 +18,7 @@ enum {
     WORLD_AIR_SECONDS = 16,
     WORLD_AIR_SAMPLES = WORLD_AIR_RATE_HZ * WORLD_AIR_SECONDS,
     WORLD_BUTTONS_MAX = 8,
+    WORLD_LEDS_MAX = 8,
 };
 
 enum world_scene {
@@ -57,6 +58,7 @@ struct world {
     _Atomic double supply_amps;      /* drawn now, from the connector */
     _Atomic double supply_amps_peak; /* highest since the bench last set it to 0 */
     _Atomic unsigned leds_lit;       /* bit i: the board's LED i shines */
+    _Atomic double led_light[WORLD_LEDS_MAX]; /* how bright, over nominal, while it does */
     struct world_air from_unit;      /* the unit's speaker at the fixture's microphone */
 };
 

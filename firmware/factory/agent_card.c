@@ -68,8 +68,12 @@ static int stop_asked(struct agent_call *call, struct error *err)
 
 /* ---- card.speed ---------------------------------------------------------------------------- */
 
+enum { SEGMENTS_MAX = TEST_AREA_BYTES / SEGMENT_BYTES };
+
 struct speed {
     int64_t write_ns, read_ns;
+    int64_t segment_write_ns[SEGMENTS_MAX], segment_read_ns[SEGMENTS_MAX];
+    int segments;
     long long bad_blocks;
 };
 
@@ -87,17 +91,28 @@ static int measure_segment(struct agent *a, uint64_t seed, uint64_t at, size_t s
     rc = write_card(a, at, out, size, err);
     if (!rc)
         rc = a->hal->card->sync(a->hal->card_state, err);
-    speed->write_ns += clock_mono_ns() - began;
+    const int64_t write_ns = clock_mono_ns() - began;
     began = clock_mono_ns();
     if (!rc)
         rc = read_card(a, at, back, size, err);
-    speed->read_ns += clock_mono_ns() - began;
+    const int64_t read_ns = clock_mono_ns() - began;
+    speed->write_ns += write_ns;
+    speed->read_ns += read_ns;
+    speed->segment_write_ns[speed->segments] = write_ns;
+    speed->segment_read_ns[speed->segments++] = read_ns;
     for (size_t i = 0; i < size && !rc; i += STAMP_BYTES)
         speed->bad_blocks += memcmp(out + i, back + i, STAMP_BYTES) != 0;
     int restored = write_card(a, at, saved, size, rc ? NULL : err);
     if (!restored)
         restored = a->hal->card->sync(a->hal->card_state, rc ? NULL : err);
     return rc ? rc : restored;
+}
+
+static void answer_times(struct agent_call *call, const char *name, const int64_t *ns, int count)
+{
+    cJSON *list = answer_array(call, call->result, name);
+    for (int i = 0; list && i < count; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateNumber((double)ns[i] / 1e6));
 }
 
 static int card_speed(struct agent *a, struct agent_call *call, struct error *err)
@@ -137,6 +152,9 @@ static int card_speed(struct agent *a, struct agent_call *call, struct error *er
     answer_number(call, call->result, "read_ms", (double)speed.read_ns / 1e6);
     answer_number(call, call->result, "bytes", (double)bytes);
     answer_number(call, call->result, "bad_blocks", (double)speed.bad_blocks);
+    answer_number(call, call->result, "segment_bytes", SEGMENT_BYTES);
+    answer_times(call, "segment_write_ms", speed.segment_write_ns, speed.segments);
+    answer_times(call, "segment_read_ms", speed.segment_read_ns, speed.segments);
     return 0;
 }
 

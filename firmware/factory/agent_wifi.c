@@ -6,6 +6,30 @@
 #include "firmware/factory/throughput.h"
 #include "protocol/base/clock.h"
 
+static void answer_link(struct agent_call *call, const struct radio_link *l)
+{
+    answer_text(call, call->result, "ssid", l->ssid);
+    answer_text(call, call->result, "bssid", l->bssid);
+    answer_number(call, call->result, "frequency_mhz", l->frequency_mhz);
+    answer_number(call, call->result, "rssi_dbm", l->rssi_dbm);
+    answer_number(call, call->result, "tx_rate_mbps", l->tx_rate_mbps);
+    answer_text(call, call->result, "country", l->country);
+}
+
+static int link_facts(struct agent *a, struct agent_call *call, struct error *err)
+{
+    static const char *const no_params[] = {NULL};
+    struct radio_link link;
+    int rc = params_only(call->params, no_params, err);
+    if (!rc)
+        rc = a->hal->radio->link(a->hal->radio_state, &link, err);
+    if (!rc && !link.associated)
+        rc = error_set(err, ERROR_STATE, "the radio has joined no network");
+    if (!rc)
+        answer_link(call, &link);
+    return rc;
+}
+
 static int join(struct agent *a, struct agent_call *call, struct error *err)
 {
     static const char *const allowed[] = {"ssid", "passphrase", "timeout_ms", NULL};
@@ -33,11 +57,7 @@ static int join(struct agent *a, struct agent_call *call, struct error *err)
         rc = error_set(err, ERROR_STATE, "joined '%s' and lost it at once", ssid);
     if (rc)
         return rc;
-    answer_text(call, call->result, "ssid", link.ssid);
-    answer_text(call, call->result, "bssid", link.bssid);
-    answer_number(call, call->result, "frequency_mhz", link.frequency_mhz);
-    answer_number(call, call->result, "rssi_dbm", link.rssi_dbm);
-    answer_number(call, call->result, "tx_rate_mbps", link.tx_rate_mbps);
+    answer_link(call, &link);
     answer_number(call, call->result, "duration_ms", (double)took_ms);
     return 0;
 }
@@ -101,6 +121,7 @@ static int leave(struct agent *a, struct agent_call *call, struct error *err)
 
 const struct agent_method agent_wifi_methods[] = {
     {"wifi.join", PART_RADIO, join},
+    {"wifi.link", PART_RADIO, link_facts},
     {"wifi.throughput", PART_RADIO, throughput},
     {"wifi.leave", PART_RADIO, leave},
     {0},

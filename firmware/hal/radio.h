@@ -15,6 +15,7 @@ struct radio_link {
     int frequency_mhz;
     double rssi_dbm;
     double tx_rate_mbps; /* the negotiated PHY rate */
+    char country[3];     /* whose rules of the air it keeps: "CN"; "00" is nobody's, "" not known */
 };
 
 /* How traffic to a host must be sent so that it crosses this radio: the interface to bind to on

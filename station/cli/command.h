@@ -19,7 +19,7 @@ enum {
 typedef int cli_command(int argc, char **argv);
 cli_command cli_run, cli_console, cli_bench, cli_board, cli_bundle, cli_card, cli_defect, cli_flash,
     cli_identity, cli_label, cli_repair, cli_report, cli_measure, cli_operator, cli_outbox,
-    cli_plan, cli_serve, cli_station, cli_stats, cli_store, cli_tftp, cli_trace;
+    cli_plan, cli_qa, cli_serve, cli_station, cli_stats, cli_store, cli_tftp, cli_trace;
 
 /* "takt COMMAND: message" on stderr; the exit status that belongs to the error's code. */
 int cli_fail(const char *command, const struct error *err);

@@ -81,3 +81,35 @@ size_t level_clipped(const float *samples, size_t count)
         n += fabsf(samples[i]) >= 32767.0f / 32768;
     return n;
 }
+
+/* Where the window with the most power begins, or with sign -1 that with the least. */
+static size_t extreme_window(const float *samples, size_t count, size_t window, double sign)
+{
+    double power = 0, most;
+    size_t best = 0;
+    if (window == 0 || window >= count)
+        return 0;
+    for (size_t i = 0; i < window; i++)
+        power += (double)samples[i] * samples[i];
+    most = power;
+    for (size_t i = window; i < count; i++) {
+        power +=
+            (double)samples[i] * samples[i] - (double)samples[i - window] * samples[i - window];
+        /* A steady sound is as loud everywhere but for rounding: the first of its places. */
+        if (sign * power > sign * most + 1e-6 * fabs(most)) {
+            most = power;
+            best = i - window + 1;
+        }
+    }
+    return best;
+}
+
+size_t level_loudest(const float *samples, size_t count, size_t window)
+{
+    return extreme_window(samples, count, window, 1);
+}
+
+size_t level_quietest(const float *samples, size_t count, size_t window)
+{
+    return extreme_window(samples, count, window, -1);
+}

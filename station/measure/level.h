@@ -24,6 +24,11 @@ double level_peak_dbfs(const float *samples, size_t count); /* largest |sample|,
 int level_dba_fs(const float *samples, size_t count, double rate_hz, double *out,
                  struct error *err);
 
+/* Where the loudest, or the quietest, `window` samples begin; 0 when there are no more than that.
+ * For a sound that begins, or ends, when it likes within a recording. */
+size_t level_loudest(const float *samples, size_t count, size_t window);
+size_t level_quietest(const float *samples, size_t count, size_t window);
+
 /* Samples at the rails: |sample| at or above 32767/32768. */
 size_t level_clipped(const float *samples, size_t count);
 

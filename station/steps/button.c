@@ -25,11 +25,13 @@ static const struct step_measurement measurements[] = {
     {"level_released", "level", "pin after the release"},
     {"transitions", "count", "changes longer than a bounce: a press and a release are 2"},
     {"bounces", "count", "changes closer together than 20 ms"},
+    {"pressed_ms", "ms", "between press and release, as the pin saw them"},
     {0}};
 
 struct watched {
     bool rest, pressed, released;
     int transitions, bounces;
+    double pressed_at_ms, released_at_ms; /* the two transitions */
 };
 
 /* Changes that follow each other within the settling time are one transition to the last level. */
@@ -50,8 +52,12 @@ static void read_changes(const cJSON *answer, struct watched *out)
         if (level == settled)
             continue;
         settled = level;
-        if (++out->transitions == 1)
+        if (++out->transitions == 1) {
             out->pressed = level;
+            out->pressed_at_ms = at_ms;
+        } else {
+            out->released_at_ms = at_ms;
+        }
     }
     out->released = settled;
 }
@@ -112,6 +118,10 @@ static int run(struct step_context *c, struct error *err)
         rc = step_value(c, "transitions", w.transitions, err);
     if (rc == 0)
         rc = step_value(c, "bounces", w.bounces, err);
+    /* 0: it never did both. A long press is this step with a long hold. */
+    if (rc == 0)
+        rc = step_value(c, "pressed_ms",
+                        w.transitions >= 2 ? w.released_at_ms - w.pressed_at_ms : 0, err);
     return rc;
 }
 

@@ -1,10 +1,13 @@
-/* The fixture plays 1 kHz, the unit listens; then both are silent and the unit listens again. */
+/* The fixture plays 1 kHz, the unit listens; then both are silent and the unit listens again; then
+ * a sweep. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fixtures/sound.h"
 #include "station/measure/level.h"
 #include "station/measure/tone.h"
+#include "station/steps/sound_sweep.h"
 #include "station/steps/step.h"
 #include "station/steps/unit_sound.h"
 
@@ -19,6 +22,13 @@ static const struct step_param params[] = {
     {"level_db_spl", PARAM_NUMBER, "94", 40, 120, "of the tone at the unit, dB SPL"},
     {"seconds", PARAM_NUMBER, "0.5", 0.2, 10, "recorded of tone and of silence each, s"},
     {"lead_ms", PARAM_NUMBER, "200", 0, 2000, "from a change of sound to the recording, ms"},
+    {"late_ms", PARAM_NUMBER, "600", 0, 5000, "later still the sound may change, ms"},
+    {"sweep", PARAM_FLAG, "true", 0, 0, "sweep through the band for the response"},
+    {"sweep_db_spl", PARAM_NUMBER, "90", 40, 120, "of the sweep at the unit, dB SPL"},
+    {"sweep_low_hz", PARAM_NUMBER, "100", 50, 1000, "where the sweep begins, Hz"},
+    {"sweep_high_hz", PARAM_NUMBER, "7600", 2000, 8000, "where it ends, Hz"},
+    {"band_low_hz", PARAM_NUMBER, "200", 100, 2000, "of the response that is judged, Hz"},
+    {"band_high_hz", PARAM_NUMBER, "6000", 1000, 8000, "of the response that is judged, Hz"},
     {0}};
 
 static const struct step_measurement measurements[] = {
@@ -28,6 +38,8 @@ static const struct step_measurement measurements[] = {
     {"thdn_db", "dB", "everything else over the tone, unweighted"},
     {"frequency_hz", "Hz", "of the tone as recorded: the converter's clock"},
     {"clipped_samples", "count", "at the rails"},
+    {"response_least_db", "dB", "lowest response in the judged band, over that at 1 kHz"},
+    {"response_most_db", "dB", "highest response in the judged band, over that at 1 kHz"},
     {0}};
 
 static double bounded_db(double db)
@@ -35,17 +47,33 @@ static double bounded_db(double db)
     return db < FLOOR_DBFS ? FLOOR_DBFS : db;
 }
 
+/* Sounds change when the processors at both ends get to it: the loudest, or the quietest, part of a
+ * longer recording is what was meant. */
+static int record_part(struct step_context *c, float *samples, size_t count,
+                       size_t (*choose)(const float *, size_t, size_t), struct error *err)
+{
+    const size_t whole = count + (size_t)(step_number(c, "late_ms") * RATE_HZ / 1000);
+    float *heard = malloc(whole * sizeof *heard);
+    int rc = heard ? unit_sound_record(c, RATE_HZ, heard, whole, err)
+                   : error_set(err, ERROR_MEMORY, "microphone: out of memory");
+    if (rc == 0)
+        memcpy(samples, heard + choose(heard, whole, count), count * sizeof *samples);
+    free(heard);
+    return rc;
+}
+
 static int record_tone(struct step_context *c, float *samples, size_t count, struct error *err)
 {
     struct error ignored = {0};
     const double lead_s = step_number(c, "lead_ms") / 1000;
     /* Twice as long as is listened to: it is stopped when the recording is there. */
-    int rc = fixture_tone(c, step_number(c, "frequency_hz"), step_number(c, "level_db_spl"),
-                          lead_s + 2 * step_number(c, "seconds") + 2, err);
+    int rc = fixture_tone(
+        c, step_number(c, "frequency_hz"), step_number(c, "level_db_spl"),
+        lead_s + 2 * step_number(c, "seconds") + step_number(c, "late_ms") / 1000 + 2, err);
     if (rc == 0)
         rc = step_wait(c, (int)step_number(c, "lead_ms"), err);
     if (rc == 0)
-        rc = unit_sound_record(c, RATE_HZ, samples, count, err);
+        rc = record_part(c, samples, count, level_loudest, err);
     const int stopped = sound_stop(c->fixture, rc == 0 ? err : &ignored);
     return rc < 0 ? rc : stopped;
 }
@@ -80,6 +108,28 @@ static int report(struct step_context *c, const float *tone, const float *silenc
     return rc < 0 ? rc : step_value(c, "frequency_hz", t.frequency_hz, err);
 }
 
+static int sweep(struct step_context *c, struct error *err)
+{
+    struct sweep *s = malloc(sizeof *s);
+    struct error why = {0};
+    double least = -100, most = 100; /* a deaf one has no response: at the far end of any limit */
+    if (!s)
+        return error_set(err, ERROR_MEMORY, "microphone: out of memory");
+    int rc = sound_sweep_heard(c, step_number(c, "sweep_low_hz"), step_number(c, "sweep_high_hz"),
+                               step_number(c, "sweep_db_spl"), s, &why);
+    if (rc == 0)
+        sound_sweep_band(s, step_number(c, "band_low_hz"), step_number(c, "band_high_hz"), &least,
+                         &most);
+    else if (rc != ERROR_INPUT)
+        rc = error_set(err, rc, "%s", why.text);
+    if (rc == 0 || rc == ERROR_INPUT)
+        rc = step_value(c, "response_least_db", least, err);
+    if (rc == 0)
+        rc = step_value(c, "response_most_db", most, err);
+    free(s);
+    return rc;
+}
+
 static int run(struct step_context *c, struct error *err)
 {
     const size_t count = (size_t)(step_number(c, "seconds") * RATE_HZ);
@@ -93,16 +143,20 @@ static int run(struct step_context *c, struct error *err)
         rc = step_wait(c, (int)step_number(c, "lead_ms"), err);
     }
     if (rc == 0)
-        rc = unit_sound_record(c, RATE_HZ, samples + count, count, err);
+        rc = record_part(c, samples + count, count, level_quietest, err);
     if (rc == 0)
         rc = report(c, samples, samples + count, count, err);
+    if (rc == 0 && step_flag(c, "sweep")) {
+        step_progress(c, 0.8, "sweep");
+        rc = sweep(c, err);
+    }
     free(samples);
     return rc;
 }
 
 const struct step_kind step_microphone = {
     .name = "microphone",
-    .about = "a tone and silence as the unit's microphone hears them",
+    .about = "a tone, silence and a sweep as the unit's microphone hears them",
     .params = params,
     .measurements = measurements,
     .run = run,

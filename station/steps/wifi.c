@@ -2,20 +2,33 @@
  *
  * A unit that cannot join moved 0 Mbit/s: that is its figure. That the access point is there at all
  * is asked of the fixture first, so a dead one is the station's error. */
+#include <math.h>
+#include <string.h>
+
 #include "fixtures/access_point.h"
 #include "protocol/base/json.h"
 #include "station/steps/step.h"
 #include "station/steps/unit_link.h"
 
+/* Below what any radio hears: thermal noise of 20 MHz lies at -101 dBm. */
+#define NOTHING_DBM (-110.0)
+
+enum { LOOK_MS = 100 };
+
 static const struct step_param params[] = {
     {"join_timeout_s", PARAM_NUMBER, "8", 1, 60, "s"},
     {"seconds", PARAM_NUMBER, "1", 1, 60, "of traffic each way, s"},
+    {"country", PARAM_TEXT, "CN", 0, 0, "whose rules of the air the unit must keep"},
+    {"looks", PARAM_NUMBER, "1", 1, 50, "how often its level is asked for"},
     {0}};
 
 static const struct step_measurement measurements[] = {
     {"joined", "bool", "1 when the unit associated with the access point"},
     {"join_ms", "ms", "until it had"},
-    {"rssi_dbm", "dBm", "the access point's level at the unit, as it says"},
+    {"rssi_dbm", "dBm", "the access point's level at the unit, as it says: mean of the looks"},
+    {"rssi_delta_db", "dB", "above what a golden unit hears at this slot; where that is known"},
+    {"region_matches", "bool", "1 when it keeps the rules of the stated country"},
+    {"frequency_mhz", "MHz", "of the channel it joined on"},
     {"up_mbit_s", "Mbit/s", "from the unit, as the receiving iperf3 counted"},
     {"down_mbit_s", "Mbit/s", "to the unit"},
     {"retransmits", "count", "TCP segments sent again, both ways"},
@@ -40,15 +53,69 @@ static int traffic(struct step_context *c, const struct access_point_facts *ap,
     return rc;
 }
 
-static int not_joined(struct step_context *c, const struct error *why, struct error *err)
+static int not_joined(struct step_context *c, const struct access_point_facts *ap,
+                      const struct error *why, struct error *err)
 {
     int rc = step_noted(c, "join", why->text, err);
     if (rc == 0)
         rc = step_value(c, "joined", 0, err);
+    /* Nothing was heard: below all that is. */
+    if (rc == 0)
+        rc = step_value(c, "rssi_dbm", NOTHING_DBM, err);
+    if (rc == 0 && !isnan(ap->golden_rssi_dbm))
+        rc = step_value(c, "rssi_delta_db", NOTHING_DBM - ap->golden_rssi_dbm, err);
+    if (rc == 0)
+        rc = step_value(c, "region_matches", 0, err);
     if (rc == 0)
         rc = step_value(c, "up_mbit_s", 0, err);
     if (rc == 0)
         rc = step_value(c, "down_mbit_s", 0, err);
+    return rc;
+}
+
+/* The level wanders; each look says what it is now. */
+static int mean_level(struct step_context *c, const cJSON *joined, double *dbm, struct error *err)
+{
+    const int looks = (int)step_number(c, "looks");
+    double sum = json_number(joined, "rssi_dbm", NOTHING_DBM);
+    int rc = 0;
+    for (int i = 1; i < looks && rc == 0; i++) {
+        cJSON *link = NULL;
+        rc = step_wait(c, LOOK_MS, err);
+        if (rc == 0)
+            rc = unit_call(c->unit, "wifi.link", NULL, 5000, &link, err);
+        sum += json_number(link, "rssi_dbm", NOTHING_DBM);
+        cJSON_Delete(link);
+    }
+    *dbm = sum / looks;
+    return rc;
+}
+
+static int report_link(struct step_context *c, const struct access_point_facts *ap,
+                       const cJSON *joined, struct error *err)
+{
+    const char *country = json_string(joined, "country", "");
+    const double mhz = json_number(joined, "frequency_mhz", 0);
+    double dbm = NOTHING_DBM;
+    /* Two channels may send the same name; the figures are of one. */
+    if (ap->frequency_mhz && mhz != ap->frequency_mhz)
+        return error_set(err, ERROR_STATE, "the unit joined %s at %g MHz, the fixture's is at %d",
+                         ap->ssid, mhz, ap->frequency_mhz);
+    int rc = step_value(c, "joined", 1, err);
+    if (rc == 0)
+        rc = step_value(c, "join_ms", json_number(joined, "duration_ms", 0), err);
+    if (rc == 0)
+        rc = step_value(c, "frequency_mhz", mhz, err);
+    if (rc == 0)
+        rc = step_noted(c, "country", country, err);
+    if (rc == 0)
+        rc = step_value(c, "region_matches", strcmp(country, step_text(c, "country")) == 0, err);
+    if (rc == 0)
+        rc = mean_level(c, joined, &dbm, err);
+    if (rc == 0)
+        rc = step_value(c, "rssi_dbm", dbm, err);
+    if (rc == 0 && !isnan(ap->golden_rssi_dbm))
+        rc = step_value(c, "rssi_delta_db", dbm - ap->golden_rssi_dbm, err);
     return rc;
 }
 
@@ -86,14 +153,10 @@ static int run(struct step_context *c, struct error *err)
     cJSON_AddNumberToObject(join, "timeout_ms", join_ms);
     rc = unit_call(c->unit, "wifi.join", join, join_ms + 5000, &joined, &why);
     if (rc == ERROR_REMOTE)
-        return not_joined(c, &why, err);
+        return not_joined(c, &ap, &why, err);
     if (rc < 0)
         return error_set(err, rc, "%s", why.text);
-    rc = step_value(c, "joined", 1, err);
-    if (rc == 0)
-        rc = step_value(c, "join_ms", json_number(joined, "duration_ms", 0), err);
-    if (rc == 0)
-        rc = step_value(c, "rssi_dbm", json_number(joined, "rssi_dbm", 0), err);
+    rc = report_link(c, &ap, joined, err);
     cJSON_Delete(joined);
     if (rc == 0)
         rc = measure_traffic(c, &ap, err);

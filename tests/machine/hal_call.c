@@ -297,9 +297,9 @@ static int link_facts(const struct call *c, struct error *err)
     int rc = c->h->radio ? c->h->radio->link(c->h->radio_state, &l, err) : absent("radio", err);
     if (!rc)
         printf("{\"associated\":%s,\"ssid\":\"%s\",\"bssid\":\"%s\",\"frequency_mhz\":%d,"
-               "\"rssi_dbm\":%g,\"tx_rate_mbps\":%g}\n",
+               "\"rssi_dbm\":%g,\"tx_rate_mbps\":%g,\"country\":\"%s\"}\n",
                l.associated ? "true" : "false", l.ssid, l.bssid, l.frequency_mhz, l.rssi_dbm,
-               l.tx_rate_mbps);
+               l.tx_rate_mbps, l.country);
     return rc;
 }
 

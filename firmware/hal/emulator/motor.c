@@ -137,7 +137,8 @@ static void draw(struct motor *m, const struct axis *a, int64_t since_start_ns)
 {
     const struct physics *ph = &m->unit->physics;
     double watts = ph->motor_w + (since_start_ns < START_NS ? ph->motor_start_w : 0) +
-                   (a->held ? ph->jam_w : 0);
+                   (a->held ? ph->jam_w : 0) +
+                   (a->power == POWER_PAN ? ph->pan_short_w : ph->tilt_short_w);
     power_draw(m->unit->power, a->power, watts);
 }
 

@@ -126,14 +126,18 @@
     P(radio_mcs_max, 7, 0, 7, "", "fastest 802.11n scheme the radio settles on")                   \
     P(radio_efficiency, 0.60, 0.01, 1, "", "payload over PHY rate")                                \
     P(radio_join_ms, 450, 0, 60000, "ms", "scan, association, four-way handshake")                 \
+    P(radio_region, 0, 0, 3, "", "of its calibration data: 0 CN, 1 US, 2 JP, 3 none (00)")         \
     /* flash */                                                                                    \
     P(flash_time_scale, 1, 0, 100, "", "times the part's program, erase and read times")           \
     P(flash_stuck_page, -1, -1, 16777215, "", "a page whose first bit stays 0; -1 = none")         \
     /* buttons and indicator LEDs, by their place on the board */                                  \
     P(button_1_stuck, 0, 0, 2, "", "0 works, 1 stays open (high), 2 stays pressed (low)")          \
     P(button_2_stuck, 0, 0, 2, "", "the same for the board's second button")                       \
+    P(button_bounce_ms, 3, 0, 200, "ms", "a contact chatters before it rests")                     \
     P(led_1_dead, 0, 0, 1, "", "1: the first indicator LED stays dark")                            \
     P(led_2_dead, 0, 0, 1, "", "1: the second indicator LED stays dark")                           \
+    P(led_1_light, 1, 0, 2, "", "output of the first indicator LED over nominal")                  \
+    P(led_2_light, 1, 0, 2, "", "output of the second indicator LED over nominal")                 \
     /* aging: what changes with the hours the unit has lived */                                    \
     P(leak_kb_h, 0, 0, 100000, "KiB/h", "memory camd does not give back, since its start")         \
     P(lens_loosening_px_kh, 0, 0, 100, "px/1000 h", "defocus that grows as the lens works loose")  \
@@ -155,6 +159,8 @@
     P(motor_w, 0.35, 0, 10, "W", "one motor turning")                                              \
     P(motor_start_w, 0.9, 0, 20, "W", "on top for the first 40 ms of a move")                      \
     P(jam_w, 0.25, 0, 10, "W", "on top while a motor's rotor is held")                             \
+    P(pan_short_w, 0, 0, 60, "W", "on top while pan turns: shorted windings")                      \
+    P(tilt_short_w, 0, 0, 60, "W", "on top while tilt turns: shorted windings")                    \
     P(card_w, 0.18, 0, 5, "W", "card reading or writing")
 
 struct physics {

@@ -19,6 +19,12 @@ static const struct {
                 {43.3, -81}, {57.8, -77}, {65.0, -75}, {72.2, -73}};
 static const double fading_seconds = 1.5;
 
+/* Whose rules the radio keeps, and the highest channel of 2.4 GHz that they allow. */
+static const struct {
+    char country[3];
+    int highest_mhz;
+} regions[] = {{"CN", 2472}, {"US", 2462}, {"JP", 2472}, {"00", 2462}};
+
 struct radio {
     struct unit *unit;
     struct relay *relay;
@@ -124,8 +130,9 @@ static int join(struct radio *r, const char *ssid, const char *passphrase, int t
     bool asleep = r->load == LOAD_STANDBY;
     pthread_mutex_unlock(&r->lock);
     int mhz = atomic_load(&r->unit->world->access_point_mhz);
-    bool heard =
-        !strcmp(ssid, w->ssid) && phy_mbps(r, dbm) > 0 && (mhz < 5000 || r->unit->board.radio_5ghz);
+    bool allowed =
+        mhz < 5000 ? mhz <= regions[(int)ph->radio_region].highest_mhz : r->unit->board.radio_5ghz;
+    bool heard = !strcmp(ssid, w->ssid) && phy_mbps(r, dbm) > 0 && allowed;
     if (asleep)
         return error_set(err, ERROR_STATE, "the radio is off in standby");
     if (takes_ms > timeout_ms) {
@@ -148,6 +155,7 @@ static int leave(struct radio *r)
 {
     pthread_mutex_lock(&r->lock);
     r->associated = false;
+    draw(r, 0); /* what it sent last is over */
     pthread_mutex_unlock(&r->lock);
     relay_break(r->relay);
     return 0;
@@ -156,6 +164,7 @@ static int leave(struct radio *r)
 static int radio_link(struct radio *r, struct radio_link *out, struct error *err)
 {
     memset(out, 0, sizeof *out);
+    strcpy(out->country, regions[(int)r->unit->physics.radio_region].country);
     pthread_mutex_lock(&r->lock);
     if (r->associated) {
         out->associated = true;

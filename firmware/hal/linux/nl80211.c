@@ -118,13 +118,20 @@ static void take_station(const uint8_t *attributes, size_t size, void *context)
     nl80211_station(attributes, size, context);
 }
 
+static void take_country(const uint8_t *attributes, size_t size, void *context)
+{
+    nl80211_country(attributes, size, context);
+}
+
 int nl80211_link(const char *interface, struct radio_link *out, struct error *err)
 {
     struct request r;
     uint16_t family = 0;
     const struct timeval patience = {.tv_sec = ANSWER_S};
     const struct answer families = {take_family, &family}, interfaces = {take_interface, out},
-                        stations = {take_station, out}, networks = {take_bss, out};
+                        stations = {take_station, out}, networks = {take_bss, out},
+                        rules = {take_country, out};
+    struct radio_link none = {0};
     memset(out, 0, sizeof *out);
     const uint32_t index = if_nametoindex(interface);
     if (!index)
@@ -152,8 +159,12 @@ int nl80211_link(const char *interface, struct radio_link *out, struct error *er
         request_add(&r, NL80211_ATTR_IFINDEX, &index, sizeof index);
         rc = ask(fd, &r, "the interface does not tell what it heard", &networks, err);
     }
-    close(fd);
     if (!rc && !out->associated)
-        memset(out, 0, sizeof *out);
+        *out = none;
+    if (!rc) {
+        request_make(&r, family, NL80211_CMD_GET_REG, false);
+        rc = ask(fd, &r, "the kernel does not tell whose rules of the air hold", &rules, err);
+    }
+    close(fd);
     return rc;
 }

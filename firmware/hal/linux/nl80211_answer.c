@@ -135,3 +135,18 @@ void nl80211_station(const uint8_t *attributes, size_t size, struct radio_link *
         }
     }
 }
+
+void nl80211_country(const uint8_t *attributes, size_t size, struct radio_link *out)
+{
+    struct attributes in = within(attributes, size);
+    struct attribute a;
+    while (attributes_next(&in, &a)) {
+        if (a.type != NL80211_ATTR_REG_ALPHA2 || a.size < 2)
+            continue;
+        for (int i = 0; i < 2; i++) /* two letters, or "00" for the world */
+            if (!(a.data[i] >= 'A' && a.data[i] <= 'Z') && a.data[i] != '0')
+                return;
+        memcpy(out->country, a.data, 2);
+        out->country[2] = '\0';
+    }
+}

@@ -31,5 +31,7 @@ void nl80211_bss(const uint8_t *attributes, size_t size, struct radio_link *out)
 /* NL80211_CMD_NEW_STATION: the access point's address, level and rate. In station mode it is the
  * only station, and there is one exactly while the interface is associated. */
 void nl80211_station(const uint8_t *attributes, size_t size, struct radio_link *out);
+/* NL80211_CMD_GET_REG: whose rules of the air hold. */
+void nl80211_country(const uint8_t *attributes, size_t size, struct radio_link *out);
 
 #endif

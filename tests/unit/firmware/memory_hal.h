@@ -196,7 +196,7 @@ static inline int memory_radio_leave(struct radio *r)
 
 static inline int memory_radio_link(struct radio *r, struct radio_link *out, struct error *err)
 {
-    *out = (struct radio_link){r->joined, "line", "02:00:00:00:01:00", 2437, -41.5, 72.2};
+    *out = (struct radio_link){r->joined, "line", "02:00:00:00:01:00", 2437, -41.5, 72.2, "CN"};
     return 0;
 }
 

@@ -170,12 +170,66 @@ static void test_facts_and_boot_time(void **state)
     rig_end(&r);
 }
 
+static void test_a_contact_chatters_and_then_rests(void **state)
+{
+    struct rig r;
+    struct error err = {0};
+    bool level, first = true;
+    int changes = 0;
+    rig_start(&r, "{\"boot_ms\": 0, \"button_bounce_ms\": 40}");
+    rig_open(&r);
+    struct gpio *g = r.hal.gpio_state;
+    assert_int_equal(r.hal.gpio->button(g, "reset", &level, &err), 0);
+    assert_true(level);
+    atomic_store(&r.world->buttons_pressed, 1);
+    const int64_t from = clock_mono_ns();
+    for (; clock_mono_ns() - from < 60000000; usleep(300)) {
+        assert_int_equal(r.hal.gpio->button(g, "reset", &level, &err), 0);
+        changes += level != first;
+        first = level;
+    }
+    assert_true(changes % 2 == 1); /* where it was told to be at the end: pressed is low */
+    assert_false(level);
+    assert_true(changes > 2);
+    rig_end(&r);
+}
+
+static void test_an_led_is_as_bright_as_it_was_built(void **state)
+{
+    struct rig r;
+    struct error err = {0};
+    rig_start(&r, "{\"boot_ms\": 0, \"led_2_light\": 0.25}");
+    rig_open(&r);
+    assert_int_equal(r.hal.gpio->led(r.hal.gpio_state, "status_orange", true, &err), 0);
+    assert_int_equal(atomic_load(&r.world->leds_lit), 2);
+    assert_float_equal(atomic_load(&r.world->led_light[1]), 0.25, 1e-9);
+    rig_end(&r);
+}
+
+static void test_shorted_windings_draw_while_the_motor_turns(void **state)
+{
+    struct rig r;
+    struct error err = {0};
+    struct physics p;
+    physics_nominal(&p);
+    rig_start(&r, "{\"boot_ms\": 0, \"pan_short_w\": 3}");
+    rig_open(&r);
+    const double before = watts(&r);
+    atomic_store(&r.world->supply_amps_peak, 0);
+    assert_int_equal(r.hal.motor->home(r.hal.motor_state, MOTOR_PAN, &err), 0);
+    const double peak = atomic_load(&r.world->supply_amps_peak);
+    assert_float_equal(peak * (5 - 0.1 * peak) - before,
+                       (p.motor_w + p.motor_start_w + 3) / p.converter_efficiency, 0.1);
+    assert_float_equal(watts(&r), before, 0.02);
+    rig_end(&r);
+}
+
 static void test_buttons_and_leds(void **state)
 {
     struct rig r;
     struct error err = {0};
     bool level;
-    rig_start(&r, "{\"boot_ms\": 0, \"led_2_dead\": 1}");
+    rig_start(&r, "{\"boot_ms\": 0, \"led_2_dead\": 1, \"button_bounce_ms\": 0}");
     rig_open(&r);
     const struct gpio_ops *ops = r.hal.gpio;
     struct gpio *g = r.hal.gpio_state;
@@ -208,6 +262,9 @@ int main(void)
         cmocka_unit_test(test_resets_end_the_process_as_documented),
         cmocka_unit_test(test_facts_and_boot_time),
         cmocka_unit_test(test_buttons_and_leds),
+        cmocka_unit_test(test_a_contact_chatters_and_then_rests),
+        cmocka_unit_test(test_an_led_is_as_bright_as_it_was_built),
+        cmocka_unit_test(test_shorted_windings_draw_while_the_motor_turns),
     };
     return cmocka_run_group_tests_name("power", tests, NULL, NULL);
 }

@@ -135,6 +135,23 @@ static void test_a_weak_antenna_is_slow(void **state)
     rig_end(&r);
 }
 
+static void test_a_radio_of_another_region_says_so_and_hears_fewer_channels(void **state)
+{
+    struct rig r;
+    struct radio_link link;
+    struct error err = {0};
+    rig_start(&r, "{\"boot_ms\": 0, \"radio_join_ms\": 20, \"radio_region\": 1}");
+    rig_open(&r);
+    join(&r);
+    assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+    assert_string_equal(link.country, "US");
+    /* Channel 13 of 2.4 GHz is China's, not the United States'. */
+    atomic_store(&r.world->access_point_mhz, 2472);
+    assert_int_equal(r.hal.radio->join(r.hal.radio_state, "takt-line", "takt-takt", 2000, &err),
+                     ERROR_MISSING);
+    rig_end(&r);
+}
+
 static void test_bytes_come_through_whole(void **state)
 {
     enum { BYTES = 300000 };
@@ -208,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_traffic_is_as_fast_as_the_radio),
         cmocka_unit_test(test_a_weak_antenna_is_slow),
         cmocka_unit_test(test_bytes_come_through_whole),
+        cmocka_unit_test(test_a_radio_of_another_region_says_so_and_hears_fewer_channels),
         cmocka_unit_test(test_leaving_breaks_what_is_open),
         cmocka_unit_test(test_joining_fails_for_its_reason),
     };

@@ -195,6 +195,21 @@ static void test_a_link_out_of_nl80211s_attributes(void **state)
     assert_float_equal(link.tx_rate_mbps, 72.2, 1e-9);
 }
 
+/* REG_ALPHA2 33, as GET_REG answers it. */
+static void test_whose_rules_of_the_air_hold(void **state)
+{
+    struct radio_link link = {0};
+    static const uint8_t china[] = {7, 0, 33, 0, 'C', 'N', 0, 0};
+    static const uint8_t world[] = {7, 0, 33, 0, '0', '0', 0, 0};
+    static const uint8_t rubbish[] = {7, 0, 33, 0, 'c', '"', 0, 0};
+    nl80211_country(china, sizeof china, &link);
+    assert_string_equal(link.country, "CN");
+    nl80211_country(rubbish, sizeof rubbish, &link);
+    assert_string_equal(link.country, "CN");
+    nl80211_country(world, sizeof world, &link);
+    assert_string_equal(link.country, "00");
+}
+
 /* BSS 47 with STATUS 9 (1 = associated) and INFORMATION_ELEMENTS 6: rates, then the name. */
 static const uint8_t heard[] = {
     28, 0, 47, 0x80,                                                  /* BSS, nested */
@@ -293,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_the_id_of_a_new_network),
         cmocka_unit_test(test_names_and_keys_cannot_be_commands),
         cmocka_unit_test(test_a_link_out_of_nl80211s_attributes),
+        cmocka_unit_test(test_whose_rules_of_the_air_hold),
         cmocka_unit_test(test_the_name_of_the_network_that_is_associated),
         cmocka_unit_test(test_torn_and_random_attributes_are_only_read),
         cmocka_unit_test(test_a_programs_start_whatever_its_name),

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Hearing, radio, card, buttons, LEDs and power on the bench: each defect is found by the figure that
+# stands for it; and a seeded sample of the gauge study, whose whole is tests/soak/gauge_senses.sh.
+. "$(dirname "$0")/suite.bash"
+
+# ---- single defects ----
+check "a bench of four comes up" bench_start 4 --defect 1:wrong_region --defect 2:stuck_button \
+    --defect 3:shorted_motor --defect 4:brownout
+senses() { # ORDER [option...]
+    local order=$1
+    shift
+    "$takt" run --station "$station" --plan ptz-indoor-3mp/senses --order "$order" --json "$@" \
+        >"$work/run.json" 2>"$work/run.log"
+    [ $? -le 1 ] || { cat "$work/run.log"; return 1; }
+}
+check "the plan goes through" senses S-1
+failed_by() { # SLOT STEP.MEASUREMENT
+    jq -c ".runs[] | select(.slot == $1)" "$work/run.json"
+    jq -e --arg by "$2" '.runs[] | select(.slot == '"$1"') |
+        .verdict == "fail" and ([.failures[] | "\(.step).\(.measurement)"] | index($by) != null)' "$work/run.json"
+}
+check "a radio of another region fails by its region" failed_by 1 wifi.region_matches
+check "a button that never closes fails by its level" failed_by 2 button.level_pressed
+check "shorted windings fail by the motor's draw" failed_by 3 motor_power.pan_w
+check "a unit that restarts at 4.7 V fails by its lowest voltage" failed_by 4 supply_margin.lowest_volts
+# 3 A across the connector: more than the 2 A that the supply gives.
+short() { jq '.leak_ma = 3000' "$bench_dir/slot1/unit.json" >"$work/unit" && cp "$work/unit" "$bench_dir/slot1/unit.json"; }
+check "slot 1 is shorted" short
+check "the plan goes through" senses S-2 --slot 1
+check "the supply cuts a short off, and that is the unit's fail" failed_by 1 power_on.tripped
+station_stop
+bench_stop
+
+# ---- the study ----
+study=$work/study
+sample() { # [option...]
+    "$takt" qa run gauge-senses --dir "$study" --no-gage --slots 4 "$@" --json >"$work/sample.json" 2>"$work/sample.log"
+    local code=$?
+    cat "$work/sample.log"
+    [ $code -le 1 ]
+}
+check "a study's name that nobody knows is status 2" eval '"$takt" qa run gauge-noses 2>"$work/said"; [ $? = 2 ] && cat "$work/said" && grep -q "gauge-" "$work/said"'
+check "a folder that holds other things is left alone" eval 'mkdir "$work/mine" && touch "$work/mine/thesis" &&
+    ! "$takt" qa run gauge-senses --units 1 --dir "$work/mine" 2>"$work/said" && grep -q "other things" "$work/said" && [ -e "$work/mine/thesis" ]'
+check "eight units go through the study" sample --units 8 --seed 3
+check "nothing escapes" jq -e '.units == 8 and .escapes == 0' "$work/sample.json"
+# Figures that no clock of a busy machine can bend.
+check "what was measured is what is so of the units" jq -e '
+    [.figures[] | select(.bias != null) | {key: .measurement, value: .bias}] | from_entries |
+    (.light_on | fabs) < 0.02 and (.standby_w | fabs) < 0.05 and (.real_fraction | fabs) < 0.001' "$work/sample.json"
+check "the bench and taktd are gone" eval '! pgrep -f "$study" >/dev/null'
+suite_end
