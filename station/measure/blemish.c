@@ -15,25 +15,47 @@ struct blocks {
     double *sum; /* summed area, (width + 1) * (height + 1) */
 };
 
-/* Means with outliers held, so that a defective pixel is not a spot. */
-static void reduce(struct plane p, struct blocks *b)
+/* Means over BLOCK values of sums over BLOCK rows. */
+static void gather(const float *line, int blocks, float *out)
 {
-    for (int y = 0; y < b->height; y++)
-        for (int x = 0; x < b->width; x++) {
-            const float *at = p.data + (size_t)y * BLOCK * p.stride + (size_t)x * BLOCK;
-            float sum = 0, held = 0;
-            for (int j = 0; j < BLOCK; j++)
-                for (int i = 0; i < BLOCK; i++)
-                    sum += at[(size_t)j * p.stride + i];
-            const float mean = sum / (BLOCK * BLOCK), low = 0.8f * mean, high = 1.2f * mean;
-            for (int j = 0; j < BLOCK; j++)
-                for (int i = 0; i < BLOCK; i++) {
-                    float v = at[(size_t)j * p.stride + i];
-                    v = v < low ? mean : v;
-                    held += v > high ? mean : v;
-                }
-            b->v[(size_t)y * b->width + x] = held / (BLOCK * BLOCK);
+    for (int x = 0; x < blocks; x++) {
+        const float *v = line + (size_t)x * BLOCK;
+        float sum = 0;
+        for (int i = 0; i < BLOCK; i++)
+            sum += v[i];
+        out[x] = sum / (BLOCK * BLOCK);
+    }
+}
+
+/* Means with outliers held, so that a defective pixel is not a spot. Row by row, for the compiler's
+ * vectors: `work` holds two rows of the picture. */
+static void reduce(struct plane p, struct blocks *b, float *work)
+{
+    const int used = b->width * BLOCK;
+    float *sum = work, *middle = work + used;
+    for (int y = 0; y < b->height; y++) {
+        const float *first = p.data + (size_t)y * BLOCK * p.stride;
+        float *out = b->v + (size_t)y * b->width;
+        memcpy(sum, first, (size_t)used * sizeof *sum);
+        for (int j = 1; j < BLOCK; j++) {
+            const float *row = first + (size_t)j * p.stride;
+            for (int x = 0; x < used; x++)
+                sum[x] += row[x];
         }
+        gather(sum, b->width, out);
+        for (int x = 0; x < used; x++)
+            middle[x] = out[x / BLOCK];
+        memset(sum, 0, (size_t)used * sizeof *sum);
+        for (int j = 0; j < BLOCK; j++) {
+            const float *row = first + (size_t)j * p.stride;
+            for (int x = 0; x < used; x++) {
+                float v = row[x], m = middle[x];
+                v = v < 0.8f * m ? m : v;
+                sum[x] += v > 1.2f * m ? m : v;
+            }
+        }
+        gather(sum, b->width, out);
+    }
 }
 
 static void powers(double x, double y, double out[TERMS])
@@ -237,11 +259,12 @@ int blemish_find(struct plane field, double contrast_min, struct blemishes *out,
     int rc = 0;
     b.v = malloc((size_t)b.width * (size_t)b.height * sizeof *b.v);
     b.sum = malloc(((size_t)b.width + 1) * ((size_t)b.height + 1) * sizeof *b.sum);
-    if (!b.v || !b.sum) {
+    float *work = malloc(2 * (size_t)b.width * BLOCK * sizeof *work);
+    if (!b.v || !b.sum || !work) {
         rc = error_set(err, ERROR_MEMORY, "no memory to look for spots in %dx%d pixels", w, h);
         goto out;
     }
-    reduce(field, &b);
+    reduce(field, &b, work);
     if (!flatten(&b)) {
         rc = error_set(err, ERROR_INPUT, "the field has no smooth part to hold spots against");
         goto out;
@@ -251,6 +274,7 @@ int blemish_find(struct plane field, double contrast_min, struct blemishes *out,
         search(&b, halves[i], contrast_min, out);
     sift(out);
 out:
+    free(work);
     free(b.v);
     free(b.sum);
     return rc;

@@ -34,6 +34,7 @@ struct point chart_pixel(const struct chart *c, double u, double v)
 
 struct reduced {
     float *v;
+    float *line; /* a row of the picture */
     double *sum; /* summed area, (width + 1) * (height + 1) */
     int width, height, factor;
 };
@@ -48,12 +49,18 @@ static void reduce(struct plane p, struct reduced *r)
     const float scale = 1.0f / (float)(f * f);
     for (int y = 0; y < r->height; y++) {
         float *out = r->v + (size_t)y * r->width;
-        memset(out, 0, (size_t)r->width * sizeof *out);
-        for (int k = 0; k < f; k++) {
+        /* The rows first, side by side; then each of their groups of f. */
+        memcpy(r->line, p.data + (size_t)y * f * p.stride, (size_t)r->width * f * sizeof(float));
+        for (int k = 1; k < f; k++) {
             const float *row = p.data + ((size_t)y * f + k) * p.stride;
-            for (int x = 0; x < r->width; x++)
-                for (int i = 0; i < f; i++)
-                    out[x] += row[x * f + i] * scale;
+            for (int x = 0; x < r->width * f; x++)
+                r->line[x] += row[x];
+        }
+        for (int x = 0; x < r->width; x++) {
+            float sum = 0;
+            for (int i = 0; i < f; i++)
+                sum += r->line[x * f + i];
+            out[x] = sum * scale;
         }
     }
     const size_t stride = (size_t)r->width + 1;
@@ -232,6 +239,7 @@ static double best_four(const struct candidate *c, int count, struct point best[
  * is how much darker. */
 static struct point dark_centre(struct plane p, struct point at, double radius)
 {
+    const double outer2 = radius * radius, inner2 = 0.81 * outer2;
     for (int pass = 0; pass < 4; pass++) {
         double rim = 0, rim_n = 0, sx = 0, sy = 0, s = 0;
         int x0 = (int)ceil(at.x - radius), x1 = (int)floor(at.x + radius);
@@ -241,21 +249,27 @@ static struct point dark_centre(struct plane p, struct point at, double radius)
         for (int loop = 0; loop < 2; loop++) {
             for (int y = y0; y <= y1; y++) {
                 const float *row = p.data + (size_t)y * p.stride;
+                const double dy2 = (y - at.y) * (y - at.y);
+                double row_s = 0, row_sx = 0;
                 for (int x = x0; x <= x1; x++) {
-                    double d = hypot(x - at.x, y - at.y);
-                    if (d > radius)
+                    const double d2 = (x - at.x) * (x - at.x) + dy2;
+                    if (d2 > outer2)
                         continue;
-                    if (loop == 0 && d > 0.9 * radius) {
-                        rim += row[x];
-                        rim_n++;
-                    } else if (loop == 1) {
+                    if (loop == 0) {
+                        rim += d2 > inner2 ? row[x] : 0;
+                        rim_n += d2 > inner2;
+                    } else if (row[x] < rim) {
                         /* A soft rim, so that the circle's own pixel steps do not pull. */
-                        double w = fmax(0, rim - row[x]) * fmin(1, 10 * (1 - d / radius));
-                        s += w;
-                        sx += w * x;
-                        sy += w * y;
+                        double w = rim - row[x];
+                        if (d2 > inner2)
+                            w *= fmin(1, 10 * (1 - sqrt(d2) / radius));
+                        row_s += w;
+                        row_sx += w * x;
                     }
                 }
+                s += row_s;
+                sx += row_sx;
+                sy += row_s * y;
             }
             if (loop == 0)
                 rim = 0.9 * rim / fmax(rim_n, 1);
@@ -316,10 +330,11 @@ int chart_find(struct plane luma, struct chart *out, struct error *err)
     r.height = luma.height_px / r.factor;
     size_t pixels = (size_t)r.width * (size_t)r.height;
     r.v = malloc(pixels * sizeof *r.v);
+    r.line = malloc((size_t)r.width * (size_t)r.factor * sizeof *r.line);
     r.sum = malloc(((size_t)r.width + 1) * ((size_t)r.height + 1) * sizeof *r.sum);
     dark = malloc(pixels);
     stack = malloc(pixels * sizeof *stack);
-    if (!r.v || !r.sum || !dark || !stack) {
+    if (!r.v || !r.line || !r.sum || !dark || !stack) {
         rc = error_set(err, ERROR_MEMORY, "no memory to look for the chart");
         goto out;
     }
@@ -353,6 +368,7 @@ int chart_find(struct plane luma, struct chart *out, struct error *err)
     rc = placement(luma, out, err);
 out:
     free(r.v);
+    free(r.line);
     free(r.sum);
     free(dark);
     free(stack);

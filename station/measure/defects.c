@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HALF = 8, PASSES_MAX = 4 };
+/* Up to ALONE_MAX bad pixels their windows alone are looked at again; with more, all of it. */
+enum { HALF = 8, PASSES_MAX = 4, ALONE_MAX = 300 };
 
 const struct defect_limits defect_limits_usual = {0.05, 0.5, 1.5, 10, 0.02};
 
@@ -94,6 +95,122 @@ static bool pass_over(struct plane p, const struct defect_limits *l, struct colu
     return changed;
 }
 
+/* ---- the first pass: no pixel is known yet, and nearly none is bad ----------------------------
+ */
+
+enum { WIDE = 2 * HALF + 1, PAD = 2 * WIDE };
+
+/* Sums of WIDE neighbours each, by doubling: s[x] becomes c[x] + ... + c[x + 16]. */
+static void slide(const float *restrict c, float *restrict a, float *restrict s, int count)
+{
+    for (int x = 0; x < count + 15; x++)
+        a[x] = c[x] + c[x + 1];
+    for (int x = 0; x < count + 13; x++)
+        s[x] = a[x] + a[x + 2];
+    for (int x = 0; x < count + 9; x++)
+        a[x] = s[x] + s[x + 4];
+    for (int x = 0; x < count; x++)
+        s[x] = a[x] + a[x + 8] + c[x + 16];
+}
+
+/* How many columns or rows of a window about `at` lie in the picture. */
+static int inside(int at, int size)
+{
+    const int low = at < HALF ? at : HALF, high = size - 1 - at < HALF ? size - 1 - at : HALF;
+    return low + high + 1;
+}
+
+/* `line` holds a row's sums of columns with HALF zeros before and enough behind; the whole row is
+ * looked at side by side first, and only what may be a defect is judged by itself. */
+static void first_pass(struct plane p, const struct defect_limits *l, float *work, uint8_t *mark)
+{
+    const int w = p.width_px, h = p.height_px;
+    float *column = work + HALF, *half = work + w + PAD, *sum = half + w + PAD,
+          *others = sum + w + PAD;
+    const float low = (float)l->dead_below, high = (float)fmin(l->bright_above, l->hot_above);
+    for (int y = 0; y < HALF; y++)
+        for (int x = 0; x < w; x++)
+            column[x] += p.data[(size_t)y * p.stride + x];
+    for (int y = 0; y < h; y++) {
+        const float *row = p.data + (size_t)y * p.stride;
+        if (y + HALF < h)
+            for (int x = 0; x < w; x++)
+                column[x] += row[HALF * p.stride + x];
+        if (y > HALF)
+            for (int x = 0; x < w; x++)
+                column[x] -= (row - (HALF + 1) * p.stride)[x];
+        slide(work, half, sum, w);
+        const float rows = (float)inside(y, h);
+        unsigned suspects = 0;
+        for (int x = 0; x < w; x++) {
+            const float n = others[x] * rows - 1, v = row[x], rest = sum[x] - v;
+            suspects += (v * n < low * rest) | (v * n > high * rest);
+        }
+        if (!suspects)
+            continue;
+        for (int x = 0; x < w; x++) {
+            const float n = others[x] * rows - 1, v = row[x], rest = sum[x] - v;
+            if (v * n < low * rest || v * n > high * rest)
+                mark[(size_t)y * w + x] = (uint8_t)(judge(v, fmax(0, rest / n), l) + 1);
+        }
+    }
+}
+
+/* ---- further passes, about what is bad alone --------------------------------------------------
+ */
+
+/* One pixel by its window without what is bad. */
+static uint8_t judge_alone(struct plane p, const struct defect_limits *l, const uint8_t *bad, int x,
+                           int y)
+{
+    double sum = 0;
+    int n = 0;
+    for (int j = y - HALF; j <= y + HALF; j++) {
+        if (j < 0 || j >= p.height_px)
+            continue;
+        const float *row = p.data + (size_t)j * p.stride;
+        const uint8_t *skip = bad + (size_t)j * p.width_px;
+        for (int i = x < HALF ? 0 : x - HALF; i <= x + HALF && i < p.width_px; i++) {
+            const bool counts = !skip[i] && (i != x || j != y);
+            sum += counts ? row[i] : 0;
+            n += counts;
+        }
+    }
+    const float v = p.data[(size_t)y * p.stride + x];
+    return (uint8_t)((n > 0 ? judge(v, fmax(0, sum / n), l) : -1) + 1);
+}
+
+/* A pass over the windows of what is bad: only there anything can have changed. `next` begins as a
+ * copy of `bad`. */
+static bool pass_about(struct plane p, const struct defect_limits *l, const uint8_t *bad,
+                       uint8_t *next)
+{
+    const size_t pixels = (size_t)p.width_px * (size_t)p.height_px;
+    bool changed = false;
+    for (size_t at = 0; at < pixels; at++) {
+        if (!bad[at])
+            continue;
+        const int x0 = (int)(at % (size_t)p.width_px), y0 = (int)(at / (size_t)p.width_px);
+        for (int y = y0 - HALF; y <= y0 + HALF; y++)
+            for (int x = x0 - HALF; x <= x0 + HALF; x++) {
+                if (x < 0 || y < 0 || x >= p.width_px || y >= p.height_px)
+                    continue;
+                const size_t to = (size_t)y * p.width_px + x;
+                next[to] = judge_alone(p, l, bad, x, y);
+                changed |= next[to] != bad[to];
+            }
+    }
+    return changed;
+}
+
+static size_t count_bad(const uint8_t *bad, size_t pixels)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < pixels; i++)
+        n += bad[i] != 0;
+    return n;
+}
+
 static size_t group_size(uint8_t *mark, int w, int h, size_t start, size_t *stack)
 {
     size_t top = 0, n = 0;
@@ -132,19 +249,28 @@ int defects_find(struct plane luma, const struct defect_limits *limits, struct d
     uint8_t *bad = calloc(pixels, 1), *next = calloc(pixels, 1);
     size_t *stack = NULL;
     struct columns c = {malloc((size_t)w * sizeof *c.sum), malloc((size_t)w * sizeof *c.count)};
+    float *work = calloc(4 * ((size_t)w + PAD), sizeof *work);
     int rc = 0;
     *out = (struct defects){0};
-    if (!bad || !next || !c.sum || !c.count) {
+    if (!bad || !next || !c.sum || !c.count || !work) {
         rc = error_set(err, ERROR_MEMORY, "no memory to look for defects in %dx%d pixels", w, h);
         goto out;
     }
-    for (int pass = 0; pass < PASSES_MAX && pass_over(luma, l, &c, bad, next); pass++) {
+    for (int x = 0; x < w; x++)
+        work[3 * ((size_t)w + PAD) + x] = (float)inside(x, w);
+    first_pass(luma, l, work, bad);
+    out->total = count_bad(bad, pixels);
+    for (int pass = 1; out->total && pass < PASSES_MAX; pass++) {
+        const bool few = out->total < ALONE_MAX;
+        if (few)
+            memcpy(next, bad, pixels);
+        if (!(few ? pass_about(luma, l, bad, next) : pass_over(luma, l, &c, bad, next)))
+            break;
         uint8_t *t = bad;
         bad = next;
         next = t;
+        out->total = count_bad(bad, pixels);
     }
-    for (size_t i = 0; i < pixels; i++)
-        out->total += bad[i] != 0;
     out->points = malloc((out->total ? out->total : 1) * sizeof *out->points);
     stack = malloc((out->total ? out->total : 1) * sizeof *stack);
     if (!out->points || !stack) {
@@ -175,6 +301,7 @@ out:
     free(bad);
     free(next);
     free(stack);
+    free(work);
     free(c.sum);
     free(c.count);
     return rc;

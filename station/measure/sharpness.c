@@ -277,7 +277,7 @@ static double spread_contrast(const struct spread *s, double cpp)
     /* A bin is a box of BIN_PX: what it took away is given back. */
     double x = M_PI * cpp * BIN_PX;
     double box = x > 0 ? sin(x) / x : 1;
-    return hypot(re, im) / fabs(s->total) / box;
+    return sqrt(re * re + im * im) / fabs(s->total) / box;
 }
 
 static int contrast_curve(struct work *w, double *scratch, struct sharpness *out, struct error *err)
@@ -305,13 +305,14 @@ static int contrast_curve(struct work *w, double *scratch, struct sharpness *out
         out->curve[i] = spread_contrast(&s, i / 100.0);
     out->mtf_nyquist4 = spread_contrast(&s, 0.25);
 
-    const double fine = 0.005, highest = 1.5;
+    /* Between the curve's own points, and as far beyond them as any lens goes. */
+    const double fine = 0.01, highest = 1.5;
     double before = 1;
-    for (double f = fine; f <= highest; f += fine) {
-        double now = spread_contrast(&s, f);
+    for (int i = 1; i * fine <= highest; i++) {
+        double f = i * fine, now = i < SHARPNESS_POINTS ? out->curve[i] : spread_contrast(&s, f);
         if (now < 0.5) {
             double low = f - fine, high = f;
-            for (int k = 0; k < 30; k++) {
+            for (int k = 0; k < 14; k++) { /* to a millionth of a cycle */
                 double middle = (low + high) / 2;
                 *(spread_contrast(&s, middle) < 0.5 ? &high : &low) = middle;
             }
@@ -353,18 +354,22 @@ static int work_create(struct plane p, bool upright, struct work *w, double **me
     w->width = upright ? p.width_px : p.height_px;
     w->height = upright ? p.height_px : p.width_px;
     size_t pixels = (size_t)w->width * (size_t)w->height;
-    size_t knots = BINS_MAX / 4 + 3;
-    size_t doubles = 3 * (size_t)BINS_MAX + spline_scratch(BINS_MAX / 4) + knots;
+    /* The profile reaches no further to either side than half the region: a small one stays in
+     * memory that the process has already. */
+    size_t bins = (size_t)w->width * 16 + 64;
+    bins = bins < BINS_MAX ? bins : BINS_MAX;
+    size_t knots = bins / 4 + 3;
+    size_t doubles = 3 * bins + spline_scratch(bins / 4) + knots;
     double *block = malloc(doubles * sizeof(double) + pixels * sizeof(float));
     if (!block)
         return error_set(err, ERROR_MEMORY, "no memory for an edge of %dx%d pixels", w->width,
                          w->height);
     *memory = block;
     w->sum = block;
-    w->count = w->sum + BINS_MAX;
-    w->place = w->count + BINS_MAX;
-    w->scratch = w->place + BINS_MAX;
-    w->coefficients = w->scratch + spline_scratch(BINS_MAX / 4);
+    w->count = w->sum + bins;
+    w->place = w->count + bins;
+    w->scratch = w->place + bins;
+    w->coefficients = w->scratch + spline_scratch(bins / 4);
     float *v = (float *)(w->coefficients + knots);
     w->v = v;
     for (int y = 0; y < p.height_px; y++) {
@@ -383,6 +388,7 @@ static void reach_set(struct work *w, double wanted_px)
     double left = fmax(ends[0], ends[1]) * cosine;
     double right = (w->width - 1 - fmin(ends[0], ends[1])) * cosine;
     double reach = fmin(fmin(left, right), fmin(wanted_px, REACH_MAX_PX - 1));
+    reach = fmin(reach, w->width / 2.0);
     w->reach_px = fmax(2, floor(reach / KNOT_PX) * KNOT_PX);
     w->bins = (size_t)(2 * w->reach_px / BIN_PX + 0.5);
 }

@@ -35,7 +35,10 @@ static void place(const struct pen *pen, struct chart_shape *s, double u, double
     /* It hangs where a nominal lens sees just all of it. */
     double unit_px = pen->lens->width_px / 16 * pen->lens->magnified;
     struct point *p = &s->points[s->count++];
-    lens_place(pen->lens, (u - 8) * unit_px, (v - 4.5) * unit_px, &p->x, &p->y);
+    const struct lens *l = pen->lens;
+    double x = (u - 8) * unit_px, y = (v - 4.5) * unit_px;
+    lens_place(l, x * l->seat_cos - y * l->seat_sin + l->seat_x_px,
+               x * l->seat_sin + y * l->seat_cos + l->seat_y_px, &p->x, &p->y);
 }
 
 static void finish(struct chart_shape *s)

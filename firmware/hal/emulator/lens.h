@@ -11,10 +11,11 @@
 
 struct lens {
     double width_px, height_px;
-    double focal_px;         /* true */
-    double magnified;        /* over the board's nominal focal length */
-    double axis_x, axis_y;   /* where the axis meets the sensor */
-    double half_diagonal_px; /* of the sensor: field height 1 */
+    double focal_px;                                 /* true */
+    double magnified;                                /* over the board's nominal focal length */
+    double seat_cos, seat_sin, seat_x_px, seat_y_px; /* of the unit before the chart */
+    double axis_x, axis_y;                           /* where the axis meets the sensor */
+    double half_diagonal_px;                         /* of the sensor: field height 1 */
     double roll_cos, roll_sin;
     double distortion;
     double round_blur_px; /* aberrations and diffraction, everywhere the same */

@@ -45,7 +45,7 @@ int emulated_motor_open(struct unit *unit, struct motor **out, struct error *err
         return error_set(err, ERROR_MEMORY, "no memory for the emulated motors");
     m->unit = unit;
     pthread_mutex_init(&m->lock, NULL);
-    chance_start(&m->chance, (uint64_t)ph->seed, 0x6d6f7472);
+    chance_start(&m->chance, (uint64_t)ph->seed, (uint64_t)ph->power_ups << 32 | 0x6d6f7472);
     m->axis[MOTOR_PAN] = (struct axis){
         .board = &unit->board.pan,
         .power = POWER_PAN,

@@ -16,6 +16,10 @@
 /* P(name, nominal, lowest, highest, unit, meaning) */
 #define PHYSICS_PARAMETERS(P)                                                                      \
     P(seed, 1, 0, 4294967295.0, "", "everything random in this unit follows from it")              \
+    P(power_ups, 0, 0, 4294967295.0, "", "before this one: noise differs from one to the next")    \
+    P(seat_turn_deg, 0, -20, 20, "deg", "the fixture holds the unit turned before its chart")      \
+    P(seat_x_px, 0, -400, 400, "px", "and to the left of its middle")                              \
+    P(seat_y_px, 0, -400, 400, "px", "and above it")                                               \
     P(boot_ms, 600, 0, 60000, "ms", "from supply on to the firmware's first instruction")          \
     P(ambient_c, 25, -40, 85, "C", "air around the unit")                                          \
     P(thermal_k_per_w, 9, 0, 60, "K/W", "of the SoC above the air")                                \

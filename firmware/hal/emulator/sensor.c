@@ -234,7 +234,8 @@ void sensor_expose(struct sensor *s, const struct picture *light, double exposur
                  start_s = sequence / ph->frame_rate_hz;
     const float black_dn = e.black_dn;
     struct chance noise;
-    chance_start(&noise, (uint64_t)ph->seed, (uint64_t)sequence << 8 | 0x6e);
+    chance_start(&noise, (uint64_t)ph->seed,
+                 (uint64_t)ph->power_ups << 40 | (uint64_t)sequence << 8 | 0x6e);
     size_t w = (size_t)s->width, defect = 0;
     for (int y = 0; y < s->height; y++) {
         size_t next = defect;
