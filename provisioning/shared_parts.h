@@ -10,6 +10,7 @@ enum { SHARED_VALUES_MAX = 16, SHARED_TRIES = 8 };
 
 struct shared_pool {
     PGconn *pg;
+    bool prepared; /* the reservation, on this connection */
 };
 
 /* A statement with its values, by `types`: i int64_t, z int64_t where 0 is NULL, t const char *, n

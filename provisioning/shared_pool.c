@@ -232,14 +232,41 @@ void shared_pool_close(struct shared_pool *p)
 
 /* ---- reserving and reporting ----------------------------------------------------------------- */
 
+/* Planned once a connection: the plan costs more than the rows. */
+static PGresult *ask_for_one(struct shared_pool *p, const struct pool_request *r, struct error *err)
+{
+    char wall_ms[24];
+    snprintf(wall_ms, sizeof wall_ms, "%lld", (long long)r->wall_ms);
+    const char *const values[] = {r->chip_id,
+                                  r->serial ? r->serial : "",
+                                  r->order ? r->order : "",
+                                  r->station ? r->station : "",
+                                  r->operator_name ? r->operator_name : "",
+                                  wall_ms};
+    if (!p->prepared) {
+        PGresult *made = PQprepare(p->pg, "reserve", shared_reserve_sql, 0, NULL);
+        p->prepared = PQresultStatus(made) == PGRES_COMMAND_OK;
+        if (!p->prepared)
+            fail(p, made, err);
+        PQclear(made);
+        if (!p->prepared)
+            return NULL;
+    }
+    PGresult *rows = PQexecPrepared(p->pg, "reserve", 6, values, NULL, NULL, 0);
+    if (PQresultStatus(rows) == PGRES_TUPLES_OK)
+        return rows;
+    fail(p, rows, err);
+    PQclear(rows);
+    return NULL;
+}
+
 int shared_pool_reserve(struct shared_pool *p, const struct pool_request *r,
                         struct shared_identity *out, struct error *err)
 {
     if (!r->chip_id || !*r->chip_id)
         return error_set(err, ERROR_INPUT, "an identity is for a unit: its chip id is empty");
     for (int tries = 0;; tries++) {
-        PGresult *rows = shared_query(p, err, shared_reserve_sql, "ttttti", r->chip_id, r->serial,
-                                      r->order, r->station, r->operator_name, r->wall_ms);
+        PGresult *rows = ask_for_one(p, r, err);
         /* The same chip at two stations in the same moment: the second finds it the next time.
          * Quotas taken in another order: one of the two begins again. */
         if (!rows && tries < SHARED_TRIES && (err->code == ERROR_BUSY || err->code == ERROR_STATE))
