@@ -66,6 +66,12 @@ import_identities() { # more than all units can use
     "$takt" identity import "$work/ids.csv" --station "$(station_of 1)"
 }
 
+identity_partition() {
+    local at size
+    read -r at size < <(grep -v '^ *//' "$repo/firmware/boards/ssc337de-nand128.json" |
+        jq -r '.flash.partitions[] | select(.name == "identity") | "\(.offset_kib) \(.size_kib)"')
+    dd if="$1" bs=1024 skip="$at" count="$size" status=none
+}
 off() { ! pgrep -f "camd .*$1/slot$2( |\$)" >/dev/null; }
 # One slot after the other gets a unit that was never anywhere, until it passed or was tried six times.
 serve_slot() { # station slot
@@ -82,7 +88,7 @@ serve_slot() { # station slot
             [ -e "$work/stop" ] && [ -e "$work/kills_over" ] && [ $tries -ge 2 ] && break
         done
         until_true 120 off "$dir" "$2"
-        cp "$dir/slot$2/flash.img" "$units/$chip.img"
+        identity_partition "$dir/slot$2/flash.img" >"$units/$chip.img"
         echo "$chip" >>"$work/swapped"
     done
 }
@@ -147,7 +153,7 @@ gather() {
     for ((s = 1; s <= STATIONS; s++)); do
         store_of $s "select did, chip_id, state from identity where state > 0"
     done | sort >"$work/store.txt"
-    for f in "$units"/*.img; do # identity_record.h: the DID is 12 bytes behind the record's mark
+    for f in "$units"/*.img; do # identity_record.h: two copies, the DID 12 bytes behind the mark
         LC_ALL=C grep -aobF TKID "$f" | cut -d: -f1 | while read -r at; do
             echo "$(tail -c +$((at + 13)) "$f" | head -c 9)|$(basename "$f" .img)"
         done
@@ -196,7 +202,10 @@ kills_run() { # least number of identities that must have been given
             workers+=($!)
         done
     done
-    enough() { [ "$(ls "$units" | wc -l)" -ge "$1" ]; }
+    enough() { # units that were given one, and have their label
+        [ "$(sql "SELECT count(*) FROM takt_pool.identity WHERE state = 3" 2>/dev/null || echo 0)" -ge "$1" ] &&
+            [ "$(cat "$work"/bench*/labels/* 2>/dev/null | grep -oP 'DID \K8\d{8}' | sort -u | wc -l)" -ge "$1" ]
+    }
     until_true 300 enough 1
     check "processes are killed, the network is cut, PostgreSQL is stopped" kill_all_day
     # What was under way comes to its end.

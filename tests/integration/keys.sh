@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Keys are on the unit and, sealed, in the pool: in no log, store, report or process, in no form.
 source "$(dirname "$0")/suite.bash"
+ulimit -c unlimited
 make -C "$repo" --no-print-directory -s build/tests/integration/find_keys \
     build/tests/integration/station_peer || exit 1
 find_keys=$repo/build/tests/integration/find_keys
@@ -20,6 +21,15 @@ cat >"$products/keys/line.json" <<'P'
   "teardown": [ ] }
 P
 bundle_make || exit 1
+# What goes over the wire is written down, both ways, where everything is searched.
+wire=$(jq -r '.slots[0].port | ltrimstr("tcp://127.0.0.1:")' "$station")
+socat -d -d -r "$bench_dir/wire.to_unit" -R "$bench_dir/wire.to_station" \
+    TCP-LISTEN:0,bind=127.0.0.1,fork,reuseaddr TCP:127.0.0.1:"$wire" 2>"$work/socat.log" &
+socat_pid=$!
+until_true 10 grep -q "listening on" "$work/socat.log" || exit 1
+tap=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$work/socat.log" | head -1)
+jq --arg port "tcp://127.0.0.1:$tap" '.slots[0].port = $port' "$station" >"$work/tapped" && cp "$work/tapped" "$station"
+trap 'kill $socat_pid 2>/dev/null; suite_clean' EXIT
 flash=$bench_dir/slot1/flash.img
 daemon_pid() { "$takt" station status --station "$station" --json | jq -r .pid; }
 line() { "$takt" run --station "$station" --plan keys/line --order KEYS --serial K1; }
@@ -115,6 +125,40 @@ quota_set() {
         [ "$("$takt" identity quota --station "$station")" = "$(printf 'order    KEYS %28d of 9' 1)" ]
 }
 check "a quota is set" quota_set
+# The session began in the clear, went on in TLS (records of handshake and data), and was written down.
+captured() {
+    [ "$(stat -c %s "$bench_dir/wire.to_unit")" -gt 1000 ] && [ "$(stat -c %s "$bench_dir/wire.to_station")" -gt 1000 ] &&
+        grep -qa '"hello"' "$bench_dir/wire.to_unit" && LC_ALL=C grep -qaP '\x16\x03\x01' "$bench_dir/wire.to_unit" &&
+        LC_ALL=C grep -qaP '\x17\x03\x03' "$bench_dir/wire.to_station"
+}
+check "the traffic between station and unit was captured" captured
+check "no key is in it" "$find_keys" "$work/keys" "$bench_dir/wire.to_unit" "$bench_dir/wire.to_station"
+# As it is set, a core has no memory; here it is told to write all of it. Where the system sends cores
+# elsewhere, the memory itself is what is searched.
+core_of_daemon() { # name [filter]
+    local pid cwd
+    line || return 1
+    pid=$(daemon_pid)
+    cwd=$(readlink "/proc/$pid/cwd")
+    rm -f "$cwd/core" "$cwd/core.$pid"
+    [ -z "${2:-}" ] || echo "$2" >"/proc/$pid/coredump_filter" || return 1
+    if [ "$(cat /proc/sys/kernel/core_pattern)" = core ] && [ -w "$cwd" ]; then
+        kill -ABRT "$pid"
+        until_true 30 not_there "$pid" || return 1
+        mv "$cwd"/core* "$work/$1" && [ -s "$work/$1" ]
+    else
+        "$find_keys" "$work/keys" "pid:$pid" && kill -ABRT "$pid" && : >"$work/$1"
+    fi
+}
+not_there() { ! kill -0 "$1" 2>/dev/null; }
+small() { # no page of memory: registers and notes alone
+    [ ! -s "$work/core.as_set" ] || [ "$(stat -c %s "$work/core.as_set")" -lt 1000000 ]
+}
+check "the daemon leaves a core" core_of_daemon core.as_set
+check "without any memory" small
+check "told to write all of it, it leaves another" core_of_daemon core.whole 0x7f
+check "no key is in either" "$find_keys" "$work/keys" "$work/core.as_set" "$work/core.whole"
+check "a run brings it up again" line
 check "a daemon that is killed leaves no key" daemon_killed
 check "neither do reports and second run" only_on_the_unit
 # A camera of its own, which stays on: what its program remembers of a key.
