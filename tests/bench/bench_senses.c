@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "protocol/base/clock.h"
 #include "station/measure/level.h"
 #include "station/measure/signal.h"
 #include "station/measure/sweep.h"
@@ -81,6 +81,14 @@ static double verdict(const struct recording *r, float *samples, struct sweep *s
            (double)level_clipped(samples, TONE + SILENCE + SWEEP);
 }
 
+/* Of this core alone: what else the machine does is not the verdict's cost. */
+static double cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
 int main(void)
 {
     struct recording *r = record();
@@ -90,15 +98,15 @@ int main(void)
     if (!samples || !sweep)
         die("out of memory");
     for (int i = 0; i < ROUNDS; i++) {
-        const int64_t began = clock_mono_ns();
+        const double began = cpu_ms();
         sum += verdict(r, samples, sweep);
-        best = fmin(best, (double)(clock_mono_ns() - began) / 1e6);
+        best = fmin(best, cpu_ms() - began);
     }
     if (!isfinite(sum))
         die("figures that are none");
     printf("{\"bench\":\"audio verdict on 5 s of 16 kHz\",\"value\":%.3f,\"unit\":\"ms\","
            "\"reference\":%g,\"peer\":\"the bound\",\"method\":\"tone, silence and sweep from "
-           "16-bit samples to figures, one core, best of %d\"}\n",
+           "16-bit samples to figures, processor time, best of %d\"}\n",
            best, bound_ms, ROUNDS);
     free(samples);
     free(sweep);

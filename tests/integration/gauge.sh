@@ -6,6 +6,16 @@
 # ---- single defects ----
 check "a bench of four comes up" bench_start 4 --defect 1:wrong_region --defect 2:stuck_button \
     --defect 3:shorted_motor --defect 4:brownout
+# The product without the limit on its start, which is the machine's that runs the bench.
+products=$bench_dir/products
+patient() {
+    cp -r "$repo/station/products" "$products" && jq --arg p "$products" '.products_dir = $p' "$station" >"$work/station" &&
+        cp "$work/station" "$station" &&
+        sed 's#//.*##' "$repo/station/products/ptz-indoor-3mp/limits.json" | jq 'del(.power_on.boot_seconds)' >"$products/ptz-indoor-3mp/limits.json" &&
+        sed 's#//.*##' "$repo/station/products/ptz-indoor-3mp/senses.json" |
+        jq '.steps[0].params = { "boot_timeout_s": 45 }' >"$products/ptz-indoor-3mp/senses.json"
+}
+check "its product is patient with a busy machine" patient
 senses() { # ORDER [option...]
     local order=$1
     shift
