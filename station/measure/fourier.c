@@ -3,6 +3,9 @@
 #include <libavutil/mem.h>
 #include <libavutil/tx.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* av_tx is fast up to this size; beyond it falls back to a plain sum of products. */
@@ -39,6 +42,76 @@ static int open_transform(AVTXContext **tx, av_tx_fn *run, enum AVTXType type, s
     int rc = av_tx_init(tx, run, type, inverse, (int)size, scale, 0);
     if (rc < 0)
         return error_set(err, ERROR_MEMORY, "no transform of %zu (av_tx_init: %d)", size, rc);
+    return 0;
+}
+
+/* The tables of a long transform take ten times as long to make as it takes to run. So each thread
+ * keeps those of its last lines, in both directions, until it ends. */
+enum { KEPT = 4 };
+
+struct kept {
+    struct {
+        AVTXContext *tx;
+        av_tx_fn run;
+        size_t size;
+        bool inverse;
+    } transforms[KEPT];
+    int next; /* to be given up */
+};
+
+static pthread_key_t kept_key;
+static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
+
+static void free_kept(void *kept)
+{
+    struct kept *k = kept;
+    for (int i = 0; i < KEPT; i++)
+        av_tx_uninit(&k->transforms[i].tx);
+    free(k);
+}
+
+/* A thread that returns from main() ends without its keys' destructors. */
+static void free_main_kept(void)
+{
+    struct kept *k = pthread_getspecific(kept_key);
+    if (k)
+        free_kept(k);
+    pthread_setspecific(kept_key, NULL);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&kept_key, free_kept);
+    atexit(free_main_kept);
+}
+
+/* Of this thread; stays its own. */
+static int line_tables(size_t size, bool inverse, AVTXContext **tx, av_tx_fn *run,
+                       struct error *err)
+{
+    pthread_once(&kept_once, make_key);
+    struct kept *k = pthread_getspecific(kept_key);
+    if (!k && ((k = calloc(1, sizeof *k)) == NULL || pthread_setspecific(kept_key, k))) {
+        free(k);
+        return error_set(err, ERROR_MEMORY, "no memory for transforms");
+    }
+    int i = 0;
+    while (i < KEPT && !(k->transforms[i].tx && k->transforms[i].size == size &&
+                         k->transforms[i].inverse == inverse))
+        i++;
+    if (i == KEPT) {
+        i = k->next;
+        k->next = (k->next + 1) % KEPT;
+        av_tx_uninit(&k->transforms[i].tx);
+        int rc = open_transform(&k->transforms[i].tx, &k->transforms[i].run, AV_TX_DOUBLE_FFT, size,
+                                inverse, err);
+        if (rc < 0)
+            return rc;
+        k->transforms[i].size = size;
+        k->transforms[i].inverse = inverse;
+    }
+    *tx = k->transforms[i].tx;
+    *run = k->transforms[i].run;
     return 0;
 }
 
@@ -95,7 +168,7 @@ int fourier_line(struct fourier_bin *data, size_t size, bool inverse, struct err
         rc = error_set(err, ERROR_MEMORY, "no memory for a transform of %zu", size);
         goto out;
     }
-    rc = open_transform(&l.tx, &l.run, AV_TX_DOUBLE_FFT, l.tx_size, inverse, err);
+    rc = line_tables(l.tx_size, inverse, &l.tx, &l.run, err);
     if (rc < 0)
         goto out;
     line_transform(&l, data, spare, size);
@@ -106,7 +179,6 @@ int fourier_line(struct fourier_bin *data, size_t size, bool inverse, struct err
         }
     }
 out:
-    av_tx_uninit(&l.tx);
     fourier_free(spare);
     return rc;
 }

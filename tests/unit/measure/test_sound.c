@@ -1,5 +1,6 @@
 /* Levels, weighting and tones against closed forms and the published table. */
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "station/measure/fourier.h"
 #include "station/measure/level.h"
 #include "station/measure/signal.h"
 #include "station/measure/tone.h"
@@ -166,6 +168,57 @@ static void test_clipping_is_counted(void **state)
     assert_true(fabs((double)expected / RATE - (1 - asin(1 / 1.5) / (M_PI / 2))) < 0.001);
 }
 
+static void test_a_sound_is_found_wherever_it_begins(void **state)
+{
+    enum { COUNT = 4000, WINDOW = 1000 };
+    static float samples[COUNT];
+    const size_t begins[] = {0, 1, 777, COUNT - WINDOW};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        for (int k = 0; k < COUNT; k++)
+            samples[k] = k % 2 ? 1e-4f : -1e-4f;
+        for (size_t k = 0; k < WINDOW; k++)
+            samples[begins[i] + k] = k % 2 ? 0.5f : -0.5f;
+        assert_int_equal(level_loudest(samples, COUNT, WINDOW), begins[i]);
+        /* And a silence in a sound. */
+        for (int k = 0; k < COUNT; k++)
+            samples[k] = k % 2 ? 0.5f : -0.5f;
+        for (size_t k = 0; k < WINDOW; k++)
+            samples[begins[i] + k] = 0;
+        assert_int_equal(level_quietest(samples, COUNT, WINDOW), begins[i]);
+    }
+    assert_int_equal(level_loudest(samples, WINDOW, COUNT), 0);
+    assert_int_equal(level_loudest(samples, COUNT, 0), 0);
+}
+
+static void *transform_in_a_thread(void *out)
+{
+    struct error err;
+    *(int *)out = 0;
+    for (size_t size = 64; size <= 4096 && !*(int *)out; size *= 2) {
+        struct fourier_bin *x = fourier_alloc(size * sizeof *x);
+        x[1].re = 1;
+        for (int inverse = 0; inverse < 2 && !*(int *)out; inverse++)
+            *(int *)out = fourier_line(x, size, inverse, &err);
+        /* There and back again. */
+        if (fabs(x[1].re - 1) > 1e-9 || fabs(x[0].re) > 1e-9)
+            *(int *)out = -1000;
+        fourier_free(x);
+    }
+    return NULL;
+}
+
+static void test_threads_keep_their_own_tables(void **state)
+{
+    pthread_t threads[4];
+    int rc[4];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, transform_in_a_thread, &rc[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(rc[i], 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_planted_noise_and_harmonics_come_back),
         cmocka_unit_test(test_noise_and_silence_are_no_tone),
         cmocka_unit_test(test_clipping_is_counted),
+        cmocka_unit_test(test_a_sound_is_found_wherever_it_begins),
+        cmocka_unit_test(test_threads_keep_their_own_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
