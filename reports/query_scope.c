@@ -5,10 +5,12 @@
 
 #include "protocol/base/buffer.h"
 
-/* Written out for the column, so that its index is used. */
+/* Written out for the column, so that its index is used. Reports are of production, unless they are
+ * of another mode by name: a golden or an engineering run is no unit of an order. */
 static int put_scope(struct buffer *b, const struct query_scope *scope)
 {
-    return buffer_printf(b, " r.%s=?1 AND r.started_ms>=?2 AND r.started_ms<?3 ", scope->column);
+    return buffer_printf(b, " r.%s=?1 AND r.started_ms>=?2 AND r.started_ms<?3 %s", scope->column,
+                         scope->text ? "" : "AND r.mode='production' ");
 }
 
 /* A unit's first judged run; a run that never learned its unit stands for one. Aborted and skipped

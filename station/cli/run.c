@@ -23,7 +23,7 @@
 #include "station/engine/station_file.h"
 
 static const char usage[] = "takt run --station S --plan PRODUCT/PLAN --order O [--serial SN]... "
-                            "[--slot N]... [--operator NAME] [--json]";
+                            "[--slot N]... [--operator NAME] [--mode M] [--again] [--json]";
 
 enum {
     NOTICE_MAX = 200,
@@ -35,6 +35,8 @@ enum {
 
 struct options {
     const char *station, *plan, *order, *operator_name;
+    const char *mode; /* NULL: production */
+    bool again;
     cJSON *slots, *serials; /* NULL when none were given */
     bool json;
 };
@@ -52,6 +54,8 @@ static void help(void)
         "  --serial SN       for the first slot, the second, ...; else the slots' scanners tell\n"
         "  --slot N          only these slots\n"
         "  --operator NAME   who does it ($USER)\n"
+        "  --mode M          production (unless given), engineering, repair, golden or gauge\n"
+        "  --again           beyond what the plan's policy allows a unit; technicians may\n"
         "  --json            one JSON document instead of the table\n\n"
         "Exit status: 0 all passed, 1 a unit failed, 2 refused before it began, 3 a run ended in\n"
         "error or timeout.\n",
@@ -71,6 +75,10 @@ static int start_runs(struct client *client, struct options *o, cJSON **runs, st
     cJSON_AddStringToObject(params, "plan", o->plan);
     cJSON_AddStringToObject(params, "order", o->order);
     cJSON_AddStringToObject(params, "operator", o->operator_name);
+    if (o->mode)
+        cJSON_AddStringToObject(params, "mode", o->mode);
+    if (o->again)
+        cJSON_AddTrueToObject(params, "again");
     if (o->slots)
         cJSON_AddItemToObject(params, "slots", cJSON_Duplicate(o->slots, true));
     if (o->serials)
@@ -285,6 +293,12 @@ static int take_option(struct options *o, int option, const char *value)
         return 0;
     case 't':
         return take_slot(o, value);
+    case 'm':
+        o->mode = value;
+        return 0;
+    case 'a':
+        o->again = true;
+        return 0;
     case 'j':
         o->json = true;
         return 0;
@@ -311,6 +325,8 @@ int cli_run(int argc, char **argv)
                                             {"serial", required_argument, NULL, 'c'},
                                             {"slot", required_argument, NULL, 't'},
                                             {"operator", required_argument, NULL, 'n'},
+                                            {"mode", required_argument, NULL, 'm'},
+                                            {"again", no_argument, NULL, 'a'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};

@@ -11,10 +11,11 @@
 #include "protocol/base/json.h"
 #include "protocol/base/version.h"
 #include "reports/outbox.h"
+#include "station/engine/admission.h"
 #include "station/engine/channel.h"
 #include "station/engine/control_defect.h"
-#include "station/engine/control_operator.h"
 #include "station/engine/control_label.h"
+#include "station/engine/control_operator.h"
 #include "station/engine/control_pool.h"
 #include "station/engine/control_run.h"
 #include "station/engine/fixture_process.h"
@@ -101,7 +102,7 @@ static void describe_instruments(const struct engine *e, cJSON *into)
     cJSON_AddItemToObject(into, "destinations", outbox_process_describe(e));
 }
 
-static cJSON *describe(const struct engine *e)
+static cJSON *describe(struct engine *e)
 {
     cJSON *o = cJSON_CreateObject(), *slots;
     cJSON_AddStringToObject(o, "station", e->station->station);
@@ -114,6 +115,10 @@ static cJSON *describe(const struct engine *e)
     cJSON *pool = control_pool_describe(e);
     if (pool)
         cJSON_AddItemToObject(o, "pool", pool);
+    const struct plan *golden = e->golden_plan;
+    if (golden)
+        cJSON_AddItemToObject(o, "golden",
+                              admission_golden(e, golden->product, golden->name, &golden->policy));
     slots = cJSON_AddArrayToObject(o, "slots");
     for (size_t i = 0; i < e->slot_count; i++)
         cJSON_AddItemToArray(slots, slot_describe(&e->slots[i]));

@@ -3,8 +3,9 @@
  *   status                                       what `status` events carry, too
  *   subscribe                                    events {"method": "status", "params": {...}} on
  *                                                change, at most ten a second
- *   run.start {plan, order, slots?, serials?, operator?, mode?}   -> {"runs": [{slot, run}]}
- *             without slots: every idle one; serials go with the slots, in their order
+ *   run.start {plan, order, slots?, serials?, operator?, mode?, again?} -> {"runs": [{slot, run}]}
+ *             without slots: every idle one; serials go with the slots, in their order; mode is
+ *             production, engineering, repair, golden or gauge; again: beyond the retest policy
  *   run.abort {slot} or {"all": true}, operator?                  -> {"aborting": [slot]}
  *   pool.import {path, operator?}                                 -> {"imported": n}
  *   pool.status                                                   -> {"free": n, ...}
@@ -13,6 +14,12 @@
  *
  * Once the station has accounts, what changes anything needs {"session"} of someone whose role may
  * (operators.h); it then counts, not "operator". Aborting is for everyone, always.
+ *
+ * Status: a slot with a run has "mode", "steps" [{id, state: waiting | running | over | skipped,
+ * verdict?, attempt?, teardown?, fraction?, text?}] (of plans up to 64 steps), "waits" (for what,
+ * in words, "" for nothing); an idle one whose last unit passed "first_pass". "golden" {plan,
+ * serials, state: ok | overdue | out_of_band | never, run?, last_ms?, due_ms?} is of the plan that
+ * was started last, where that has a golden unit.
  *
  * An error's "code" is a negative ERROR_*, its "message" what to tell people. */
 #ifndef TAKT_STATION_ENGINE_CONTROL_H

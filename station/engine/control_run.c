@@ -8,6 +8,7 @@
 #include "protocol/base/json.h"
 #include "protocol/base/version.h"
 #include "provisioning/audit.h"
+#include "station/engine/admission.h"
 #include "station/engine/journal.h"
 #include "station/engine/operators.h"
 
@@ -196,10 +197,21 @@ static int take_serials(struct engine *e, const cJSON *params, struct starting *
     return 0;
 }
 
+/* Status tells of the golden unit of the plan that was asked for last. */
+static void remember_golden(struct engine *e, const struct plan *plan)
+{
+    plan_free(e->golden_plan);
+    struct error ignored;
+    char reference[140];
+    snprintf(reference, sizeof reference, "%s/%s", plan->product, plan->name);
+    if (!plan->policy.golden_count || plan_load(e->station->products_dir, reference,
+                                                &e->vocabulary.words, &e->golden_plan, &ignored))
+        e->golden_plan = NULL;
+}
+
 /* What all slots of one start share, into each of them. */
 static int fill_runs(struct engine *e, const cJSON *params, struct starting *st, struct error *err)
 {
-    static const char *const modes[] = {"production", "engineering", "rework", "golden", NULL};
     struct run first = {.started_wall_ms = clock_wall_ms()};
     struct start start = {.plan = json_string(params, "plan", "")};
     int rc = take_text(params, "order", NULL, first.order, sizeof first.order, err);
@@ -209,6 +221,11 @@ static int fill_runs(struct engine *e, const cJSON *params, struct starting *st,
     if (!rc)
         rc = take_text(params, "mode", "production", first.mode, sizeof first.mode, err);
     char who[OPERATOR_NAME_MAX + 1];
+    if (strcmp(first.mode, "rework") == 0) /* as it was called before */
+        strcpy(first.mode, "repair");
+    first.again = json_bool(params, "again", false);
+    if (!rc && first.again)
+        rc = operators_allow(e->operators, ACT_RETEST, params, who, err);
     if (!rc)
         rc = operators_allow(e->operators,
                              strcmp(first.mode, "production") == 0 ? ACT_RUN
@@ -218,16 +235,22 @@ static int fill_runs(struct engine *e, const cJSON *params, struct starting *st,
     if (!rc && operators_count(e->operators))
         snprintf(first.operator_name, sizeof first.operator_name, "%s", who);
     size_t m = 0;
-    while (!rc && modes[m] && strcmp(modes[m], first.mode) != 0)
+    while (!rc && plan_modes[m] && strcmp(plan_modes[m], first.mode) != 0)
         m++;
-    if (!rc && !modes[m])
+    if (!rc && !plan_modes[m])
         rc = error_set(err, ERROR_INPUT,
-                       "'mode' is '%s', expected production, engineering, rework or golden",
+                       "'mode' is '%s', expected production, engineering, repair, golden or gauge",
                        first.mode);
     snprintf(first.program_version, sizeof first.program_version, "%s", takt_version);
     if (!rc)
         rc = engine_prepare(e, &start, st->slots, st->count, &first.plan, &first.board,
                             first.bundle_sha256, err);
+    if (!rc) {
+        remember_golden(e, first.plan);
+        rc = admission_open(e, first.plan, first.order, first.mode, err);
+        if (rc)
+            plan_free(first.plan);
+    }
     for (size_t i = 0; !rc && i < st->count; i++) {
         struct slot *s = st->slots[i];
         struct plan *own = first.plan;
@@ -247,6 +270,8 @@ static int fill_runs(struct engine *e, const cJSON *params, struct starting *st,
         s->run.plan = own;
         strcpy(s->run.serial, serial);
         rc = slot_prepare(s, err);
+        if (!rc && serial[0])
+            rc = admission_unit(e, &s->run, first.again, err);
     }
     return rc;
 }

@@ -57,6 +57,7 @@ struct engine {
     int guard_fd;
     struct notify notify;
     struct schedule schedule;
+    struct plan *golden_plan; /* whose golden unit status tells of; NULL for none */
     struct {
         char plan_sha256[65];
         double *ms;

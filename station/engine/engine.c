@@ -360,6 +360,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     loop_close(&e->loop);
     notify_close(&e->notify);
     free(e->usual.ms);
+    plan_free(e->golden_plan);
     station_file_free(e->station);
     free(e);
     return rc;

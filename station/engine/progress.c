@@ -22,10 +22,13 @@ static bool settled(const struct progress_step *s)
     return s->state == STEP_OVER || s->state == STEP_SKIPPED;
 }
 
-int progress_init(struct progress *p, const struct plan *plan, struct error *err)
+int progress_init(struct progress *p, const struct plan *plan, const char *mode, int64_t ordinal,
+                  struct error *err)
 {
     memset(p, 0, sizeof *p);
     p->plan = plan;
+    p->mode = mode;
+    p->ordinal = ordinal;
     p->count = (int)(plan->step_count + plan->teardown_count);
     p->steps = calloc((size_t)p->count, sizeof *p->steps);
     p->turns = calloc((size_t)p->count, sizeof *p->turns);
@@ -176,6 +179,18 @@ static const char *left_out(const struct progress *p, int step, char *text, size
                  s->when == PLAN_IF_PASSED ? "passed" : "did not pass", verdict_name(v));
         return text;
     }
+    }
+    if (s->sample > 1 && p->ordinal && (p->ordinal - 1) % s->sample) {
+        snprintf(text, size, "done on 1 unit in %d: this is number %lld of its order", s->sample,
+                 (long long)p->ordinal);
+        return text;
+    }
+    for (size_t i = 0; p->mode && i < s->mode_count; i++)
+        if (strcmp(s->modes[i], p->mode) == 0)
+            return s->skip;
+    if (p->mode && s->mode_count) {
+        snprintf(text, size, "not done in mode %.20s", p->mode);
+        return text;
     }
     return s->skip;
 }

@@ -31,6 +31,8 @@ struct progress_step {
 
 struct progress {
     const struct plan *plan;
+    const char *mode;              /* of the run; NULL: nothing is left out for it */
+    int64_t ordinal;               /* which unit of its order, from 1; 0: in every sample */
     struct progress_step *steps;   /* the teardown's follow */
     int count;                     /* of all */
     int open;                      /* all before this index are over or skipped */
@@ -45,7 +47,9 @@ struct progress {
     char stopped[240];             /* what is said of steps that are not reached any more */
 };
 
-int progress_init(struct progress *p, const struct plan *plan, struct error *err);
+/* mode is kept as a pointer. */
+int progress_init(struct progress *p, const struct plan *plan, const char *mode, int64_t ordinal,
+                  struct error *err);
 void progress_free(struct progress *p);
 
 /* Whether a step may begin as far as this run is concerned: its turn, and no part of the unit is in

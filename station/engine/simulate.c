@@ -136,7 +136,7 @@ static int bring_units(struct simulation *m, struct error *err)
         struct bench *b = &m->slots[i];
         if (b->next_ms < 0 || b->next_ms > m->now_ms)
             continue;
-        int rc = progress_init(&b->progress, m->line->plan, err);
+        int rc = progress_init(&b->progress, m->line->plan, "production", 0, err);
         if (rc)
             return rc;
         m->schedule.slots[i].progress = &b->progress;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "protocol/base/clock.h"
+#include "station/engine/admission.h"
 #include "station/engine/core.h"
 #include "station/engine/usual.h"
 
@@ -56,7 +57,8 @@ int slot_prepare(struct slot *s, struct error *err)
 {
     struct engine *e = s->engine;
     struct schedule_slot *sc = scheduled(s);
-    int rc = progress_init(&s->progress, s->run.plan, err);
+    int rc = progress_init(&s->progress, s->run.plan, s->run.mode,
+                           s->run.id ? admission_ordinal(e, &s->run) : 0, err);
     if (!rc)
         rc = look_up_usual(e, s->run.plan, err);
     if (!rc)
@@ -70,6 +72,7 @@ int slot_prepare(struct slot *s, struct error *err)
 void slot_begin(struct slot *s)
 {
     s->state = SLOT_STEPS;
+    s->progress.ordinal = admission_ordinal(s->engine, &s->run);
     s->engine->changed = true;
     scheduled(s)->progress = &s->progress;
     if (s->aborting) {

@@ -38,6 +38,7 @@ struct run { /* texts are owned here: they outlive the request that brought them
         bundle_sha256[65];
     char program_version[65];
     int64_t started_wall_ms;
+    bool again; /* beyond the plan's policy, by someone who may */
 };
 
 /* A finished attempt on its way into the store. */

@@ -9,6 +9,7 @@
 #include "protocol/base/json.h"
 #include "provisioning/token_issue.h"
 #include "reports/query.h"
+#include "station/engine/admission.h"
 #include "station/engine/core.h"
 #include "station/engine/pool_process.h"
 
@@ -90,6 +91,11 @@ static int reserve(struct question *q, struct error *err)
     int rc = own_unit(q, &chip_id, err);
     if (rc)
         return rc;
+    struct run named = s->run;
+    snprintf(named.chip_id, sizeof named.chip_id, "%s", chip_id);
+    rc = s->run.chip_id[0] ? 0 : admission_unit(e, &named, s->run.again, err);
+    if (rc)
+        return rc;
     const struct pool_request request = request_of(q, chip_id);
     /* The unit is named in the store no later than its identity. */
     rc = store_run_unit(e->store, s->run.id, chip_id, s->run.serial, err);
@@ -156,8 +162,8 @@ static int committed(struct question *q, struct error *err)
 {
     struct engine *e = q->slot->engine;
     cJSON *figures = NULL;
-    int rc = query_step(e->store, q->slot->run.id, json_string(q->asked, "step", ""),
-                        &figures, err);
+    int rc =
+        query_step(e->store, q->slot->run.id, json_string(q->asked, "step", ""), &figures, err);
     if (!rc)
         cJSON_AddItemToObject(q->answer, "figures", figures);
     return rc;

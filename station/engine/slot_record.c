@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "protocol/base/json.h"
+#include "station/engine/admission.h"
 #include "station/engine/core.h"
 #include "station/plan/judge.h"
 
@@ -70,6 +71,19 @@ static void keep_failure(struct slot *s, const struct slot_result *r, const stru
     f->high = j->limit->max;
 }
 
+/* The golden unit is held against its band, where one is given. */
+static void limits_of(const struct slot *s, int step, const struct limit **limits, size_t *count)
+{
+    const struct plan_policy *policy = &s->run.plan->policy;
+    if (strcmp(s->run.mode, "golden") != 0)
+        return;
+    for (size_t i = 0; i < policy->band_count; i++)
+        if (policy->bands[i].step == step) {
+            *limits = policy->bands[i].limits;
+            *count = policy->bands[i].limit_count;
+        }
+}
+
 /* The measurements as records, each with the limits it was held against; the step's verdict. */
 static void judge(struct slot *s, struct slot_result *r, const struct plan_step *step,
                   struct judged *values, size_t count)
@@ -80,7 +94,10 @@ static void judge(struct slot *s, struct slot_result *r, const struct plan_step 
                                       [JUDGED_MISSING] = VERDICT_ERROR};
     const struct limit *worst;
     const struct judged *failed = NULL;
-    enum judgement all = judge_step(step->limits, step->limit_count, values, count, &worst);
+    const struct limit *limits = step->limits;
+    size_t limit_count = step->limit_count;
+    limits_of(s, r->index, &limits, &limit_count);
+    enum judgement all = judge_step(limits, limit_count, values, count, &worst);
     for (size_t i = 0; i < count; i++) {
         const struct limit *l = values[i].limit;
         r->measurements[i] = (struct measurement_record){
@@ -126,12 +143,27 @@ static void make_printable(char *text)
             *text = '?';
 }
 
+/* Who the unit is came out just now: it may be one that has no business here. */
+static void admit(struct slot *s, struct slot_result *r, const char *known_as)
+{
+    char now[sizeof s->run.serial + sizeof s->run.chip_id];
+    struct error err = {0};
+    snprintf(now, sizeof now, "%s%s", s->run.serial, s->run.chip_id);
+    if (strcmp(now, known_as) == 0 || (r->verdict != VERDICT_NONE && r->verdict != VERDICT_PASS) ||
+        !admission_unit(s->engine, &s->run, s->run.again, &err))
+        return;
+    r->verdict = VERDICT_ERROR;
+    snprintf(r->message, sizeof r->message, "%s", err.text);
+}
+
 /* said may be NULL: then the verdict and the message are what there is. */
 void slot_result_take(const struct lane *l, struct slot_result *r, cJSON *said)
 {
     struct slot *s = l->slot;
     const struct plan_step *step = &s->run.plan->steps[l->step];
     const cJSON *m, *n, *a;
+    char known_as[sizeof s->run.serial + sizeof s->run.chip_id];
+    snprintf(known_as, sizeof known_as, "%s%s", s->run.serial, s->run.chip_id);
     r->said = said;
     make_printable(r->message);
     r->index = l->step;
@@ -168,6 +200,7 @@ void slot_result_take(const struct lane *l, struct slot_result *r, cJSON *said)
     r->note_count = noted;
     r->attachment_count = attached;
     learn(s, s->run.chip_id, sizeof s->run.chip_id, json_string(said, "chip_id", ""));
+    admit(s, r, known_as);
     judge(s, r, step, values, measured);
     free(values);
 }

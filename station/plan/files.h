@@ -16,6 +16,14 @@ bool plan_plain_name(const char *name);
  * Refuses what could never come to its end. */
 int graph_read(struct plan *p, struct error *err);
 
+/* Fills p->policy, and modes and sample of every step. */
+int policy_read(struct plan *p, const struct plan_vocabulary *words, struct error *err);
+void policy_free(struct plan_policy *policy);
+/* The limits of one step, as an object by measurement. */
+int limits_read_step(const struct json_document *doc, const struct plan_step *step,
+                     const struct plan_vocabulary *words, const cJSON *of, struct limit **out,
+                     size_t *count, struct error *err);
+
 /* Fills p->steps[*].limits from files->limits. */
 int limits_read(struct plan *p, const struct plan_vocabulary *words, struct error *err);
 

@@ -27,7 +27,8 @@ static int complain_unknown_step(const struct plan *p, const cJSON *at, struct e
                          at->string);
 }
 
-static int complain_unknown_measurement(const struct plan *p, const struct plan_step *step,
+static int complain_unknown_measurement(const struct json_document *doc,
+                                        const struct plan_step *step,
                                         const struct plan_vocabulary *words, const cJSON *at,
                                         struct error *err)
 {
@@ -39,11 +40,9 @@ static int complain_unknown_measurement(const struct plan *p, const struct plan_
     names[n] = NULL;
     const char *nearest = json_nearest(at->string, names);
     if (nearest)
-        return json_complain(p->files->limits, at, err,
-                             "a step '%s' does not measure '%s', did you mean '%s'?", step->kind,
-                             at->string, nearest);
-    return json_complain(p->files->limits, at, err, "a step '%s' does not measure '%s'", step->kind,
-                         at->string);
+        return json_complain(doc, at, err, "a step '%s' does not measure '%s', did you mean '%s'?",
+                             step->kind, at->string, nearest);
+    return json_complain(doc, at, err, "a step '%s' does not measure '%s'", step->kind, at->string);
 }
 
 static int read_bound(const struct json_document *doc, const cJSON *entry, const char *name,
@@ -53,12 +52,11 @@ static int read_bound(const struct json_document *doc, const cJSON *entry, const
     return *has ? json_need_number(doc, entry, name, value, err) : 0;
 }
 
-static int read_limit(const struct plan *p, const struct plan_step *step,
+static int read_limit(const struct json_document *doc, const struct plan_step *step,
                       const struct plan_vocabulary *words, const cJSON *entry, struct limit *out,
                       struct error *err)
 {
     static const char *const members[] = {"min", "max", "unit", NULL};
-    const struct json_document *doc = p->files->limits;
     if (!cJSON_IsObject(entry))
         return json_complain(doc, entry, err,
                              "the limit of '%s' must be an object with min, max and unit",
@@ -71,7 +69,7 @@ static int read_limit(const struct plan *p, const struct plan_step *step,
     for (size_t i = 0; !known && words->measurement(words->context, step->kind, i, &m); i++)
         known = strcmp(m.name, entry->string) == 0;
     if (!known)
-        return complain_unknown_measurement(p, step, words, entry, err);
+        return complain_unknown_measurement(doc, step, words, entry, err);
 
     out->measurement = entry->string;
     if (!cJSON_GetObjectItemCaseSensitive(entry, "unit"))
@@ -100,12 +98,33 @@ static int read_limit(const struct plan *p, const struct plan_step *step,
     return 0;
 }
 
+int limits_read_step(const struct json_document *doc, const struct plan_step *step,
+                     const struct plan_vocabulary *words, const cJSON *of, struct limit **out,
+                     size_t *count, struct error *err)
+{
+    if (!cJSON_IsObject(of))
+        return json_complain(doc, of, err, "the limits of '%s' must be an object", of->string);
+    size_t n = (size_t)cJSON_GetArraySize(of);
+    *out = calloc(n ? n : 1, sizeof **out);
+    if (!*out)
+        return error_set(err, ERROR_MEMORY, "reading %s: out of memory", json_name(doc));
+    for (const cJSON *entry = of->child; entry; entry = entry->next) {
+        for (size_t i = 0; i < *count; i++)
+            if (strcmp((*out)[i].measurement, entry->string) == 0)
+                return json_complain(doc, entry, err, "the limit of '%s' is given twice",
+                                     entry->string);
+        int rc = read_limit(doc, step, words, entry, &(*out)[*count], err);
+        if (rc)
+            return rc;
+        ++*count;
+    }
+    return 0;
+}
+
 static int read_step(const struct plan *p, const struct plan_vocabulary *words, const cJSON *of,
                      struct error *err)
 {
     const struct json_document *doc = p->files->limits;
-    if (!cJSON_IsObject(of))
-        return json_complain(doc, of, err, "the limits of '%s' must be an object", of->string);
     struct plan_step *step = step_by_id(p, of->string);
     if (!step && p->part)
         return 0;
@@ -113,21 +132,7 @@ static int read_step(const struct plan *p, const struct plan_vocabulary *words, 
         return complain_unknown_step(p, of, err);
     if (step->limits)
         return json_complain(doc, of, err, "limits of step '%s' are given twice", of->string);
-    size_t n = (size_t)cJSON_GetArraySize(of);
-    step->limits = calloc(n ? n : 1, sizeof *step->limits);
-    if (!step->limits)
-        return error_set(err, ERROR_MEMORY, "reading %s: out of memory", json_name(doc));
-    for (const cJSON *entry = of->child; entry; entry = entry->next) {
-        for (size_t i = 0; i < step->limit_count; i++)
-            if (strcmp(step->limits[i].measurement, entry->string) == 0)
-                return json_complain(doc, entry, err, "the limit of '%s' is given twice",
-                                     entry->string);
-        int rc = read_limit(p, step, words, entry, &step->limits[step->limit_count], err);
-        if (rc)
-            return rc;
-        step->limit_count++;
-    }
-    return 0;
+    return limits_read_step(doc, step, words, of, &step->limits, &step->limit_count, err);
 }
 
 int limits_read(struct plan *p, const struct plan_vocabulary *words, struct error *err)

@@ -161,9 +161,9 @@ static int take_needs(const struct json_document *doc, const cJSON *object, stru
 static int take_step(const struct json_document *doc, const cJSON *object, struct plan *p,
                      struct plan_step *step, const struct plan_vocabulary *words, struct error *err)
 {
-    static const char *const members[] = {"id",     "step",    "deadline_s", "attempts", "needs",
-                                          "params", "on_fail", "when",       "after",    "parts",
-                                          "group",  "skip",    "together",   NULL};
+    static const char *const members[] = {
+        "id",    "step",  "deadline_s", "attempts", "needs",    "params", "on_fail", "when",
+        "after", "parts", "group",      "skip",     "together", "modes",  "sample",  NULL};
     if (!cJSON_IsObject(object))
         return json_complain(doc, object, err, "a step must be an object");
     step->line = json_line(doc, object);
@@ -248,8 +248,8 @@ static int read_product(struct plan *p, struct error *err)
 
 static int read_plan(struct plan *p, const struct plan_vocabulary *words, struct error *err)
 {
-    static const char *const members[] = {"plan",     "product", "part", "steps",
-                                          "teardown", "groups",  NULL};
+    static const char *const members[] = {"plan",     "product", "part",   "steps",
+                                          "teardown", "groups",  "policy", NULL};
     const struct json_document *doc = p->files->plan;
     const cJSON *root = json_root(doc), *lists[2] = {NULL, NULL};
     const char *product = NULL;
@@ -334,6 +334,8 @@ static int build(struct plan_files *files, const struct plan_vocabulary *words, 
         rc = read_plan(p, words, err);
     if (!rc)
         rc = graph_read(p, err);
+    if (!rc)
+        rc = policy_read(p, words, err);
     if (!rc)
         rc = limits_read(p, words, err);
     if (!rc &&
@@ -427,6 +429,7 @@ void plan_free(struct plan *p)
         free(p->steps[i].after);
     }
     free(p->steps);
+    policy_free(&p->policy);
     json_free(p->files->product);
     json_free(p->files->limits);
     json_free(p->files->plan);

@@ -20,6 +20,9 @@ enum {
     PLAN_ATTEMPTS_MAX = 5,
     PLAN_PARTS_MAX = 8,
     PLAN_GROUPS_MAX = 32,
+    PLAN_MODES_MAX = 5,
+    PLAN_GOLDEN_MAX = 8,
+    PLAN_ROUTE_MAX = 8,
 };
 
 struct plan_param {
@@ -60,6 +63,9 @@ struct plan_step {
     const char *parts[PLAN_PARTS_MAX]; /* of the unit, which it has to itself meanwhile */
     size_t part_count;                 /* 0: the whole unit */
     int group;                         /* index into plan.groups; -1 for none */
+    const char *modes[PLAN_MODES_MAX]; /* it is done in these alone */
+    size_t mode_count;                 /* 0: in every mode */
+    int sample;                        /* done on one unit in so many of an order; 0 or 1: on all */
     bool together;                     /* begins when every unit of the fixture has come to it */
     const char *needs[PLAN_NEEDS_MAX]; /* classes of instruments */
     size_t need_count;
@@ -77,16 +83,41 @@ struct plan_group {
     int attempts;
 };
 
+/* Runs are kept apart by why they are made; statistics are of production. */
+extern const char *const plan_modes[]; /* "production", ... ; ends with NULL */
+
+/* Limits of one step, for the golden unit. */
+struct plan_band {
+    int step;
+    struct limit *limits;
+    size_t limit_count;
+};
+
+/* What must be so before a unit is put through the plan in production. */
+struct plan_policy {
+    const char *golden[PLAN_GOLDEN_MAX]; /* serials of golden units */
+    size_t golden_count;                 /* 0: no gate */
+    int golden_every_s;                  /* production stops when the last pass is older */
+    struct plan_band *bands;             /* in mode golden these stand for the step's limits */
+    size_t band_count;
+    const char *route[PLAN_ROUTE_MAX]; /* plans of the product that its last run must have passed */
+    size_t route_count;
+    int retests;        /* how often a unit that did not pass may come again; -1: always */
+    bool after_repair;  /* and after those only with a repair on record since */
+    bool pass_is_final; /* a unit that passed does not come again */
+};
+
 struct plan {
     const char *name;    /* "line" */
     const char *product; /* "ptz-indoor-3mp" */
     const char *board;
-    bool part; /* of the product's steps: the limits of others are not its concern */
+    bool part;               /* of the product's steps: the limits of others are not its concern */
     struct plan_step *steps; /* the teardown's follow the plan's own: one run of indexes */
     size_t step_count;       /* without the teardown's */
     size_t teardown_count;
     struct plan_group groups[PLAN_GROUPS_MAX];
     size_t group_count;
+    struct plan_policy policy;
     /* SHA-256 of the files' bytes as read, hex. */
     char plan_sha256[DIGEST_TEXT], limits_sha256[DIGEST_TEXT], product_sha256[DIGEST_TEXT];
     struct plan_files *files;

@@ -285,9 +285,13 @@ static inline const char *line_sql(const struct bench_line *l, const char *sql)
     sqlite3_stmt *s = NULL;
     value[0] = '\0';
     if (sqlite3_open_v2(l->store, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+        sqlite3_busy_timeout(db, 20000) != SQLITE_OK ||
         sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_text(s, 0))
+    int got = sqlite3_step(s);
+    if (got != SQLITE_ROW && got != SQLITE_DONE)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db)); /* not the same as no rows */
+    if (got == SQLITE_ROW && sqlite3_column_text(s, 0))
         snprintf(value, sizeof value, "%s", (const char *)sqlite3_column_text(s, 0));
     sqlite3_finalize(s);
     sqlite3_close(db);

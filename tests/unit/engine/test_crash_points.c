@@ -76,14 +76,13 @@ static void import_identities(struct bench_line *l)
 }
 
 /* 0, or why not: taktd may have been killed before it could answer. */
-static int begin(struct bench_line *l)
+static int begin(struct bench_line *l, struct error *err)
 {
-    struct error err;
     cJSON *params = line_start_params("cam/p");
     cJSON *serials = cJSON_AddArrayToObject(params, "serials");
     cJSON_AddItemToArray(serials, cJSON_CreateString("chip-1"));
     cJSON_AddItemToArray(serials, cJSON_CreateString("chip-2"));
-    return line_call(l, "run.start", params, &err);
+    return line_call(l, "run.start", params, err);
 }
 
 static bool ended(const struct bench_line *l)
@@ -96,7 +95,8 @@ static bool ended(const struct bench_line *l)
 static void go(struct bench_line *l)
 {
     const int64_t until = clock_mono_ms() + 120000;
-    begin(l);
+    struct error none;
+    begin(l, &none);
     while (!ended(l)) {
         struct error err;
         cJSON *status = NULL, *slot;
@@ -218,8 +218,9 @@ static bool crash_at(int point, bool power, uint64_t seed)
     l.before = NULL;
     crash->kill_at = point;
     line_start(&l);
-    if (atoi(line_sql(&l, "SELECT count(*) FROM run")) == 0 && begin(&l))
-        fail_msg("point %d: the line cannot be started again", point);
+    struct error err = {0};
+    if (atoi(line_sql(&l, "SELECT count(*) FROM run")) == 0 && begin(&l, &err))
+        fail_msg("point %d: the line cannot be started again: %s", point, err.text);
     line_wait_idle(&l, 120000);
     check_line(&l);
     line_close(&l);

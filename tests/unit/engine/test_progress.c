@@ -42,7 +42,7 @@ static struct progress start(const char *steps, const char *rest)
 {
     struct progress p;
     struct error err;
-    assert_int_equal(progress_init(&p, small_plan(steps, rest), &err), 0);
+    assert_int_equal(progress_init(&p, small_plan(steps, rest), NULL, 0, &err), 0);
     return p;
 }
 

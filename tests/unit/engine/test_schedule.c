@@ -30,7 +30,7 @@ static void add(struct line *l, const char *steps, const double *usual_ms, int f
     struct error err;
     struct schedule_slot *slot = &l->s.slots[i];
     l->plans[i] = small_plan(steps, "");
-    assert_int_equal(progress_init(&l->progress[i], l->plans[i], &err), 0);
+    assert_int_equal(progress_init(&l->progress[i], l->plans[i], NULL, 0, &err), 0);
     assert_int_equal(
         schedule_needs_init(&slot->needs, l->plans[i], usual_ms, resource_of, NULL, &err), 0);
     slot->progress = &l->progress[i];
