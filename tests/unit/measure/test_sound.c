@@ -195,14 +195,14 @@ static void *transform_in_a_thread(void *out)
     struct error err;
     *(int *)out = 0;
     for (size_t size = 64; size <= 4096 && !*(int *)out; size *= 2) {
-        struct fourier_bin *x = fourier_alloc(size * sizeof *x);
-        x[1].re = 1;
+        struct fourier_bin *line = fourier_alloc(size * sizeof *line);
+        line[1].re = 1;
         for (int inverse = 0; inverse < 2 && !*(int *)out; inverse++)
-            *(int *)out = fourier_line(x, size, inverse, &err);
+            *(int *)out = fourier_line(line, size, inverse, &err);
         /* There and back again. */
-        if (fabs(x[1].re - 1) > 1e-9 || fabs(x[0].re) > 1e-9)
+        if (fabs(line[1].re - 1) > 1e-9 || fabs(line[0].re) > 1e-9)
             *(int *)out = -1000;
-        fourier_free(x);
+        fourier_free(line);
     }
     return NULL;
 }
