@@ -76,6 +76,11 @@ static cJSON *placed_part(const struct options *o, int part, int place, int tria
     snprintf(chip_id, sizeof chip_id, "%08x%08x%08x%08x", 0x9a9eu, (unsigned)part, (unsigned)place,
              (unsigned)trial);
     cJSON_ReplaceItemInObjectCaseSensitive(unit, "chip_id", cJSON_CreateString(chip_id));
+    const int placement = (part * GAGE_OPERATORS + place) * GAGE_TRIALS + trial;
+    if (!population_place(unit, o->seed, (uint32_t)placement)) {
+        cJSON_Delete(unit);
+        return NULL;
+    }
     return unit;
 }
 

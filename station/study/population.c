@@ -36,11 +36,32 @@ bool population_spoil(cJSON *unit, const struct study_kind *k, double strength)
     return made;
 }
 
+/* Twelve draws of equal chance are near enough to a bell. */
+static double bell(uint64_t *state)
+{
+    double sum = -6;
+    for (int i = 0; i < 12; i++)
+        sum += (double)(splitmix_next(state) >> 11) * 0x1p-53;
+    return sum;
+}
+
+bool population_place(cJSON *unit, uint64_t seed, uint32_t placement)
+{
+    /* As well as a nest with pins holds a housing. */
+    static const double turn_deg = 0.05, off_px = 3;
+    uint64_t state = splitmix_mix(seed ^ ((uint64_t)placement + 1) << 32);
+    return cJSON_AddNumberToObject(unit, "power_ups", placement) &&
+           cJSON_AddNumberToObject(unit, "seat_turn_deg", turn_deg * bell(&state)) &&
+           cJSON_AddNumberToObject(unit, "seat_x_px", off_px * bell(&state)) &&
+           cJSON_AddNumberToObject(unit, "seat_y_px", off_px * bell(&state));
+}
+
 cJSON *population_json(const struct study *s, uint64_t seed, int number)
 {
     const struct study_unit u = population_unit(s, seed, number);
     cJSON *unit = unit_spread(seed, number + 1);
-    if (unit && u.kind >= 0 && !population_spoil(unit, &s->kinds[u.kind], u.strength)) {
+    if (unit && (!population_place(unit, seed, (uint32_t)number) ||
+                 (u.kind >= 0 && !population_spoil(unit, &s->kinds[u.kind], u.strength)))) {
         cJSON_Delete(unit);
         return NULL;
     }

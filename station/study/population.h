@@ -23,4 +23,8 @@ cJSON *population_part(const struct study *s, uint64_t seed, int part, int parts
 /* Gives a unit that defect at that strength. False out of memory. */
 bool population_spoil(cJSON *unit, const struct study_kind *k, double strength);
 
+/* Puts a unit before the chart as hands do, a little turned and off, and switches it on once more:
+ * its noise is another one. Placements are numbered. False out of memory. */
+bool population_place(cJSON *unit, uint64_t seed, uint32_t placement);
+
 #endif

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-extern const struct study study_gauge_senses;
+extern const struct study study_gauge_senses, study_gauge_vision;
 
-static const struct study *const table[] = {&study_gauge_senses, NULL};
+static const struct study *const table[] = {&study_gauge_senses, &study_gauge_vision, NULL};
 
 const struct study *const *studies(void)
 {

@@ -1,0 +1,178 @@
+/* gauge-vision: the picture, its streams, infrared, pan and tilt. */
+#include <math.h>
+
+#include "protocol/base/json.h"
+#include "station/study/study.h"
+
+/* What is so of a unit, out of its parameters: definitions of the quantities, none of the way by
+ * which they are measured. */
+
+enum { WIDTH_PX = 2304, FOCAL_PX = 1440, PAN_RANGE_DEG = 350 };
+
+static double of(const cJSON *unit, const char *parameter, double nominal)
+{
+    return json_number(unit, parameter, nominal);
+}
+
+/* Where a Gaussian of lens, diffraction (0.42 wavelengths times the f-number) and defocus, times a
+ * pixel's width, leaves half of the contrast. */
+static double mtf50_centre(const cJSON *u)
+{
+    const double diffraction_px = 0.42 * 0.55 * 2 / 2.5, blur_px = of(u, "lens_blur_px", 0.5);
+    const double defocus_px = of(u, "defocus_px", 0);
+    const double square =
+        blur_px * blur_px + diffraction_px * diffraction_px + defocus_px * defocus_px;
+    double low = 1e-6, high = 1;
+    for (int i = 0; i < 50; i++) {
+        const double f = (low + high) / 2;
+        const double left = exp(-2 * M_PI * M_PI * square * f * f) * sin(M_PI * f) / (M_PI * f);
+        *(left > 0.5 ? &low : &high) = f;
+    }
+    return low;
+}
+
+static double light_middle_percent(const cJSON *u)
+{
+    return 100 * hypot(of(u, "decentre_x_px", 0), of(u, "decentre_y_px", 0)) / WIDTH_PX;
+}
+
+static double field_of_view_deg(const cJSON *u)
+{
+    return 2 * atan(WIDTH_PX / 2.0 / (FOCAL_PX * (1 + of(u, "focal_error", 0)))) * 180 / M_PI;
+}
+
+static double dead_pixels(const cJSON *u)
+{
+    const double side = of(u, "dead_cluster_px", 0);
+    return of(u, "dead_pixels", 3) + side * side;
+}
+
+static double hot_pixels(const cJSON *u)
+{
+    return of(u, "hot_pixels", 3);
+}
+
+static double cut_ms(const cJSON *u)
+{
+    return of(u, "ir_cut_ms", 120);
+}
+
+static double pan_backlash_deg(const cJSON *u)
+{
+    return of(u, "pan_backlash_deg", 0.15);
+}
+
+static double pan_range_deg(const cJSON *u)
+{
+    return fmin(of(u, "pan_jam_deg", 1000), PAN_RANGE_DEG);
+}
+
+enum {
+    MTF50,
+    SPREAD,
+    MIDDLE,
+    VIEW,
+    SPOT,
+    DEAD,
+    HOT,
+    BALANCE_DE,
+    SNR,
+    CORNERS,
+    FILTER,
+    AWAY,
+    BACKLASH,
+    STEP_LOSS,
+    RANGE,
+    NOISE,
+    DROPPED,
+    BROKEN,
+    FIGURES
+};
+
+static const struct study_figure figures[FIGURES] = {
+    [MTF50] = {"image", "mtf50_centre", mtf50_centre},
+    [SPREAD] = {"image", "mtf50_corner_spread", NULL},
+    [MIDDLE] = {"image", "light_middle_percent", light_middle_percent},
+    [VIEW] = {"image", "field_of_view_deg", field_of_view_deg},
+    [SPOT] = {"image", "spot_worst_percent", NULL},
+    [DEAD] = {"image", "dead_pixels", dead_pixels},
+    [HOT] = {"infrared", "hot_pixels", hot_pixels},
+    [BALANCE_DE] = {"image", "white_balance_de", NULL},
+    [SNR] = {"image", "snr_db", NULL},
+    [CORNERS] = {"infrared", "corner_balance", NULL},
+    [FILTER] = {"infrared", "ir_cut_ratio", NULL},
+    [AWAY] = {"infrared", "cut_away_ms", cut_ms},
+    [BACKLASH] = {"ptz", "pan_backlash_deg", pan_backlash_deg},
+    [STEP_LOSS] = {"ptz", "pan_step_loss_deg", NULL},
+    [RANGE] = {"ptz", "pan_range_deg", pan_range_deg},
+    [NOISE] = {"ptz", "noise_over_silence_db", NULL},
+    [DROPPED] = {"stream", "main_dropped_frames", NULL},
+    [BROKEN] = {"stream", "main_broken_frames", NULL},
+};
+
+static const struct study_kind kinds[] = {
+    {"blur", "the lens is out of focus", {{"defocus_px", 0, 3, false}}, false, MTF50, 0.25},
+    {"tilt", "the sensor is tilted", {{"tilt_px", 0, 3.5, false}}, false, SPREAD, 0.3},
+    {"decentre", "the lens sits beside", {{"decentre_x_px", 0, 120, false}}, false, MIDDLE, 0.4},
+    {"wrong_focal", "another lens", {{"focal_error", 0, 0.07, false}}, false, VIEW, 0.4},
+    {"dust",
+     "a speck on the sensor's glass",
+     {{"dust_depth", 0.005, 0.3, true}, {"dust_radius_px", 24, 24, false}},
+     false,
+     SPOT,
+     0.6},
+    {"dead_pixels", "pixels are dead", {{"dead_pixels", 2, 250, true}}, false, DEAD, 0.6},
+    {"hot_pixels", "pixels glow", {{"hot_pixels", 2, 250, true}}, false, HOT, 0.6},
+    {"tint", "the colour filter is off", {{"blue_gain", 1, 1.7, false}}, false, BALANCE_DE, 0.3},
+    {"noisy_sensor",
+     "the sensor reads with noise",
+     {{"read_noise_e", 2.5, 160, true}},
+     false,
+     SNR,
+     0.7},
+    {"weak_ir_led", "one LED is weak", {{"ir_led_3", 1, 0.05, false}}, false, CORNERS, 0.4},
+    {"failed_ir_led", "one LED is dark", {{"ir_led_2", 1, 0, false}}, true, CORNERS, 0},
+    {"stuck_ir_cut", "the filter does not move", {{"ir_cut_stuck", 0, 1, false}}, true, FILTER, 0},
+    {"slow_ir_cut", "the filter is slow", {{"ir_cut_ms", 120, 900, false}}, false, AWAY, 0.15},
+    {"backlash",
+     "the pan gear has play",
+     {{"pan_backlash_deg", 0.1, 2, false}},
+     false,
+     BACKLASH,
+     0.2},
+    {"lost_steps",
+     "the pan motor loses steps",
+     {{"pan_lost_per_1000", 0.02, 40, true}},
+     false,
+     STEP_LOSS,
+     0},
+    {"jam", "pan stops on its way", {{"pan_jam_deg", 352, 60, false}}, false, RANGE, 0},
+    {"grinding_gears",
+     "the motors are loud",
+     {{"motor_noise_db", 45, 75, false}},
+     false,
+     NOISE,
+     0.4},
+    {"lost_frames",
+     "frames are lost behind the sensor",
+     {{"dropped_per_1000", 1, 600, true}},
+     false,
+     DROPPED,
+     0},
+    {"broken_stream",
+     "memory spoils the coded stream",
+     {{"stream_errors_per_mb", 0.1, 400, true}},
+     false,
+     BROKEN,
+     0},
+};
+
+const struct study study_gauge_vision = {
+    .name = "gauge-vision",
+    .product = "ptz-indoor-3mp",
+    .plan = "vision",
+    .kinds = kinds,
+    .kind_count = sizeof kinds / sizeof *kinds,
+    .figures = figures,
+    .figure_count = FIGURES,
+};
