@@ -82,7 +82,7 @@ static const char *const words[WORDS][LANGUAGES] = {
     [WORD_DRIFT_NOTE] =
         {"Welch's test of each against all others of its kind; chance of any false alarm "
          "1 %, half a deviation does not count",
-         "各测试位与其余测试位的 Welch 检验；总误报概率 1 %，半个标准差以内不计"},
+         "各工位、测试位或仪器与其余同类的 Welch 检验；总误报概率 1 %，半个标准差以内不计"},
     [WORD_NO_DRIFT] = {"None stands off from the others.", "没有发现偏移。"},
     [WORD_OTHERS] = {"Others", "其余"},
     [WORD_TOGETHER] = {"Failures that come together", "相关的不合格项"},

@@ -1,7 +1,8 @@
 /* IPC-2591 (CFX) over AMQP 1.0. A run is three messages, sent in order; each has an id made of the
  * run's key, the same whenever it is sent, and the next one goes once the broker has accepted the
- * one before. CFX.EndpointConnected at each new connection and CFX.Heartbeat while it lasts tell
- * the factory who is there; they are of the moment, so they are not queued. */
+ * one before. CFX.EndpointConnected at each new connection, CFX.Heartbeat while it lasts and
+ * CFX.EndpointShuttingDown at its end tell the factory who is there; they are of the moment, so
+ * they are not queued. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,11 +101,8 @@ static int check(const struct json_document *doc, const cJSON *d, struct error *
     return rc;
 }
 
-static void close_cfx(void *connection)
+static void free_cfx(struct cfx *c)
 {
-    struct cfx *c = connection;
-    if (!c)
-        return;
     amqp_close(c->amqp);
     free(c->url);
     free(c->parts);
@@ -130,7 +128,8 @@ static int open_cfx(const cJSON *d, const char *folder, void **out, struct error
         !(c->handle = strdup(json_string(d, "handle", ""))) ||
         !(c->user = strdup(json_string(d, "user", ""))) ||
         !(c->password = strdup(json_string(d, "password", "")))) {
-        close_cfx(c);
+        if (c)
+            free_cfx(c);
         return error_set(err, ERROR_MEMORY, "a CFX endpoint: out of memory");
     }
     take_url(c->url, c->parts, &c->tls, &c->host, &c->port);
@@ -143,7 +142,7 @@ static int open_cfx(const cJSON *d, const char *folder, void **out, struct error
     if (!rc)
         rc = take_path(c->key, d, "key", folder, err);
     if (rc)
-        close_cfx(c);
+        free_cfx(c);
     else
         *out = c;
     return rc;
@@ -260,6 +259,18 @@ static int send_message(void *connection, const struct outbox_message *m, struct
     if (!rc || rc == ERROR_REFUSED)
         *c->run = '\0'; /* settled: from the start, should it be sent again */
     return keep(c, rc);
+}
+
+/* Where there is no connection any more nobody can be told. */
+static void close_cfx(void *connection)
+{
+    struct cfx *c = connection;
+    struct cfx_message m;
+    if (!c)
+        return;
+    if (c->amqp)
+        send_now(c, cfx_leaving(c->handle, clock_wall_ms(), &m, NULL), &m, NULL);
+    free_cfx(c);
 }
 
 const struct connector connector_cfx = {

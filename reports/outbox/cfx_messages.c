@@ -312,6 +312,13 @@ int cfx_connected(const char *handle, const char *broker, const char *address, i
     return endpoint(out, "CFX.EndpointConnected", handle, wall_ms, body, err);
 }
 
+int cfx_leaving(const char *handle, int64_t wall_ms, struct cfx_message *out, struct error *err)
+{
+    cJSON *body = cJSON_CreateObject();
+    cJSON_AddStringToObject(body, "CFXHandle", handle);
+    return endpoint(out, "CFX.EndpointShuttingDown", handle, wall_ms, body, err);
+}
+
 int cfx_heartbeat(const char *handle, int every_s, int64_t wall_ms, struct cfx_message *out,
                   struct error *err)
 {

@@ -21,11 +21,13 @@ struct cfx_message {
 int cfx_run(const struct outbox_message *m, const char *handle,
             struct cfx_message out[CFX_RUN_MESSAGES], struct error *err);
 
-/* CFX.EndpointConnected and CFX.Heartbeat, as of `wall_ms`. */
+/* CFX.EndpointConnected, CFX.Heartbeat and CFX.EndpointShuttingDown, as of `wall_ms`. */
 int cfx_connected(const char *handle, const char *broker, const char *address, int64_t wall_ms,
                   struct cfx_message *out, struct error *err);
 int cfx_heartbeat(const char *handle, int every_s, int64_t wall_ms, struct cfx_message *out,
                   struct error *err);
+
+int cfx_leaving(const char *handle, int64_t wall_ms, struct cfx_message *out, struct error *err);
 
 void cfx_free(struct cfx_message *m);
 

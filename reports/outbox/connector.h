@@ -56,7 +56,8 @@ struct connector {
     /* Keeps the connection alive while nothing is to be sent: called about once a second. On an
      * error it is closed and opened again. NULL: there is nothing to keep. */
     int (*idle)(void *connection, struct error *err);
-    void (*close)(void *connection); /* NULL is fine */
+    /* The station leaves: says so where the protocol has a word for it. NULL is fine. */
+    void (*close)(void *connection);
 };
 extern const struct connector connector_http, connector_wats, connector_folder,
     connector_postgresql, connector_cfx;

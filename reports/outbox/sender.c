@@ -15,7 +15,7 @@
 #include "reports/outbox.h"
 #include "reports/outbox/connector.h"
 
-enum { FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 300000, IDLE_MS = 1000 };
+enum { FIRST_PAUSE_MS = 1000, LONGEST_PAUSE_MS = 300000, IDLE_MS = 1000, LEAVE_S = 1 };
 enum { MESSAGE_BYTES_MAX = 4 << 20 };
 
 struct office {
@@ -35,6 +35,7 @@ struct destination {
     pthread_cond_t came;
     cJSON *message; /* handed over, NULL while none is */
     uint64_t random;
+    bool leaving; /* taktd's end of the socket is closed */
     int attempt, idle_failures;
     int64_t idle_ms; /* when the connection is looked after next */
 };
@@ -92,22 +93,24 @@ static void stay_alive(struct destination *d, int64_t first_ms, int64_t longest_
                                                        splitmix_next(&d->random));
 }
 
-/* Waits for the next message. */
+/* Waits for the next message; NULL when the station leaves. */
 static cJSON *take_message(struct destination *d, int64_t first_ms, int64_t longest_ms)
 {
     cJSON *message = NULL;
-    while (!message) {
+    bool leaving = false;
+    while (!message && !leaving) {
         if (d->connector->idle)
             stay_alive(d, first_ms, longest_ms);
         pthread_mutex_lock(&d->lock);
-        if (!d->message && d->connector->idle) {
+        if (!d->message && !d->leaving && d->connector->idle) {
             struct timespec until;
             clock_gettime(CLOCK_MONOTONIC, &until);
             until.tv_sec++;
             pthread_cond_timedwait(&d->came, &d->lock, &until);
-        } else if (!d->message) {
+        } else if (!d->message && !d->leaving) {
             pthread_cond_wait(&d->came, &d->lock);
         }
+        leaving = d->leaving;
         message = d->message;
         d->message = NULL;
         pthread_mutex_unlock(&d->lock);
@@ -134,6 +137,8 @@ static void *serve_destination(void *context)
         struct error err = {0};
         want(d);
         cJSON *message = take_message(d, first, longest);
+        if (!message)
+            break;
         int64_t id = (int64_t)json_number(message, "id", 0);
         int rc;
         d->attempt = 0;
@@ -146,7 +151,25 @@ static void *serve_destination(void *context)
         report(d->office, id, rc ? "parked" : "sent", rc ? err.text : "");
         cJSON_Delete(message);
     }
+    d->connector->close(d->connection);
     return NULL;
+}
+
+/* Who waits for a message says good-bye; who is in the middle of a call to a server that hangs is
+ * not waited for: the process ends with this call. */
+static void leave(struct destination *all, size_t count)
+{
+    struct timespec until;
+    for (size_t i = 0; i < count; i++) {
+        pthread_mutex_lock(&all[i].lock);
+        all[i].leaving = true;
+        pthread_cond_signal(&all[i].came);
+        pthread_mutex_unlock(&all[i].lock);
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LEAVE_S;
+    for (size_t i = 0; i < count; i++)
+        pthread_timedjoin_np(all[i].thread, NULL, &until);
 }
 
 static void hand_over(struct destination *all, size_t count, cJSON *message)
@@ -228,8 +251,7 @@ int outbox_serve(const struct json_document *station, int fd, struct error *err)
         if (pthread_create(&all[i].thread, NULL, serve_destination, &all[i]))
             return error_set(err, ERROR_MEMORY, "the outbox: no thread for %s",
                              all[i].settings->string);
-    /* A thread in the middle of a call to a server that hangs is not waited for: the process ends
-     * with this call. */
     rc = listen_to_taktd(all, count, fd, err);
+    leave(all, count);
     return rc == ERROR_CLOSED ? 0 : rc;
 }

@@ -9,6 +9,7 @@
 #include "protocol/base/json.h"
 #include "provisioning/pool_doubt.h"
 #include "reports/maintenance.h"
+#include "reports/store.h"
 #include "station/cli/command.h"
 #include "station/cli/dates.h"
 #include "station/cli/state_place.h"
@@ -16,7 +17,9 @@
 static const char usage[] =
     "takt store check | backup | archive | recover   (--station STATION.json | --store FILE)\n"
     "         [--to FOLDER] [--before DATE] [--json]\n\n"
-    "  check     every page, reference and attachment; exit 1 when something is damaged\n"
+    "  check     every page, reference and attachment; exit 1 when something is damaged. Of a "
+    "line's\n"
+    "            store (--store postgresql://...) whether its tallies are what its runs add up to\n"
     "  backup    a copy into --to FOLDER, checked; taktd may run meanwhile\n"
     "  archive   a backup into --to FOLDER, then runs that ended before --before DATE leave the\n"
     "            store (not open ones, nor what is still to be sent or has a defect)\n"
@@ -180,6 +183,11 @@ int cli_store(int argc, char **argv)
     if (!station == !store)
         return cli_usage("takt store: expected --station or --store, see takt store --help");
     int rc = state_place_of(station, store, &r.place, &err);
+    if (!rc && actions[action].run != check && store_is_address(r.place.store))
+        rc = error_set(&err, ERROR_INPUT,
+                       "%s: a line's store is looked after by PostgreSQL's own pg_dump and "
+                       "pg_amcheck; takt store check reads it",
+                       r.place.store);
     if (!rc)
         rc = actions[action].run(&r, &err);
     return rc ? cli_fail("store", &err) : CLI_OK;

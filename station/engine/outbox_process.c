@@ -15,7 +15,7 @@
 #include "station/engine/channel.h"
 #include "station/engine/child.h"
 
-enum { AGAIN_MS = 500, DESCRIBED_MS = 1000 };
+enum { AGAIN_MS = 500, DESCRIBED_MS = 1000, LEAVE_MS = 1500 };
 
 /* What came of one message, on its way into the store. */
 struct outcome {
@@ -95,6 +95,10 @@ static void forget(struct engine *e)
     loop_remove(&e->loop, &o->watch);
     channel_free(o->channel);
     o->channel = NULL;
+    /* It takes leave of its receivers, for a second at most. */
+    const int64_t until_ms = clock_mono_ms() + LEAVE_MS;
+    while (e->stopping && clock_mono_ms() < until_ms && waitpid(o->pid, &status, WNOHANG) == 0)
+        clock_sleep_until_ns(clock_mono_ns() + 5000000);
     kill(-o->pid, SIGKILL);
     kill(o->pid, SIGKILL); /* before it has a group of its own */
     waitpid(o->pid, &status, 0);
@@ -145,7 +149,9 @@ static int launch(struct engine *e, struct error *err)
     if (pid == 0) {
         struct error why = {0};
         prctl(PR_SET_NAME, "taktd-outbox");
-        int rc = outbox_serve(e->station->document, child_begin(parent, pair[1]), &why);
+        int fd = child_begin(parent, pair[1]);
+        signal(SIGTERM, SIG_IGN); /* sent to all at once: it ends behind taktd, not before */
+        int rc = outbox_serve(e->station->document, fd, &why);
         if (rc)
             fprintf(stderr, "outbox: %s\n", why.text);
         _exit(rc ? 1 : 0);

@@ -22,7 +22,7 @@ receive() { # queue [quiet_s]: what is in it, into $work/received
 }
 envelopes() { cut -f 5 "$work/received"; }
 of_runs() { # each message once, in the order they first came, without the endpoint's own
-    awk -F '\t' '$2 !~ /(Heartbeat|EndpointConnected)$/ && !seen[$1]++ { print $5 }' "$work/received"
+    awk -F '\t' '$2 !~ /(Heartbeat|Endpoint[A-Za-z]*)$/ && !seen[$1]++ { print $5 }' "$work/received"
 }
 broker=amqp://127.0.0.1:$rabbitmq_port secure=amqps://localhost:$rabbitmq_tls_port
 
@@ -79,6 +79,13 @@ beats() { [ "$(envelopes | jq -r 'select(.MessageName == "CFX.Heartbeat") | .Mes
 check "heartbeats come while nothing is to be sent" beats
 announced() { [ "$(envelopes | jq -rs 'map(select(.MessageName == "CFX.EndpointConnected")) | length')" = 1 ]; }
 check "the endpoint says that it is connected" announced
+stopped() { ! pgrep -f "taktd.*$station" >/dev/null; }
+left() { # as an operator stops it, not as the tests do
+    pkill -TERM -f "taktd.*$station"
+    until_true 20 stopped && receive /amq/queue/cfx || return 1
+    [ "$(envelopes | jq -r '.MessageName + " " + (.MessageBody.CFXHandle // "")' | tail -n 1)" = "CFX.EndpointShuttingDown Takt.Final.bench" ]
+}
+check "and, last of all, that it shuts down" left
 
 # A receiver that settles as it is told, without a broker.
 settles_port=$(rabbitmq_free_port)
@@ -155,7 +162,7 @@ once_each() {
     network_pid=
     receive /amq/queue/bad 3
     [ "$(of_runs | wc -l)" = $((3 * runs)) ] || { echo "$(of_runs | wc -l) messages of $runs runs"; return 1; }
-    [ "$(awk -F '\t' '$2 !~ /(Heartbeat|EndpointConnected)$/' "$work/received" | wc -l)" -gt $((3 * runs)) ] ||
+    [ "$(awk -F '\t' '$2 !~ /(Heartbeat|Endpoint[A-Za-z]*)$/' "$work/received" | wc -l)" -gt $((3 * runs)) ] ||
         { echo "the network was never bad enough to send anything twice"; return 1; }
 }
 enough_sent() { [ "$(waiting sent)" -ge 6 ]; }

@@ -1,6 +1,6 @@
-/* A store for suites to look at: report_store FILE UNITS
- * UNITS of a line that ended just now, the last few with names that a page or a sheet could take
- * for something else. */
+/* A store for suites to look at: report_store FILE|ADDRESS UNITS [NOW_MS]
+ * UNITS of a line that ended just now, or at NOW_MS, the last few with names that a page or a sheet
+ * could take for something else. */
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
@@ -41,11 +41,13 @@ int main(int argc, char **argv)
     struct error err = {0};
     struct generated_line line = {.random = 1};
     char attachments[512];
-    if (argc != 3)
+    if (argc != 3 && argc != 4)
         return 2;
-    int64_t units = atoll(argv[2]), now_ms = clock_wall_ms();
+    int64_t units = atoll(argv[2]), now_ms = argc == 4 ? atoll(argv[3]) : clock_wall_ms();
     snprintf(attachments, sizeof attachments, "%s.attachments", argv[1]);
-    line_need(store_open(argv[1], attachments, &line.store, &err), &err);
+    line_need(
+        store_open(argv[1], store_is_address(argv[1]) ? NULL : attachments, &line.store, &err),
+        &err);
     line.start_ms = now_ms - units * LINE_UNIT_MS - 60000;
     line_generate(&line, 0, units);
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++)

@@ -94,6 +94,50 @@ check "in a browser its names are text" page_is_whole "$work/report.html" '&lt;s
 check "an order as page" report html en order WO-0001
 check "in a browser it has its charts" page_is_whole "$work/report.html" '<circle'
 
+is() { [ "$1" = "$2" ] || { echo "'$1', expected '$2'"; return 1; }; }
+# What a person sees of it, by its brightness from 0 to 255: not pixel by pixel.
+chromium_page() { # page [option]...
+    timeout 240 chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
+        --window-size=1200,1600 --user-data-dir="$work/browser" "${@:2}" "file://$1" 2>>"$work/browser.log"
+}
+dark=--blink-settings=preferredColorScheme=0
+brightness() { # picture
+    ffmpeg -loglevel error -i "$1" -vf scale=1:1:flags=area -f rawvideo -pix_fmt gray - | od -An -tu1 | tr -d ' '
+}
+between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || { echo "brightness $1, expected $2 to $3"; return 1; }; }
+seen() { # from to [option]...
+    rm -f "$work/page.png"
+    chromium_page "$work/small.html" --screenshot="$work/page.png" "${@:3}"
+    between "$(brightness "$work/page.png")" "$1" "$2"
+}
+"$repo/build/tests/integration/report_store" "$work/small.db" 60 && "$takt" report order WO-0001 --store "$work/small.db" \
+    --out "$work/small.html" || exit 1
+check "on light paper it is light" seen 200 255
+check "where people want it dark it is dark" seen 5 70 "$dark"
+printed() { # also from a dark screen
+    chromium_page "$work/small.html" "$dark" --no-pdf-header-footer --print-to-pdf="$work/printed.pdf"
+    pdftoppm -r 30 -gray -f 1 -l 1 -singlefile "$work/printed.pdf" "$work/printed" &&
+        between "$(brightness "$work/printed.pgm")" 200 255
+}
+check "on paper it is dark on white" printed
+printed_whole() { # every word of the page, in its order, the last unit shown as well
+    pdftotext "$work/printed.pdf" - >"$work/printed.txt" || return 1
+    local word
+    for word in "First-pass yield" "Control charts" "Ppk" SN000000007; do
+        grep -qF "$word" "$work/printed.txt" || { echo "no '$word' on paper"; return 1; }
+    done
+    is "$(sort -u <(grep -oE 'SN[0-9]{9}' "$work/printed.txt") | wc -l)" "$(grep -oE 'SN[0-9]{9}' "$work/small.html" | sort -u | wc -l)"
+}
+no_heading_alone() { # as the last words of a page
+    local lonely
+    [ -s "$work/printed.txt" ] || return 1
+    lonely=$(awk 'BEGIN { RS = "\f" } { n = split($0, l, "\n"); while (n && l[n] == "") n--; print l[n] }' "$work/printed.txt" |
+        grep -xE "Failures by measurement|Units by time.*|Yield by step|Control charts|Measurements against their limits|Units")
+    [ -z "$lonely" ] || { echo "a page ends with the heading '$lonely'"; return 1; }
+}
+check "nothing is left out on paper" printed_whole
+check "no heading stands alone at the end of a page" no_heading_alone
+
 # ---- the dashboard ------------------------------------------------------------------------------
 "$takt" serve --store "$store" --listen 127.0.0.1:0 2>"$work/serve.log" &
 serve_pid=$!
@@ -101,7 +145,6 @@ until_true 20 grep -q http:// "$work/serve.log" || cat "$work/serve.log"
 url=$(sed -n 's/^takt serve: \(http.*\)\/$/\1/p' "$work/serve.log")
 
 status_of() { curl -s -o /dev/null -w '%{http_code}' "$@"; }
-is() { [ "$1" = "$2" ] || { echo "'$1', expected '$2'"; return 1; }; }
 on_loopback_alone() { # by the kernel's table: 0A is listening, 0100007F is 127.0.0.1
     local port
     port=$(printf '%04X' "${url##*:}")

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# A line's store in PostgreSQL, read as a station's own is: the same runs in both, the same documents
+# out of both; a role that may only read.
+source "$(dirname "$0")/suite.bash"
+make -C "$repo" --no-print-directory -s build/tests/integration/report_store || exit 1
+server=$(mktemp -d "${TMPDIR:-/tmp}/takt-pg.XXXXXX")
+PATH=$PATH:/usr/lib/postgresql/15/bin
+as_server() { # PostgreSQL does not run as root
+    if [ "$(id -u)" = 0 ]; then
+        (cd "$server" && setpriv --reuid nobody --regid nogroup --clear-groups "$@")
+    else
+        (cd "$server" && "$@")
+    fi
+}
+serve_pid=
+stop() {
+    [ -n "$serve_pid" ] && kill "$serve_pid" 2>/dev/null && wait "$serve_pid"
+    as_server pg_ctl -D data -m immediate -w stop >/dev/null 2>&1
+    rm -rf "$server"
+}
+trap 'stop; suite_clean' EXIT
+chmod 755 "$server" && { [ "$(id -u)" != 0 ] || chown nobody "$server"; }
+as_server initdb -D data -U takt -A trust -E UTF8 --locale=C -N >"$work/initdb" 2>&1 &&
+    as_server pg_ctl -D data -w -t 60 -l server.log -o "-k $server -h ''" start >"$work/start" 2>&1 ||
+    { cat "$work/initdb" "$work/start"; exit 1; }
+sql() { psql -X -q -h "$server" -U "${role:-takt}" -d line -At -c "$1"; }
+psql -X -q -h "$server" -U takt -d postgres -c 'CREATE DATABASE line' -c 'CREATE ROLE takt_reader LOGIN' || exit 1
+address="postgresql:///line?host=$server&user=takt" reader="postgresql:///line?host=$server&user=takt_reader"
+file=$work/store.db now_ms=$(date +%s)000
+for place in "$file" "$address"; do
+    "$repo/build/tests/integration/report_store" "$place" 150 "$now_ms" || exit 1
+done
+
+same() { # words of takt, without --store
+    "$takt" "$@" --store "$file" >"$work/of_file" || return 1
+    "$takt" "$@" --store "$reader" >"$work/of_server" || return 1
+    [ -s "$work/of_file" ] && cmp "$work/of_file" "$work/of_server"
+}
+check "an order says the same from both" same report order WO-0001 --format json
+check "so does a hostile one" same report order WO-HOSTILE --format json
+check "a unit" same report unit SN000000007 --format json
+check "a station" same report station final-2 --format json
+check "a shift" same report shift final-2 --from "$(date -u -d "@$((now_ms / 1000 - 3600))" +%FT%H:%M)" --format csv
+check "a page" same report order WO-0001 --format html --lang zh
+check "a table" same report unit SN000000007 --format csv
+check "a unit's trace" same trace unit SN000000007 --json
+check "an instrument's batch" same trace instrument P-2 --json
+check "a batch of all, a page of it" same trace program 0.1.0 --skip 100 --limit 50 --json
+no_such() { ! "$takt" report order "x' OR '1'='1" --store "$reader" 2>"$work/none" && grep -q 'no order' "$work/none"; }
+check "a name is a name, whatever it holds" no_such
+printable() { "$takt" report order WO-0001 --store "$reader" --format "$1" --out "$work/o.$1" && [ -s "$work/o.$1" ]; }
+check "on paper" printable pdf
+check "as a workbook" printable xlsx
+check "its tallies are what its runs add up to" "$takt" store check --store "$reader"
+broken() {
+    sql 'UPDATE tally SET passed = passed + 1' || return 1
+    "$takt" store check --store "$reader" >"$work/broken" 2>&1
+    local status=$?
+    sql 'UPDATE tally SET passed = passed - 1' || return 1
+    [ $status = 1 ] && grep -q "tally is not what the runs add up to" "$work/broken"
+}
+check "and it is said where they are not" broken
+left_to_it() { "$takt" store backup --to "$work/b" --store "$address" 2>"$work/left"; [ $? = 2 ] && grep -q pg_dump "$work/left"; }
+check "what PostgreSQL does itself is left to it" left_to_it
+
+cannot_write() { ! role=takt_reader sql "$1" >"$work/refused" 2>&1 && grep -q 'permission denied' "$work/refused"; }
+check "the reader's role cannot add" cannot_write "INSERT INTO site(name) VALUES ('x')"
+check "nor change" cannot_write "UPDATE run SET slot = 9"
+check "nor remove" cannot_write "DELETE FROM tally"
+check "nor make a table" cannot_write "CREATE TABLE x(y int)"
+
+# ---- the dashboard ------------------------------------------------------------------------------
+"$takt" serve --store "$reader" --listen 127.0.0.1:0 2>"$work/serve.log" &
+serve_pid=$!
+until_true 20 grep -q http:// "$work/serve.log" || cat "$work/serve.log"
+url=$(sed -n 's/^takt serve: \(http.*\)\/$/\1/p' "$work/serve.log")
+counted() {
+    [ "$(curl -s "$url/dashboard.json" | jq .unit_count)" = "$(sql "SELECT count(DISTINCT coalesce(unit, -id))
+        FROM run WHERE verdict BETWEEN 1 AND 4 AND started_ms >= $(date -d "$(date +%F)" +%s)000")" ]
+}
+check "the dashboard reads it too" until_true 10 counted
+unit_page() { curl -sf "$url/unit/SN000000007" | grep -q SN000000007; }
+check "and shows a unit's page" unit_page
+again() { as_server pg_ctl -D data -m fast -w restart -l server.log >/dev/null 2>&1 && until_true 20 counted; }
+check "it connects again when the server was restarted" again
+
+suite_end
