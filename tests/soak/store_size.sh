@@ -76,6 +76,7 @@ import json, math, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
 sizes = sorted({r["units"] for r in rows})
 limits = {"a unit's record": 10, "a batch's trace, an order of 5000 units": 1000,
+          "a batch's trace, one instrument of a hundred": 1000, "a batch's trace, every unit there is": 1000,
           "the dashboard, first look at the day": 100, "the dashboard's figures": 100}
 benches = list(dict.fromkeys(r["bench"] for r in rows))
 value = {(r["bench"], r["units"]): r["value"] for r in rows}
