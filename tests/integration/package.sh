@@ -6,7 +6,7 @@ export LC_ALL=C.UTF-8
 root=$work/root
 
 package_made() {
-    make -C "$repo" --no-print-directory -s deb BUILD="$build" >"$work/deb.log" 2>&1 || { cat "$work/deb.log"; return 1; }
+    make -C "$repo" --no-print-directory -s deb BUILD="${build#"$repo/"}" >"$work/deb.log" 2>&1 || { cat "$work/deb.log"; return 1; }
     package=$(tail -1 "$work/deb.log")
     test -s "$package" && dpkg-deb --info "$package" && dpkg-deb --info "$package" | grep -q 'Depends:.*libsqlite3-0.*iperf3'
 }
@@ -25,7 +25,7 @@ same_bytes() {
     cp "$package" "$work/first.deb" && package_made && cmp "$package" "$work/first.deb"
 }
 folder_installed() {
-    make -C "$repo" --no-print-directory -s install BUILD="$build" DESTDIR="$work/dest" PREFIX=/opt/takt >/dev/null &&
+    make -C "$repo" --no-print-directory -s install BUILD="${build#"$repo/"}" DESTDIR="$work/dest" PREFIX=/opt/takt >/dev/null &&
         test -x "$work/dest/opt/takt/bin/takt" && test -f "$work/dest/opt/takt/share/man/man1/takt-run.1" &&
         grep -q '^ExecStart=/opt/takt/bin/taktd ' "$work/dest/opt/takt/lib/systemd/system/taktd.service" &&
         test -f "$work/dest/opt/takt/lib/udev/rules.d/70-takt.rules" &&
