@@ -20,8 +20,7 @@ int cli_console(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct console_config config = {
-        .plan = "ptz-indoor-3mp/line", .operator_name = "operator"};
+    struct console_config config = {.plan = "ptz-indoor-3mp/line", .operator_name = "operator"};
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
@@ -43,12 +42,18 @@ int cli_console(int argc, char **argv)
         case 'h':
             printf(
                 "usage: %s\n\n"
-                "A tile a slot. Keys: s starts the chosen slot, S all free ones, a aborts,\n"
-                "f shows the last failure, arrows choose, l switches English and Chinese, q "
-                "quits.\n"
-                "Quitting stops nothing: the station goes on, and another console may watch it.\n\n"
-                "  --plan P      what a start runs (default ptz-indoor-3mp/line)\n"
-                "  --order O     the work order units are booked on (default TRIAL)\n",
+                "The operators' screen, worked with a scanner: a badge, an order, then a label a\n"
+                "slot; the line at its foot says what is next. Keys stand there as well; l "
+                "switches\n"
+                "English and Chinese. Quitting stops nothing: the station goes on, and any number "
+                "of\n"
+                "consoles may watch it. The first start asks for the first engineer's name and "
+                "PIN.\n\n"
+                "  --station S    the station file; taktd is started for it when none runs\n"
+                "  --plan P       what a start runs (default ptz-indoor-3mp/line)\n"
+                "  --order O      the work order units are booked on; else it is scanned\n"
+                "  --operator N   who aborts while nobody is signed in\n"
+                "  --language L   en or zh; else the environment's\n",
                 usage);
             return CLI_OK;
         default:
