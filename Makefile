@@ -270,7 +270,7 @@ install: all $(MANUAL) ## programs, manual, products, boards, systemd unit, udev
 	    $(INSTALLED)/share/man/man8 $(INSTALLED)/share/bash-completion/completions \
 	    $(INSTALLED)/lib/systemd/system $(INSTALLED)/lib/udev/rules.d $(INSTALLED)/lib/sysusers.d
 	install -m 755 $(PROGRAMS) $(INSTALLED)/bin
-	cp -r station/products firmware/boards packaging/examples $(INSTALLED)/share/takt/
+	cp -r station/products station/campaigns firmware/boards packaging/examples $(INSTALLED)/share/takt/
 	cp -r $(BUILD)/locale $(INSTALLED)/share/
 	install -m 644 $(BUILD)/man/man1/* $(INSTALLED)/share/man/man1
 	install -m 644 $(BUILD)/man/man8/* $(INSTALLED)/share/man/man8

@@ -57,12 +57,14 @@ static int add_link(struct agent *a, struct agent_call *call, struct error *err)
     return 0;
 }
 
-static void add_process(struct agent_call *call)
+/* `reserved`: memory that stands for hardware, an emulator's. */
+static void add_process(struct agent_call *call, uint64_t reserved)
 {
     struct process_figures f;
     process_figures_read(&f);
     answer_number(call, call->result, "cpu_ms", f.cpu_ms);
-    answer_number(call, call->result, "rss_bytes", (double)f.rss_bytes);
+    answer_number(call, call->result, "rss_bytes",
+                  (double)(f.rss_bytes > reserved ? f.rss_bytes - reserved : 0));
     answer_number(call, call->result, "threads", f.threads);
     answer_number(call, call->result, "descriptors", f.descriptors);
     answer_number(call, call->result, "memory_available_bytes", (double)f.memory_available_bytes);
@@ -96,7 +98,7 @@ static int health(struct agent *a, struct agent_call *call, struct error *err)
     answer_number(call, call->result, "uptime_ms", (double)(clock_mono_ms() - a->started_ms));
     answer_number(call, call->result, "temperature_c", facts.temperature_c);
     answer_number(call, call->result, "throttled", h.throttled);
-    add_process(call);
+    add_process(call, facts.reserved_bytes);
     add_boot(a, call);
     answer_number(call, call->result, "bad_blocks", (double)h.bad_blocks);
     answer_number(call, call->result, "corrected_bits", (double)h.corrected_bits);

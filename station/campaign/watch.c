@@ -20,7 +20,7 @@ const char *unit_state_name(enum unit_state s)
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
-static void row_add(struct watch_row *r, double value)
+void watch_row_add(struct watch_row *r, double value)
 {
     const double delta = value - r->mean;
     r->lowest = r->samples && r->lowest < value ? r->lowest : value;
@@ -108,7 +108,7 @@ static bool judge(struct unit_watch *u, const struct campaign *c, size_t index, 
         drift_bounds(f, of, &drift_low, &drift_high);
     const bool out = beyond(value, low, high), drifted = beyond(value, drift_low, drift_high);
     if (!started && !out && at_ms - u->joined_ms >= c->start_after_ms)
-        row_add(&f->start, value);
+        watch_row_add(&f->start, value);
     if (value < f->last && !isnan(of->drift.max_falls) && ++f->falls > of->drift.max_falls) {
         fail(u, at_ms, (int)index, f->falls, NAN, of->drift.max_falls);
         snprintf(u->cause, sizeof u->cause, "%s went back %d times, last from %.6g to %.6g %s",
@@ -164,7 +164,7 @@ bool watch_take(struct unit_watch *u, const struct campaign *c, const struct wat
             continue;
         if (isfinite(value)) {
             roll(&u->figures[i], i, c, s->at_ms, sink);
-            row_add(&u->figures[i].row, value);
+            watch_row_add(&u->figures[i].row, value);
             if (!failed)
                 failed = judge(u, c, i, value, s->at_ms);
         } else if (!failed && limited && ++u->figures[i].beyond >= c->confirm) {
@@ -214,7 +214,7 @@ void watch_fail(struct unit_watch *u, int64_t at_ms, const char *cause)
 void watch_end(struct unit_watch *u, const struct campaign *c, enum unit_state state, int64_t at_ms,
                const struct watch_sink *sink)
 {
-    for (size_t i = 0; i < c->figure_count; i++) {
+    for (size_t i = 0; state != UNIT_LEFT && i < c->figure_count; i++) {
         if (u->figures[i].row.samples)
             sink->row(sink->context, i, &u->figures[i].row);
         u->figures[i].row = (struct watch_row){0};

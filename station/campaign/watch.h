@@ -70,11 +70,12 @@ bool watch_take(struct unit_watch *u, const struct campaign *c, const struct wat
                 const struct watch_sink *sink);
 /* Failed for another reason than a sample: it never came up. */
 void watch_fail(struct unit_watch *u, int64_t at_ms, const char *cause);
-/* Hands out the rows under way. */
+/* Hands out the rows under way, but for one that left: it may come back into them. */
 void watch_end(struct unit_watch *u, const struct campaign *c, enum unit_state state, int64_t at_ms,
                const struct watch_sink *sink);
 int64_t watch_hours_ms(const struct unit_watch *u, int64_t at_ms); /* watched in all */
 
+void watch_row_add(struct watch_row *r, double value);
 double watch_row_deviation(const struct watch_row *r); /* sample deviation; 0 below two */
 
 /* As text for the store, and back. ERROR_INPUT for what is none, or of another campaign. */

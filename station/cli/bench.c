@@ -236,6 +236,7 @@ static int up(struct options *o)
     o->config.camd_path = camd;
     o->config.boards_dir = places.boards;
     o->config.products_dir = places.products;
+    o->config.campaigns_dir = places.campaigns;
     o->config.board_path = board;
     rc = bench_up(&o->config, &err);
     return rc < 0 ? cli_fail("bench", &err) : CLI_OK;

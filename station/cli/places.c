@@ -34,6 +34,9 @@ int places_find(struct places *out, struct error *err)
     int rc =
         find(out->products, out->programs, "../station/products", "../share/takt/products", err);
     if (!rc)
+        rc = find(out->campaigns, out->programs, "../station/campaigns", "../share/takt/campaigns",
+                  err);
+    if (!rc)
         rc = find(out->boards, out->programs, "../firmware/boards", "../share/takt/boards", err);
     return rc;
 }

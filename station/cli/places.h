@@ -9,7 +9,7 @@
 
 struct places {
     char programs[PATH_MAX]; /* the folder of takt, taktd and camd */
-    char products[PATH_MAX];
+    char products[PATH_MAX], campaigns[PATH_MAX];
     char boards[PATH_MAX];
 };
 

@@ -24,7 +24,7 @@ static const struct {
     {"operator", cli_operator, "who may work at a station: roles, PINs, badges; signing in"},
     {"outbox", cli_outbox, "what waits to be sent, and what was refused"},
     {"plan", cli_plan, "check a plan, its product and limits"},
-    {"qa", cli_qa, "what the tests are worth: gauge studies on virtual units"},
+    {"qa", cli_qa, "campaigns: burn-in, aging, reliability; studies of what the tests are worth"},
     {"repair", cli_repair, "what was done about a defect"},
     {"report", cli_report, "the record of a unit or an order"},
     {"run", cli_run, "one run on every slot; waits for the verdicts"},

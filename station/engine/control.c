@@ -12,6 +12,7 @@
 #include "protocol/base/version.h"
 #include "reports/outbox.h"
 #include "station/engine/admission.h"
+#include "station/engine/campaign_process.h"
 #include "station/engine/channel.h"
 #include "station/engine/control_defect.h"
 #include "station/engine/control_label.h"
@@ -119,6 +120,7 @@ static cJSON *describe(struct engine *e)
     if (golden)
         cJSON_AddItemToObject(o, "golden",
                               admission_golden(e, golden->product, golden->name, &golden->policy));
+    cJSON_AddItemToObject(o, "campaign", campaign_process_describe(e));
     slots = cJSON_AddArrayToObject(o, "slots");
     for (size_t i = 0; i < e->slot_count; i++)
         cJSON_AddItemToArray(slots, slot_describe(&e->slots[i]));
@@ -202,6 +204,12 @@ static const struct {
     {"operator.put", control_operator_put},
     {"operator.pin", control_operator_pin},
     {"operator.remove", control_operator_remove},
+    {"qa.run", campaign_process_run},
+    {"qa.pause", campaign_process_pause},
+    {"qa.resume", campaign_process_resume},
+    {"qa.stop", campaign_process_end},
+    {"qa.leave", campaign_process_leave},
+    {"qa.join", campaign_process_join},
     {"stop", stop},
 };
 

@@ -10,6 +10,10 @@
  *   pool.import {path, operator?}                                 -> {"imported": n}
  *   pool.status                                                   -> {"free": n, ...}
  *   operator.*                                   accounts and signing in: control_operator.h
+ *   qa.run {file, order?, slots?, rack?, operator?}               -> {"campaign": id}
+ *             without slots: every idle one; rack: units that stand in no slot, unless false
+ *   qa.pause, qa.resume, qa.stop {operator?}     of the campaign that is open
+ *   qa.leave, qa.join {unit}                     one of its units, taken out and put back
  *   stop {force?}                                refused while runs are under way, unless forced
  *
  * Once the station has accounts, what changes anything needs {"session"} of someone whose role may

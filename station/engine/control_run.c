@@ -9,6 +9,7 @@
 #include "protocol/base/version.h"
 #include "provisioning/audit.h"
 #include "station/engine/admission.h"
+#include "station/engine/campaign_process.h"
 #include "station/engine/journal.h"
 #include "station/engine/operators.h"
 
@@ -126,7 +127,8 @@ static int take_slots(struct engine *e, const cJSON *params, struct starting *st
     const cJSON *asked = cJSON_GetObjectItemCaseSensitive(params, "slots"), *item;
     if (!asked) {
         for (size_t i = 0; i < e->slot_count; i++)
-            if (e->slots[i].state == SLOT_IDLE)
+            if (e->slots[i].state == SLOT_IDLE &&
+                !campaign_process_holds(e, e->slots[i].place->number))
                 st->slots[st->count++] = &e->slots[i];
         return st->count ? 0 : error_set(err, ERROR_BUSY, "every slot has a run under way");
     }
@@ -138,6 +140,8 @@ static int take_slots(struct engine *e, const cJSON *params, struct starting *st
         if (!s)
             return error_set(err, ERROR_MISSING, "the station has no slot %d",
                              cJSON_IsNumber(item) ? item->valueint : 0);
+        if (campaign_process_holds(e, s->place->number))
+            return error_set(err, ERROR_BUSY, "slot %d has a unit of a campaign", s->place->number);
         if (s->state != SLOT_IDLE)
             return error_set(err, ERROR_BUSY, "slot %d has run %lld under way", s->place->number,
                              (long long)s->run.id);

@@ -20,6 +20,7 @@ struct control;
 struct fixture_process;
 struct outbox_process;
 struct pool_process;
+struct campaign_process;
 struct operators;
 struct operator_wish;
 
@@ -52,6 +53,7 @@ struct engine {
     struct fixture_process *fixture;
     struct outbox_process *outbox;
     struct pool_process *shared; /* NULL when the station shares no pool */
+    struct campaign_process *campaign; /* NULL while none is under way */
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];
     char fixture_socket[PATH_MAX];
     int guard_fd;

@@ -9,6 +9,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/file.h"
 #include "provisioning/audit.h"
+#include "station/engine/campaign_process.h"
 #include "station/engine/control.h"
 #include "station/engine/control_operator.h"
 #include "station/engine/core.h"
@@ -212,6 +213,7 @@ static int tick(struct engine *e)
     int64_t now = clock_mono_ns(), next = fixture_process_tick(e, now);
     next = sooner(next, outbox_process_tick(e, now));
     next = sooner(next, pool_process_tick(e, now));
+    next = sooner(next, campaign_process_tick(e, now));
     for (size_t i = 0; i < e->slot_count; i++)
         next = sooner(next, slot_tick(&e->slots[i], now));
     next = sooner(next, control_tick(e, now));
@@ -334,6 +336,8 @@ int engine_run(const struct engine_config *config, struct error *err)
     }
     if (!rc)
         rc = engine_recover(e, err);
+    if (!rc)
+        rc = campaign_process_recover(e, err);
     if (!rc) {
         tell_ready(e);
         rc = run_loop(e, err);
@@ -345,6 +349,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     drop_ops(e);
     for (size_t i = 0; i < e->slot_count; i++)
         slot_free(&e->slots[i]);
+    campaign_process_stop(e);
     fixture_process_stop(e);
     outbox_process_stop(e);
     control_operator_stop(e);

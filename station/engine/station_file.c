@@ -331,6 +331,30 @@ static int take_slots(struct station_file *s, struct error *err)
     return rc;
 }
 
+/* What concerns campaigns: units that stand in no slot, where files lie, the clock. */
+static int take_campaigns(struct station_file *s, const char *folder, struct error *err)
+{
+    const cJSON *root = json_root(s->document), *rack, *port;
+    int rc = 0;
+    s->clock = "";
+    if (cJSON_GetObjectItemCaseSensitive(root, "campaigns_dir"))
+        rc = take_path(s->document, root, "campaigns_dir", folder, s->campaigns_dir, err);
+    if (!rc && cJSON_GetObjectItemCaseSensitive(root, "clock"))
+        rc = json_need_string(s->document, root, "clock", &s->clock, err);
+    if (rc || !cJSON_GetObjectItemCaseSensitive(root, "rack"))
+        return rc;
+    rc = json_need_array(s->document, root, "rack", &rack, err);
+    if (rc)
+        return rc;
+    cJSON_ArrayForEach(port, rack)
+    {
+        if (!cJSON_IsString(port) || !*port->valuestring)
+            return json_complain(s->document, port, err,
+                                 "a unit of the rack is its port, as in \"tcp://10.0.0.7:41000\"");
+    }
+    return 0;
+}
+
 static int take_name(const struct station_file *s, const char *name, const char **out,
                      struct error *err)
 {
@@ -375,6 +399,8 @@ int station_file_load(const char *path, struct station_file **out, struct error 
         rc = station_file_identities(s->document, folder, &s->identities, err);
     if (!rc)
         rc = take_credentials(s, folder, err);
+    if (!rc)
+        rc = take_campaigns(s, folder, err);
     if (!rc)
         rc = fixture_check(s->document, err);
     if (!rc)

@@ -10,7 +10,7 @@
 
 enum {
     STATION_SLOTS_MAX = 64,
-    STATION_WIRES_PER_SLOT = 8,
+    STATION_WIRES_PER_SLOT = 12,
     STATION_RESOURCES_MAX = 512,
     STATION_TOKEN_LIFE_S = 600, /* unless the file says otherwise */
 };
@@ -51,6 +51,8 @@ struct station_file {
     int token_life_s;               /* of a factory token */
     const char *bundle_key_pem;     /* public: whose bundles are flashed; NULL when none */
     bool has_instruments;
+    char campaigns_dir[PATH_MAX]; /* "" when none */
+    const char *clock;            /* address of simulated time; "" is the system's */
     struct station_file_slot slots[STATION_SLOTS_MAX];
     size_t slot_count;
     int capacity[STATION_RESOURCES_MAX]; /* slots at once, by resource */

@@ -175,16 +175,16 @@ static void progress(struct camera *c, struct camera_progress *out)
 static int age_lens(struct camera *c, struct error *err)
 {
     struct physics now = c->unit->physics;
-    struct painter *aged;
     now.defocus_px = aging_defocus_px(&c->unit->physics, life_hours(c));
     if (fabs(now.defocus_px - c->defocus_px) < 0.02)
         return 0;
-    int rc = painter_create(&c->unit->board, &now, &aged, err);
+    /* First the old one goes: two at once would be memory that no camera has. */
+    painter_free(c->painter);
+    c->painter = NULL;
+    c->picture = NULL;
+    int rc = painter_create(&c->unit->board, &now, &c->painter, err);
     if (rc)
         return rc;
-    painter_free(c->painter);
-    c->painter = aged;
-    c->picture = NULL;
     c->defocus_px = now.defocus_px;
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "firmware/hal/emulator/emulator.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,8 @@ static int emulator_open(const struct hal_config *config, struct hal *out, struc
         return error_set(err, ERROR_MEMORY, "no memory for an emulated unit");
     out->backend = out->system_state = s;
     s->unit.board = *config->board;
+    /* A large block goes back when it is freed, however often: a lens that is made anew is no leak. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 18);
     int rc = 0;
     if (!options || !*options || strlen(options) >= sizeof s->unit.folder)
         rc = error_set(err, ERROR_INPUT, "the emulator needs a folder, not \"%.80s\"",

@@ -221,7 +221,9 @@ static void nothing_is_lost_by_writing_down_and_reading_back(void **state)
         const double rss = 10e6 + 4321.0 * n, soc = 60 + n % 7, up = n == 300 ? 1 : 60 * n;
         one = health(&straight, rss, soc, up);
         other = health(&broken, rss, soc, up);
-        char *kept = cJSON_PrintUnformatted(watch_write(&broken.u, broken.c));
+        cJSON *written = watch_write(&broken.u, broken.c);
+        char *kept = cJSON_PrintUnformatted(written);
+        cJSON_Delete(written);
         cJSON *read = cJSON_Parse(kept);
         struct error err = {0};
         assert_int_equal(watch_read(read, broken.c, &broken.u, &err), 0);

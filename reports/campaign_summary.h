@@ -1,0 +1,17 @@
+/* What a campaign's record is worth: survival, failures by cause, the bound of the mean time
+ * between failures. */
+#ifndef TAKT_REPORTS_CAMPAIGN_SUMMARY_H
+#define TAKT_REPORTS_CAMPAIGN_SUMMARY_H
+
+#include <cjson/cJSON.h>
+
+#include "protocol/base/error.h"
+
+/* Of campaign_whole()'s document: {"unit_hours", "failures", "confidence", "mtbf_bound_h",
+ * "survival": [{"hours", "at_risk", "failed", "good", "deviation"}], "causes": [{"cause",
+ * "units"}]}, most frequent cause first (the figure, or the step that fell silent), and, where an
+ * Arrhenius factor was asked for and a chamber measured, "stress_c", "factor", "use_hours". The
+ * caller's. */
+int campaign_summary(const cJSON *campaign, cJSON **out, struct error *err);
+
+#endif

@@ -1,0 +1,145 @@
+#include "station/campaign/environment.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "fixtures/attenuator.h"
+#include "fixtures/chamber.h"
+#include "fixtures/driver.h"
+#include "fixtures/power_supply.h"
+#include "protocol/base/clock.h"
+
+/* A supply that is being switched settles within it (power.c's step reads likewise). */
+enum { WINDOW_MS = 0 };
+
+struct environment {
+    struct environment_config config;
+    struct fixture *surroundings;
+    struct fixture *slots[SLOTS_MAX];
+    struct chamber_reading chamber;
+};
+
+int environment_create(const struct environment_config *config, struct environment **out,
+                       struct error *err)
+{
+    struct environment *e = calloc(1, sizeof *e);
+    *out = e;
+    if (!e)
+        return error_set(err, ERROR_MEMORY, "the surroundings: out of memory");
+    e->config = *config;
+    return 0;
+}
+
+void environment_free(struct environment *e)
+{
+    if (!e)
+        return;
+    fixture_disconnect(e->surroundings);
+    for (size_t i = 0; i < SLOTS_MAX; i++)
+        fixture_disconnect(e->slots[i]);
+    free(e);
+}
+
+/* The connection, opened when there is none. */
+static int reach(struct environment *e, int slot, struct fixture ***out, struct error *err)
+{
+    *out = slot == SURROUNDINGS ? &e->surroundings : &e->slots[slot - 1];
+    if (**out)
+        return 0;
+    if (!e->config.fixture_socket[0])
+        return error_set(err, ERROR_MISSING, "the station has no instruments");
+    return fixture_connect(e->config.fixture_socket, slot, *out, err);
+}
+
+/* A connection that ended is opened again at the next use. */
+static int used(struct fixture **f, int rc)
+{
+    if (rc == ERROR_CLOSED || rc == ERROR_PROTOCOL || rc == ERROR_IO) {
+        fixture_disconnect(*f);
+        *f = NULL;
+    }
+    return rc;
+}
+
+static int set_slot(const struct environment *e, struct fixture *f, enum condition_kind kind,
+                    double value, struct error *err)
+{
+    return kind == CONDITION_SUPPLY_V ? power_supply_set(f, value, e->config.amps_max, err)
+                                      : attenuator_set(f, value, err);
+}
+
+int environment_set(struct environment *e, size_t index, double value, struct error *err)
+{
+    const enum condition_kind kind = e->config.campaign->conditions[index].kind;
+    struct fixture **f;
+    int rc = 0;
+    if (kind == CONDITION_CHAMBER_C) {
+        rc = reach(e, SURROUNDINGS, &f, err);
+        return rc ? rc : used(f, chamber_set(*f, value, true, err));
+    }
+    /* One slot's silent instrument does not keep the others from theirs. */
+    for (size_t i = 0; i < e->config.slot_count; i++) {
+        struct error why = {0};
+        int failed = reach(e, e->config.slots[i], &f, &why);
+        if (!failed)
+            failed = used(f, set_slot(e, *f, kind, value, &why));
+        if (failed && !rc) {
+            rc = failed;
+            error_set(err, rc, "slot %d: %s", e->config.slots[i], why.text);
+        }
+    }
+    return rc;
+}
+
+int environment_read(struct environment *e, size_t index, double *value, struct error *err)
+{
+    const enum condition_kind kind = e->config.campaign->conditions[index].kind;
+    const int slot = kind == CONDITION_CHAMBER_C ? SURROUNDINGS
+                     : e->config.slot_count      ? e->config.slots[0]
+                                                 : 0;
+    struct power_reading reading;
+    struct fixture **f;
+    if (!slot)
+        return error_set(err, ERROR_MISSING, "no unit stands in a slot with instruments");
+    int rc = reach(e, slot, &f, err);
+    if (rc)
+        return rc;
+    if (kind == CONDITION_ATTENUATION_DB)
+        return used(f, attenuator_read(*f, value, err));
+    if (kind == CONDITION_SUPPLY_V) {
+        rc = power_supply_measure(*f, WINDOW_MS, &reading, err);
+        *value = rc ? NAN : reading.volts;
+        return used(f, rc);
+    }
+    rc = chamber_read(*f, &e->chamber, err);
+    *value = rc ? NAN : e->chamber.chamber_c;
+    return used(f, rc);
+}
+
+void environment_chamber(const struct environment *e, bool *door_open, bool *alarm)
+{
+    *door_open = e->chamber.door_open;
+    *alarm = e->chamber.alarm;
+}
+
+int environment_safe(struct environment *e, struct error *err)
+{
+    bool chamber = false;
+    int rc = 0;
+    for (size_t i = 0; i < e->config.campaign->condition_count; i++)
+        chamber = chamber || e->config.campaign->conditions[i].kind == CONDITION_CHAMBER_C;
+    for (size_t i = 0; i <= e->config.slot_count; i++) {
+        struct error why = {0};
+        struct fixture **f;
+        if (!e->config.fixture_socket[0] || (i == 0 && !chamber))
+            continue;
+        int failed = reach(e, i ? e->config.slots[i - 1] : SURROUNDINGS, &f, &why);
+        if (!failed)
+            failed = used(f, fixture_safe(*f, &why));
+        if (failed && !rc) {
+            rc = failed;
+            *err = why;
+        }
+    }
+    return rc;
+}
