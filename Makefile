@@ -222,7 +222,8 @@ arrows: ## who includes whom, held against docs/architecture.md
 
 # Fuzz targets are built apart, by clang with libFuzzer and sanitizers; what they test once for all.
 FUZZ_SECONDS ?= 60
-FUZZ_SRCS := $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS) station/flash/network/tftp_transfer.c station/flash/network/cast_sender.c
+FUZZ_SRCS := $(protocol_SRCS) $(plan_SRCS) $(provisioning_SRCS) station/flash/network/tftp_transfer.c station/flash/network/cast_sender.c \
+             station/flash/usb/sparse.c station/flash/usb/usb_descriptors.c
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 build/fuzz/%.o: %.c
 	@mkdir -p $(@D)

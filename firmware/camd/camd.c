@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "firmware/camd/card_watch.h"
 #include "firmware/camd/feeder.h"
 #include "firmware/camd/options.h"
 #include "firmware/camd/server.h"
@@ -32,6 +33,7 @@ struct camd {
     struct boot_clock *boot;
     struct pump *pump;
     struct feeder *feeder;
+    struct card_watch *card;
 };
 
 static int read_pem(const char *path, struct buffer *out, struct error *err)
@@ -133,11 +135,15 @@ static int start(struct camd *c, struct error *err)
         .private_key_pem = c->certificate.private_key_pem,
         .ca_pem = agent_factory_ca(c->agent),
     };
+    /* Emulated cards are no file systems. */
+    if (!rc && *c->board.linux.card && strcmp(c->options.hal, "linux") == 0)
+        rc = card_watch_start(c->board.linux.card, c->agent, &c->log, &c->card, err);
     return rc;
 }
 
 static void stop(struct camd *c)
 {
+    card_watch_stop(c->card);
     feeder_stop(c->feeder, true);
     pump_stop(c->pump);
     agent_free(c->agent);

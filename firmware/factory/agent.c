@@ -254,6 +254,36 @@ const struct method *agent_methods(const struct agent *a)
     return a->methods;
 }
 
+enum card_update_end agent_card_update(struct agent *a, const char *bundle_path,
+                                       bool (*stop)(void *context), void *context,
+                                       struct card_record *record)
+{
+    const struct card_update update = {.hal = a->hal,
+                                       .board = a->board,
+                                       .slots = &a->slots,
+                                       .running = a->running,
+                                       .public_key_pem = a->config.bundle_key_pem,
+                                       .unit = a->chip_id,
+                                       .stop = stop,
+                                       .context = context};
+    enum card_update_end end = CARD_UPDATE_NOTHING;
+    pthread_mutex_lock(&a->parts[PART_CARD]);
+    pthread_mutex_lock(&a->parts[PART_FLASH]);
+    pthread_mutex_lock(&a->place.lock);
+    const bool station_is_in = a->place.inside > 0;
+    pthread_mutex_unlock(&a->place.lock);
+    if (!station_is_in)
+        end = card_update_run(&update, bundle_path, record);
+    pthread_mutex_unlock(&a->parts[PART_FLASH]);
+    pthread_mutex_unlock(&a->parts[PART_CARD]);
+    return end;
+}
+
+void agent_want_restart(struct agent *a)
+{
+    a->restart_wanted = true;
+}
+
 bool agent_restart_wanted(const struct agent *a)
 {
     return a->restart_wanted;

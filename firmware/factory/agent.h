@@ -11,6 +11,7 @@
 
 #include "firmware/factory/boot_stages.h"
 #include "firmware/hal/hal.h"
+#include "firmware/update/card_update.h"
 #include "protocol/wire/session.h"
 
 struct agent;
@@ -56,6 +57,14 @@ int agent_session_refusals(const struct agent_session *s); /* tokens that were n
 /* For struct session_config: the methods this unit serves; their context is an agent_session. Calls
  * that need the same part of the camera wait for one another. */
 const struct method *agent_methods(const struct agent *a);
+
+/* An update from a card's bundle (update/card_update.h), with the flash and the card to itself
+ * meanwhile. CARD_UPDATE_NOTHING also while a station is in: the unit is that one's. */
+enum card_update_end agent_card_update(struct agent *a, const char *bundle_path,
+                                       bool (*stop)(void *context), void *context,
+                                       struct card_record *record);
+/* From any thread: agent_restart_wanted() from now on. */
+void agent_want_restart(struct agent *a);
 
 /* True once unit.restart was answered: drop the session and call agent_restart(). */
 bool agent_restart_wanted(const struct agent *a);

@@ -7,7 +7,7 @@ flasher_modules() {
     {
         about '.linux.modules[]?.name'
         # Where a loader reads cards: a reader on virtio, USB or a slot of the machine's own.
-        [ -z "$(about '.boot.card // ""')" ] || printf '%s\n' virtio_blk mmc_block nls_cp437 nls_ascii vfat
+        [ -z "$(about '.boot.card // ""')" ] || printf '%s\n' virtio_blk mmc_block
     } | while read -r name; do
         modules_needed "$name" >"$work/tmp/needed"
         case $(tail -n 1 "$work/tmp/needed") in
