@@ -36,7 +36,7 @@ static int reserve_all(const char *address, int station, int ready, int go)
 {
     struct shared_pool *p = NULL;
     struct error err = {0};
-    char word = 'r', name[16], chip[40];
+    char word = 'r', name[24], chip[48];
     int rc = shared_pool_open(address, &p, &err);
     if (write(ready, &word, 1) != 1 || read(go, &word, 1) != 0)
         return 1;
@@ -62,7 +62,7 @@ static int reserve_all(const char *address, int station, int ready, int go)
 static int update_all(const char *address, int station, int ready, int go)
 {
     PGconn *c = PQconnectdb(address);
-    char word = 'r', id[16], chip[40];
+    char word = 'r', id[24], chip[48];
     int rc = 0;
     if (write(ready, &word, 1) != 1 || read(go, &word, 1) != 0)
         return 1;

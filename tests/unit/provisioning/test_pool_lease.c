@@ -305,7 +305,7 @@ static void test_a_lease_ends_with_its_date_and_what_is_given_back_is_not_used(v
     assert_done(pool_lease_ask(f->pool, 3, 2000, 2000 + HOUR_MS, &err), err);
     assert_done(settle_lease(f, p, 2001, &err), err);
     for (int u = 0; u < 3; u++) {
-        char chip[16];
+        char chip[32];
         snprintf(chip, sizeof chip, "chip-%d", u);
         assert_done(reserve_here(f, chip, 2002, &err), err);
     }

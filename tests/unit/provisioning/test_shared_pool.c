@@ -140,7 +140,7 @@ static void test_quotas_hold_over_all_stations(void **state)
     begin(&s, 5);
     assert_done(shared_quota_set(s.pool, QUOTA_ORDER, "O", 2, &err), err);
     for (int n = 0; n < 4; n++) {
-        char chip[16];
+        char chip[32];
         snprintf(chip, sizeof chip, "chip-%d", n);
         const struct pool_request r = shared_request(chip, n % 2 ? "s1" : "s2", 5);
         int rc = shared_pool_reserve(s.pool, &r, &i, &err);
@@ -172,7 +172,7 @@ static void test_eight_at_once_take_each_identity_once(void **state)
         int rc = shared_pool_open(s.address, &p, &err);
         for (int u = 0; u < UNITS && !rc; u++) {
             struct shared_identity i;
-            char chip[32], station[8];
+            char chip[48], station[24];
             /* Every third unit is asked for by two stations. */
             snprintf(chip, sizeof chip, "chip-%d-%d", u % 3 ? n : n / 2 * 2, u);
             snprintf(station, sizeof station, "s%d", n);
@@ -264,7 +264,7 @@ static void test_a_lost_stations_lease_is_written_off_and_never_issued(void **st
     /* It comes back after all, with a unit that has one of them. */
     report(&s, 4, "chip-y", IDENTITY_CONFIRMED, true);
     for (int n = 0; n < 3; n++) {
-        char chip[16];
+        char chip[32];
         snprintf(chip, sizeof chip, "chip-%d", n);
         const struct pool_request r = shared_request(chip, "s1", 5);
         assert_int_equal(shared_pool_reserve(s.pool, &r, &i, &err), n < 2 ? 0 : ERROR_FULL);
