@@ -262,7 +262,7 @@ static int place_units(struct study_run *r, cJSON *const *units, int count, stru
 int study_run_round(struct study_run *r, cJSON *const *units, int count,
                     struct study_result *results, struct error *err)
 {
-    char plan[128], order[32], slots[64][4];
+    char plan[128], order[32], slots[64][12];
     const char *argv[ARGUMENTS_MAX] = {
         r->config.takt_path, "run", "--json", "--station", r->station, "--plan", plan,
         "--order",           order};
