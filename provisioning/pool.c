@@ -17,7 +17,7 @@
 static const char *const state_names[IDENTITY_STATES] = {"free",      "reserved",    "injected",
                                                          "confirmed", "quarantined", "scrapped"};
 
-const char *identity_state_name(enum identity_state s)
+const char *pool_state_name(enum identity_state s)
 {
     return (size_t)s < IDENTITY_STATES ? state_names[s] : "unknown";
 }
@@ -211,7 +211,7 @@ int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *
         else if (!rc && out->state >= IDENTITY_QUARANTINED)
             rc = error_set(err, ERROR_STATE,
                            "the identity of unit %s (did %s) is %s: it may not be used", r->chip_id,
-                           out->did, identity_state_name(out->state));
+                           out->did, pool_state_name(out->state));
     }
     rc = database_keep(p->db, rc, err);
     if (rc)
@@ -229,7 +229,7 @@ static int write_state(struct pool *p, const char *chip_id, enum identity_state 
     if (to < now.state || to <= IDENTITY_RESERVED || to >= IDENTITY_STATES)
         return error_set(err, ERROR_STATE,
                          "the identity of unit %s (did %s) is %s and never becomes %s", chip_id,
-                         now.did, identity_state_name(now.state), identity_state_name(to));
+                         now.did, pool_state_name(now.state), pool_state_name(to));
     rc = database_write(p->db, err, "cannot move an identity on",
                         "UPDATE identity SET state=?2,"
                         " injected_ms=iif(?2=2, ?3, injected_ms),"
@@ -240,9 +240,9 @@ static int write_state(struct pool *p, const char *chip_id, enum identity_state 
                         "tiin", chip_id, (int64_t)to, wall_ms, reason);
     if (!rc) {
         char action[40];
-        snprintf(action, sizeof action, "identity.%s", identity_state_name(to));
+        snprintf(action, sizeof action, "identity.%s", pool_state_name(to));
         rc = pool_note(p, err, wall_ms, "taktd", action, chip_id, "did", now.did, "from",
-                       identity_state_name(now.state), "reason", reason, NULL);
+                       pool_state_name(now.state), "reason", reason, NULL);
     }
     return rc;
 }

@@ -27,7 +27,7 @@ enum identity_state {
     IDENTITY_SCRAPPED,
     IDENTITY_STATES,
 };
-const char *identity_state_name(enum identity_state s); /* "free", ... */
+const char *pool_state_name(enum identity_state s); /* "free", ... */
 
 enum { IDENTITY_DID_MAX = 33, IDENTITY_KEY_MAX = 64 };
 

@@ -73,7 +73,7 @@ int pool_take_reserved(struct pool *p, const struct shared_identity *i,
     if (i->state >= IDENTITY_QUARANTINED)
         return error_set(err, ERROR_STATE,
                          "the identity of unit %s (did %s) is %s: it may not be used", r->chip_id,
-                         i->did, identity_state_name(i->state));
+                         i->did, pool_state_name(i->state));
     int rc = database_save(p->db, err);
     if (rc)
         return rc;

@@ -14,7 +14,12 @@
 int pool_take_reserved(struct pool *p, const struct shared_identity *i,
                        const struct pool_request *r, struct identity *out, struct error *err);
 
-enum pool_lease_state { POOL_LEASE_ASKED, POOL_LEASE_HELD, POOL_LEASE_RETURNING, POOL_LEASE_CLOSED };
+enum pool_lease_state {
+    POOL_LEASE_ASKED,
+    POOL_LEASE_HELD,
+    POOL_LEASE_RETURNING,
+    POOL_LEASE_CLOSED
+};
 enum { POOL_LEASE_TOKEN = 33 };
 
 struct pool_lease {

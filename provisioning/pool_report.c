@@ -39,7 +39,7 @@ static int add_row(struct buffer *out, const struct row *row)
     if (!rc)
         rc = field(out, row->mac, ",");
     if (!rc)
-        rc = field(out, identity_state_name(row->state), ",");
+        rc = field(out, pool_state_name(row->state), ",");
     for (int i = 0; i < 5 && !rc; i++)
         rc = field(out, row->texts[i], ",");
     for (int i = 0; i < TIMES && !rc; i++) {

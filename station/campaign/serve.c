@@ -11,7 +11,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/json.h"
 #include "station/campaign/clock.h"
-#include "station/campaign/environment.h"
+#include "station/campaign/surroundings.h"
 #include "station/campaign/watch.h"
 
 enum {
@@ -56,7 +56,7 @@ struct served {
     const struct campaign *c;
     const struct campaign_wire *wire;
     struct campaign_clock *clock;
-    struct environment *environment;
+    struct surroundings *surroundings;
     struct crew *crew;
     struct served_unit *units;
     size_t busy;
@@ -508,7 +508,7 @@ static void end_with(struct served *s, const char *state, const char *kind, cons
 static void trip(struct served *s, const char *why)
 {
     struct error err = {0};
-    int rc = environment_safe(s->environment, &err);
+    int rc = surroundings_safe(s->surroundings, &err);
     end_with(s, "held", "interlock", why);
     if (rc)
         event(s, 0, "interlock", "not everything could be switched off: %s", err.text);
@@ -522,7 +522,7 @@ static void poll_surroundings(struct served *s)
         const struct campaign_condition *of = &s->c->conditions[i];
         struct error err = {0};
         double value = NAN;
-        int rc = environment_read(s->environment, i, &value, &err);
+        int rc = surroundings_read(s->surroundings, i, &value, &err);
         if (rc) {
             if (isfinite(k->measured))
                 event(s, 0, "instrument", "%s: %s", condition_name(of->kind), err.text);
@@ -561,7 +561,7 @@ static void judge_interlocks(struct served *s)
     for (size_t i = 0; i < s->c->condition_count; i++)
         if (s->c->conditions[i].kind == CONDITION_CHAMBER_C)
             v.chamber_c = s->conditions[i].measured;
-    environment_chamber(s->environment, &v.door_open, &v.alarm);
+    surroundings_chamber(s->surroundings, &v.door_open, &v.alarm);
     if (interlock_judge(s->c, &v, why))
         trip(s, why);
 }
@@ -576,7 +576,7 @@ static int64_t set_conditions(struct served *s)
         struct error err = {0};
         if (s->now_ms >= k->due_ms) {
             k->commanded = profile_at(p, s->elapsed_ms);
-            if (environment_set(s->environment, i, k->commanded, &err)) {
+            if (surroundings_set(s->surroundings, i, k->commanded, &err)) {
                 event(s, 0, "instrument", "%s: %s", condition_name(s->c->conditions[i].kind),
                       err.text);
                 k->due_ms = s->now_ms + s->c->poll_ms;
@@ -784,7 +784,7 @@ static int finish(struct served *s, struct error *err)
             give(s, i, CREW_TAKE_DOWN, 0);
     while (!rc && s->busy)
         rc = turn(s, s->now_ms, err);
-    if (environment_safe(s->environment, &ignored) && !rc)
+    if (surroundings_safe(s->surroundings, &ignored) && !rc)
         event(s, 0, "instrument", "%s", ignored.text);
     if (!rc && ends)
         close_rows(s);
@@ -842,11 +842,11 @@ static int begin(struct served *s, struct error *err)
     double amps_max = 2;
     for (size_t i = 0; i < s->c->plan->step_count; i++)
         amps_max = json_number(s->c->plan->steps[i].params, "amps_max", amps_max);
-    const struct environment_config around = {.campaign = s->c,
-                                              .fixture_socket = job->fixture_socket,
-                                              .slots = slots,
-                                              .slot_count = slot_count,
-                                              .amps_max = amps_max};
+    const struct surroundings_config around = {.campaign = s->c,
+                                               .fixture_socket = job->fixture_socket,
+                                               .slots = slots,
+                                               .slot_count = slot_count,
+                                               .amps_max = amps_max};
     const struct crew_config crew = {.campaign = s->c,
                                      .board = job->board,
                                      .kinds = job->kinds,
@@ -863,7 +863,7 @@ static int begin(struct served *s, struct error *err)
     if (!rc)
         rc = campaign_clock_now(s->clock, &s->now_ms, err);
     if (!rc)
-        rc = environment_create(&around, &s->environment, err);
+        rc = surroundings_create(&around, &s->surroundings, err);
     if (!rc)
         rc = crew_start(&crew, &s->crew, err);
     if (rc)
@@ -914,7 +914,7 @@ int campaign_serve(const struct campaign_job *job, const struct campaign_wire *w
     pthread_cond_broadcast(&s->answered);
     pthread_mutex_unlock(&s->lock);
     crew_stop(s->crew);
-    environment_free(s->environment);
+    surroundings_free(s->surroundings);
     campaign_clock_close(s->clock);
     cJSON_Delete(s->events);
     cJSON_Delete(s->rows);

@@ -105,7 +105,7 @@ static int status(const struct identity_request *r, struct error *err)
         sqlite3_close(db);
     }
     for (int s = 0; !rc && s < IDENTITY_STATES; s++) {
-        const char *name = identity_state_name((enum identity_state)s);
+        const char *name = pool_state_name((enum identity_state)s);
         if (r->json)
             printf("%s\"%s\":%lld%s", s ? "," : "{", name, (long long)counts.of[s],
                    s == IDENTITY_STATES - 1 ? "}\n" : "");

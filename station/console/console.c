@@ -250,13 +250,13 @@ static int read_records(struct console *c)
     const struct console_screen *screen = screens_at(c->screen);
     const int64_t now = clock_mono_ms();
     if (now >= c->day_due_ms) {
-        records_wish(c->records, RECORDS_DAY, 0);
+        readings_wish(c->records, READING_DAY, 0);
         c->day_due_ms = now + DAY_MS;
     }
     int64_t next = c->day_due_ms;
     if (screen->reads >= 0 && now >= c->screen_due_ms) {
         const struct tile *t = console_selected(c);
-        records_wish(c->records, (enum records_kind)screen->reads, t ? t->run : 0);
+        readings_wish(c->records, (enum readings_kind)screen->reads, t ? t->run : 0);
         c->screen_due_ms = now + screen->refresh_ms;
     }
     if (screen->reads >= 0 && c->screen_due_ms < next)
@@ -285,7 +285,7 @@ static void watch(struct console *c)
         struct pollfd fds[5] = {
             {.fd = STDIN_FILENO, .events = POLLIN},
             {.fd = c->client ? client_fd(c->client) : -1, .events = POLLIN},
-            {.fd = records_fd(c->records), .events = POLLIN},
+            {.fd = readings_fd(c->records), .events = POLLIN},
             {.fd = c->scanner ? transport_read_fd(c->scanner) : -1, .events = POLLIN},
             {.fd = learning_fd(c->learning), .events = POLLIN},
         };
@@ -298,7 +298,7 @@ static void watch(struct console *c)
         if (!c->prompt.kind)
             scanned(c, &c->keys, scan_tick(&c->keys, clock_mono_ms()));
         if (fds[2].revents)
-            records_take(c->records);
+            readings_take(c->records);
         if (fds[3].revents && c->scanner)
             scanner_read(c);
         if (fds[4].revents)
@@ -336,7 +336,7 @@ int console_run(const struct console_config *config, struct error *err)
         rc = subscribe(c, err);
     if (!rc) {
         snprintf(store, sizeof store, "%s/" STORE_FILE, c->state_dir);
-        rc = records_start(store, c->tiles.station, &c->records, err);
+        rc = readings_start(store, c->tiles.station, &c->records, err);
     }
     if (!rc)
         rc = pane_start(err);
@@ -349,7 +349,7 @@ int console_run(const struct console_config *config, struct error *err)
     if (c->who[0] && c->client)
         action_sign_out(c);
     learning_stop(c->learning);
-    records_stop(c->records);
+    readings_stop(c->records);
     transport_close(c->scanner);
     client_close(c->client);
     json_free(c->station);

@@ -88,7 +88,7 @@ static void draw_trouble(const struct console *c, const char *most)
 
 static void draw_head(const struct console *c)
 {
-    const cJSON *day = records_get(c->records, RECORDS_DAY, NULL);
+    const cJSON *day = readings_get(c->records, READING_DAY, NULL);
     char who[OPERATOR_NAME_MAX + 40] = "", line[400], most[300] = "";
     if (c->who[0])
         snprintf(who, sizeof who, "%s (%s)", c->who, words_name(operator_role_name(c->role)));

@@ -60,7 +60,7 @@ static void draw(struct console *c, const struct area *a)
 {
     const struct tile *t = console_selected(c);
     const char *trouble = "";
-    const cJSON *document = records_get(c->records, RECORDS_GOLDEN, &trouble), *figure;
+    const cJSON *document = readings_get(c->records, READING_GOLDEN, &trouble), *figure;
     int y = a->y;
     char text[120];
     if (!t)
@@ -109,7 +109,7 @@ static bool key(struct console *c, int pressed)
 const struct console_screen screen_golden = {
     .name = N_("golden"),
     .keys = N_("arrows slot  g run the golden unit"),
-    .reads = RECORDS_GOLDEN,
+    .reads = READING_GOLDEN,
     .refresh_ms = 2000,
     .draw = draw,
     .key = key,

@@ -41,7 +41,7 @@ static void why(const cJSON *run, char *out, size_t size)
 static void draw(struct console *c, const struct area *a)
 {
     const char *trouble = "";
-    const cJSON *document = records_get(c->records, RECORDS_RECENT, &trouble), *run;
+    const cJSON *document = readings_get(c->records, READING_RECENT, &trouble), *run;
     int y = a->y;
     attron(A_BOLD);
     pane_put(y, TIME_AT, SLOT_AT - TIME_AT - 1, _("time"));
@@ -79,7 +79,7 @@ static void draw(struct console *c, const struct area *a)
 
 const struct console_screen screen_last = {
     .name = N_("last units"),
-    .reads = RECORDS_RECENT,
+    .reads = READING_RECENT,
     .refresh_ms = 5000,
     .draw = draw,
 };

@@ -80,7 +80,7 @@ static int draw_figures(const cJSON *document, const struct area *a, int y)
 static void draw(struct console *c, const struct area *a)
 {
     const char *trouble = "";
-    const cJSON *document = records_get(c->records, RECORDS_QA, &trouble), *d;
+    const cJSON *document = readings_get(c->records, READING_QA, &trouble), *d;
     int y = a->y;
     if (!document) {
         pane_put(y, 1, a->columns - 2, trouble[0] ? trouble : _("reading…"));
@@ -105,7 +105,7 @@ static void draw(struct console *c, const struct area *a)
 
 const struct console_screen screen_qa = {
     .name = N_("QA"),
-    .reads = RECORDS_QA,
+    .reads = READING_QA,
     .refresh_ms = 15000,
     .draw = draw,
 };

@@ -178,9 +178,9 @@ static void draw_tile(const struct tile *t, int y, int x, const struct layout *l
  * false while there is none. */
 static bool picture_file(const struct console *c, const struct tile *t, char *out, size_t size)
 {
-    const cJSON *run = records_get(c->records, RECORDS_RUN, NULL), *step, *attempt, *a;
+    const cJSON *run = readings_get(c->records, READING_RUN, NULL), *step, *attempt, *a;
     out[0] = '\0';
-    if (records_argument(c->records, RECORDS_RUN) != t->run)
+    if (readings_argument(c->records, READING_RUN) != t->run)
         return false;
     cJSON_ArrayForEach(step, cJSON_GetObjectItemCaseSensitive(run, "steps"))
     {
@@ -312,7 +312,7 @@ static bool key(struct console *c, int pressed)
 const struct console_screen screen_slots = {
     .name = N_("slots"),
     .keys = N_("s start  S start all  a abort  f failure"),
-    .reads = RECORDS_RUN,
+    .reads = READING_RUN,
     .refresh_ms = 60000,
     .draw = draw,
     .key = key,

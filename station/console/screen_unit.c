@@ -131,12 +131,12 @@ static void draw(struct console *c, const struct area *a)
 {
     const struct tile *t = console_selected(c);
     const char *why = "";
-    const cJSON *run = records_get(c->records, RECORDS_RUN, &why), *step;
+    const cJSON *run = readings_get(c->records, READING_RUN, &why), *step;
     int y = a->y, end = a->y + a->lines, all = 0;
     if (!t)
         return;
     const bool idle = strcmp(t->state, "idle") == 0;
-    const bool its_run = run && records_argument(c->records, RECORDS_RUN) == t->run;
+    const bool its_run = run && readings_argument(c->records, READING_RUN) == t->run;
     const cJSON *told = idle ? NULL : told_steps(c, t);
     attron(A_BOLD);
     pane_text(y++, 1, a->columns - 2, _("slot %d   unit %s   %s"), t->slot,
@@ -184,7 +184,7 @@ static bool key(struct console *c, int pressed)
 const struct console_screen screen_unit = {
     .name = N_("unit"),
     .keys = N_("arrows slot"),
-    .reads = RECORDS_RUN,
+    .reads = READING_RUN,
     .refresh_ms = 500,
     .draw = draw,
     .key = key,

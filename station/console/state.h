@@ -8,7 +8,7 @@
 
 #include "station/console/console.h"
 #include "station/console/prompt.h"
-#include "station/console/records.h"
+#include "station/console/readings.h"
 #include "station/console/scan.h"
 #include "station/console/tiles.h"
 #include "station/engine/client.h"
@@ -28,7 +28,7 @@ struct area {
 struct console_screen {
     const char *name; /* N_() */
     const char *keys; /* N_(), those of this screen alone; NULL none */
-    int reads;        /* enum records_kind it needs read, again every refresh_ms; -1 none */
+    int reads;        /* enum readings_kind it needs read, again every refresh_ms; -1 none */
     int refresh_ms;
     void (*draw)(struct console *c, const struct area *a);
     bool (*key)(struct console *c, int key); /* true: it was this screen's; NULL none */
@@ -65,7 +65,7 @@ struct console {
     enum operator_role role;
     char session[OPERATOR_SESSION_HEX + 1];
 
-    struct records *records;
+    struct readings *records;
     int64_t day_due_ms, screen_due_ms; /* when to read again */
     struct json_document *station; /* the station file, for what it says of instruments and ports */
     struct learning *learning;

@@ -65,7 +65,7 @@ int control_pool_status(struct engine *e, const struct control_request *r, const
         return rc;
     *result = cJSON_CreateObject();
     for (int s = 0; s < IDENTITY_STATES; s++)
-        cJSON_AddNumberToObject(*result, identity_state_name((enum identity_state)s),
+        cJSON_AddNumberToObject(*result, pool_state_name((enum identity_state)s),
                                 (double)counts.of[s]);
     return 0;
 }

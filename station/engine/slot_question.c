@@ -106,7 +106,7 @@ static int reserve(struct question *q, struct error *err)
         cJSON_AddStringToObject(q->answer, "did", id.did);
         cJSON_AddStringToObject(q->answer, "mac", id.mac);
         cJSON_AddStringToObject(q->answer, "key", key_hex);
-        cJSON_AddStringToObject(q->answer, "state", identity_state_name(id.state));
+        cJSON_AddStringToObject(q->answer, "state", pool_state_name(id.state));
         OPENSSL_cleanse(key_hex, sizeof key_hex);
         /* From here on no other slot may come with this chip, whether or not the step ends. */
         snprintf(s->run.chip_id, sizeof s->run.chip_id, "%s", chip_id);
@@ -123,7 +123,7 @@ static int advance(struct question *q, struct error *err)
     if (rc)
         return rc;
     for (int to = IDENTITY_INJECTED; e->pool && to < IDENTITY_STATES; to++)
-        if (strcmp(state, identity_state_name((enum identity_state)to)) == 0)
+        if (strcmp(state, pool_state_name((enum identity_state)to)) == 0)
             return pool_advance(e->pool, chip_id, (enum identity_state)to,
                                 q->slot->run.plan->steps[q->step].id, clock_wall_ms(), err);
     return error_set(err, ERROR_INPUT, "'%s' is not a state an identity goes to", state);

@@ -1,12 +1,12 @@
 /* The instruments that make a campaign's conditions, set and read back. */
-#ifndef TAKT_STATION_CAMPAIGN_ENVIRONMENT_H
-#define TAKT_STATION_CAMPAIGN_ENVIRONMENT_H
+#ifndef TAKT_STATION_CAMPAIGN_SURROUNDINGS_H
+#define TAKT_STATION_CAMPAIGN_SURROUNDINGS_H
 
 #include "station/campaign/interlock.h"
 
-struct environment;
+struct surroundings;
 
-struct environment_config {
+struct surroundings_config {
     const struct campaign *campaign;
     const char *fixture_socket; /* "": the station has no instruments */
     const int *slots;           /* of the units that stand in one */
@@ -15,17 +15,17 @@ struct environment_config {
 };
 
 /* Connects when it is first needed. */
-int environment_create(const struct environment_config *config, struct environment **out,
-                       struct error *err);
-void environment_free(struct environment *e); /* leaves the instruments as they are */
+int surroundings_create(const struct surroundings_config *config, struct surroundings **out,
+                        struct error *err);
+void surroundings_free(struct surroundings *e); /* leaves the instruments as they are */
 
 /* Sets condition `index`: the chamber, or every slot's supply or attenuator. */
-int environment_set(struct environment *e, size_t index, double value, struct error *err);
+int surroundings_set(struct surroundings *e, size_t index, double value, struct error *err);
 /* What is measured of it: of the chamber, or of the first slot's instrument. */
-int environment_read(struct environment *e, size_t index, double *value, struct error *err);
+int surroundings_read(struct surroundings *e, size_t index, double *value, struct error *err);
 /* The chamber's door and alarm, as of its last reading. */
-void environment_chamber(const struct environment *e, bool *door_open, bool *alarm);
+void surroundings_chamber(const struct surroundings *e, bool *door_open, bool *alarm);
 /* Everything off: the surroundings, then each slot. The first failure; all are tried. */
-int environment_safe(struct environment *e, struct error *err);
+int surroundings_safe(struct surroundings *e, struct error *err);
 
 #endif

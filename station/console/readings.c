@@ -1,4 +1,4 @@
-#include "station/console/records.h"
+#include "station/console/readings.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -27,7 +27,7 @@ struct reading {
     bool fresh;
 };
 
-struct records {
+struct readings {
     char store_path[PATH_MAX], station[80];
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -35,8 +35,8 @@ struct records {
     bool ending;
     int fd;
     struct store *store;                    /* the thread's */
-    struct reading readings[RECORDS_KINDS]; /* under the mutex */
-    struct reading shown[RECORDS_KINDS];    /* the main thread's */
+    struct reading readings[READING_KINDS]; /* under the mutex */
+    struct reading shown[READING_KINDS];    /* the main thread's */
 };
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -52,7 +52,7 @@ static void local_day(int64_t now_ms, int64_t *day_ms, int64_t *zone_ms)
     *day_ms = (int64_t)mktime(&tm) * 1000;
 }
 
-static int read_day(struct records *r, int64_t argument, cJSON **out, struct error *err)
+static int read_day(struct readings *r, int64_t argument, cJSON **out, struct error *err)
 {
     const int64_t now_ms = clock_wall_ms();
     int64_t day_ms, zone_ms;
@@ -60,22 +60,22 @@ static int read_day(struct records *r, int64_t argument, cJSON **out, struct err
     return line_day_document(r->store, day_ms, zone_ms, now_ms, out, err);
 }
 
-static int read_run(struct records *r, int64_t argument, cJSON **out, struct error *err)
+static int read_run(struct readings *r, int64_t argument, cJSON **out, struct error *err)
 {
     return query_run(r->store, argument, out, err);
 }
 
-static int read_recent(struct records *r, int64_t argument, cJSON **out, struct error *err)
+static int read_recent(struct readings *r, int64_t argument, cJSON **out, struct error *err)
 {
     return recent_runs(r->store, RUNS_SHOWN, out, err);
 }
 
-static int read_golden(struct records *r, int64_t argument, cJSON **out, struct error *err)
+static int read_golden(struct readings *r, int64_t argument, cJSON **out, struct error *err)
 {
     return recent_golden(r->store, out, err);
 }
 
-static int read_qa(struct records *r, int64_t argument, cJSON **out, struct error *err)
+static int read_qa(struct readings *r, int64_t argument, cJSON **out, struct error *err)
 {
     const int64_t now_ms = clock_wall_ms();
     int64_t day_ms, zone_ms;
@@ -91,15 +91,15 @@ static int read_qa(struct records *r, int64_t argument, cJSON **out, struct erro
     return rc;
 }
 
-static int (*const readers[RECORDS_KINDS])(struct records *r, int64_t argument, cJSON **out,
+static int (*const readers[READING_KINDS])(struct readings *r, int64_t argument, cJSON **out,
                                            struct error *err) = {
-    [RECORDS_DAY] = read_day,       [RECORDS_RUN] = read_run, [RECORDS_RECENT] = read_recent,
-    [RECORDS_GOLDEN] = read_golden, [RECORDS_QA] = read_qa,
+    [READING_DAY] = read_day,       [READING_RUN] = read_run, [READING_RECENT] = read_recent,
+    [READING_GOLDEN] = read_golden, [READING_QA] = read_qa,
 };
 
 /* A store that was set aside and recovered is another file: each reading opens it anew, which costs
  * a millisecond. */
-static void read_one(struct records *r, enum records_kind kind, int64_t argument)
+static void read_one(struct readings *r, enum readings_kind kind, int64_t argument)
 {
     struct error err = {0};
     cJSON *document = NULL;
@@ -121,20 +121,20 @@ static void read_one(struct records *r, enum records_kind kind, int64_t argument
 
 static void *serve(void *context)
 {
-    struct records *r = context;
+    struct readings *r = context;
     pthread_mutex_lock(&r->mutex);
     while (!r->ending) {
         int kind = 0;
-        while (kind < RECORDS_KINDS && !r->readings[kind].wished)
+        while (kind < READING_KINDS && !r->readings[kind].wished)
             kind++;
-        if (kind == RECORDS_KINDS) {
+        if (kind == READING_KINDS) {
             pthread_cond_wait(&r->wished, &r->mutex);
             continue;
         }
         const int64_t argument = r->readings[kind].argument;
         r->readings[kind].wished = false;
         pthread_mutex_unlock(&r->mutex);
-        read_one(r, (enum records_kind)kind, argument);
+        read_one(r, (enum readings_kind)kind, argument);
         pthread_mutex_lock(&r->mutex);
     }
     pthread_mutex_unlock(&r->mutex);
@@ -143,12 +143,12 @@ static void *serve(void *context)
 
 /* ---- for the screen -------------------------------------------------------------------------- */
 
-int records_start(const char *store_path, const char *station, struct records **out,
-                  struct error *err)
+int readings_start(const char *store_path, const char *station, struct readings **out,
+                   struct error *err)
 {
     sigset_t all, before;
     *out = NULL;
-    struct records *r = calloc(1, sizeof *r);
+    struct readings *r = calloc(1, sizeof *r);
     if (!r)
         return error_set(err, ERROR_MEMORY, "reading the store: out of memory");
     snprintf(r->store_path, sizeof r->store_path, "%s", store_path);
@@ -174,7 +174,7 @@ int records_start(const char *store_path, const char *station, struct records **
     return 0;
 }
 
-void records_stop(struct records *r)
+void readings_stop(struct readings *r)
 {
     if (!r)
         return;
@@ -183,7 +183,7 @@ void records_stop(struct records *r)
     pthread_cond_signal(&r->wished);
     pthread_mutex_unlock(&r->mutex);
     pthread_join(r->thread, NULL);
-    for (int k = 0; k < RECORDS_KINDS; k++) {
+    for (int k = 0; k < READING_KINDS; k++) {
         cJSON_Delete(r->readings[k].document);
         cJSON_Delete(r->shown[k].document);
     }
@@ -193,12 +193,12 @@ void records_stop(struct records *r)
     free(r);
 }
 
-int records_fd(const struct records *r)
+int readings_fd(const struct readings *r)
 {
     return r->fd;
 }
 
-void records_wish(struct records *r, enum records_kind kind, int64_t argument)
+void readings_wish(struct readings *r, enum readings_kind kind, int64_t argument)
 {
     pthread_mutex_lock(&r->mutex);
     r->readings[kind].wished = true;
@@ -207,12 +207,12 @@ void records_wish(struct records *r, enum records_kind kind, int64_t argument)
     pthread_mutex_unlock(&r->mutex);
 }
 
-void records_take(struct records *r)
+void readings_take(struct readings *r)
 {
     eventfd_t count;
     eventfd_read(r->fd, &count);
     pthread_mutex_lock(&r->mutex);
-    for (int k = 0; k < RECORDS_KINDS; k++) {
+    for (int k = 0; k < READING_KINDS; k++) {
         struct reading *from = &r->readings[k], *to = &r->shown[k];
         if (!from->fresh)
             continue;
@@ -224,14 +224,14 @@ void records_take(struct records *r)
     pthread_mutex_unlock(&r->mutex);
 }
 
-const cJSON *records_get(const struct records *r, enum records_kind kind, const char **why)
+const cJSON *readings_get(const struct readings *r, enum readings_kind kind, const char **why)
 {
     if (why)
         *why = r->shown[kind].why;
     return r->shown[kind].document;
 }
 
-int64_t records_argument(const struct records *r, enum records_kind kind)
+int64_t readings_argument(const struct readings *r, enum readings_kind kind)
 {
     return r->shown[kind].of;
 }

@@ -1,4 +1,4 @@
-#include "station/campaign/environment.h"
+#include "station/campaign/surroundings.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,17 +12,17 @@
 /* A supply that is being switched settles within it (power.c's step reads likewise). */
 enum { WINDOW_MS = 0 };
 
-struct environment {
-    struct environment_config config;
+struct surroundings {
+    struct surroundings_config config;
     struct fixture *surroundings;
     struct fixture *slots[SLOTS_MAX];
     struct chamber_reading chamber;
 };
 
-int environment_create(const struct environment_config *config, struct environment **out,
-                       struct error *err)
+int surroundings_create(const struct surroundings_config *config, struct surroundings **out,
+                        struct error *err)
 {
-    struct environment *e = calloc(1, sizeof *e);
+    struct surroundings *e = calloc(1, sizeof *e);
     *out = e;
     if (!e)
         return error_set(err, ERROR_MEMORY, "the surroundings: out of memory");
@@ -30,7 +30,7 @@ int environment_create(const struct environment_config *config, struct environme
     return 0;
 }
 
-void environment_free(struct environment *e)
+void surroundings_free(struct surroundings *e)
 {
     if (!e)
         return;
@@ -41,7 +41,7 @@ void environment_free(struct environment *e)
 }
 
 /* The connection, opened when there is none. */
-static int reach(struct environment *e, int slot, struct fixture ***out, struct error *err)
+static int reach(struct surroundings *e, int slot, struct fixture ***out, struct error *err)
 {
     *out = slot == SURROUNDINGS ? &e->surroundings : &e->slots[slot - 1];
     if (**out)
@@ -61,14 +61,14 @@ static int used(struct fixture **f, int rc)
     return rc;
 }
 
-static int set_slot(const struct environment *e, struct fixture *f, enum condition_kind kind,
+static int set_slot(const struct surroundings *e, struct fixture *f, enum condition_kind kind,
                     double value, struct error *err)
 {
     return kind == CONDITION_SUPPLY_V ? power_supply_set(f, value, e->config.amps_max, err)
                                       : attenuator_set(f, value, err);
 }
 
-int environment_set(struct environment *e, size_t index, double value, struct error *err)
+int surroundings_set(struct surroundings *e, size_t index, double value, struct error *err)
 {
     const enum condition_kind kind = e->config.campaign->conditions[index].kind;
     struct fixture **f;
@@ -91,7 +91,7 @@ int environment_set(struct environment *e, size_t index, double value, struct er
     return rc;
 }
 
-int environment_read(struct environment *e, size_t index, double *value, struct error *err)
+int surroundings_read(struct surroundings *e, size_t index, double *value, struct error *err)
 {
     const enum condition_kind kind = e->config.campaign->conditions[index].kind;
     const int slot = kind == CONDITION_CHAMBER_C ? SURROUNDINGS
@@ -116,13 +116,13 @@ int environment_read(struct environment *e, size_t index, double *value, struct 
     return used(f, rc);
 }
 
-void environment_chamber(const struct environment *e, bool *door_open, bool *alarm)
+void surroundings_chamber(const struct surroundings *e, bool *door_open, bool *alarm)
 {
     *door_open = e->chamber.door_open;
     *alarm = e->chamber.alarm;
 }
 
-int environment_safe(struct environment *e, struct error *err)
+int surroundings_safe(struct surroundings *e, struct error *err)
 {
     bool chamber = false;
     int rc = 0;
