@@ -258,11 +258,11 @@ image: ## the firmware images and bundle of BOARD, in build/image/BOARD
 format: ## lay out every source as .clang-format says
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-# The manual is made of what programs say on --help (packaging/man).
+# The manual is made of what programs say on --help (station/package/man).
 MANUAL := $(BUILD)/man/.made
-$(MANUAL): $(PROGRAMS) packaging/man packaging/pages
+$(MANUAL): $(PROGRAMS) station/package/man station/package/pages
 	@rm -rf $(@D)
-	@packaging/pages $(BUILD) $(@D)
+	@station/package/pages $(BUILD) $(@D)
 	@touch $@
 
 INSTALLED = $(DESTDIR)$(PREFIX)
@@ -271,21 +271,21 @@ install: all $(MANUAL) ## programs, manual, products, boards, systemd unit, udev
 	    $(INSTALLED)/share/man/man8 $(INSTALLED)/share/bash-completion/completions \
 	    $(INSTALLED)/lib/systemd/system $(INSTALLED)/lib/udev/rules.d $(INSTALLED)/lib/sysusers.d
 	install -m 755 $(PROGRAMS) $(INSTALLED)/bin
-	cp -r station/products station/campaigns firmware/boards packaging/examples $(INSTALLED)/share/takt/
+	cp -r station/products station/campaigns firmware/boards station/package/examples $(INSTALLED)/share/takt/
 	cp -r $(BUILD)/locale $(INSTALLED)/share/
 	install -m 644 $(BUILD)/man/man1/* $(INSTALLED)/share/man/man1
 	install -m 644 $(BUILD)/man/man8/* $(INSTALLED)/share/man/man8
-	install -m 644 packaging/takt.bash-completion $(INSTALLED)/share/bash-completion/completions/takt
+	install -m 644 station/package/takt.bash-completion $(INSTALLED)/share/bash-completion/completions/takt
 	ln -sf takt $(INSTALLED)/share/bash-completion/completions/taktd
-	sed 's#@PREFIX@#$(PREFIX)#g' packaging/taktd.service.in > $(INSTALLED)/lib/systemd/system/taktd.service
+	sed 's#@PREFIX@#$(PREFIX)#g' station/package/taktd.service.in > $(INSTALLED)/lib/systemd/system/taktd.service
 	chmod 644 $(INSTALLED)/lib/systemd/system/taktd.service
-	install -m 644 packaging/70-takt.rules $(INSTALLED)/lib/udev/rules.d
-	install -m 644 packaging/takt.sysusers $(INSTALLED)/lib/sysusers.d/takt.conf
+	install -m 644 station/package/70-takt.rules $(INSTALLED)/lib/udev/rules.d
+	install -m 644 station/package/takt.sysusers $(INSTALLED)/lib/sysusers.d/takt.conf
 
 deb: ## a Debian package in build/deb
 	@.ci/install build run package
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(MANUAL)
-	@packaging/deb $(BUILD)
+	@station/package/deb $(BUILD)
 
 clean: ## remove everything built
 	rm -rf build
