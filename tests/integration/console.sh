@@ -33,21 +33,19 @@ cat >"$bench_dir/products/console/product.json" <<'P'
 { "product": "console", "board": "ssc337de-nand128", "limits": "limits.json" }
 P
 cat >"$bench_dir/products/console/limits.json" <<'P'
-{ "card": { "present": { "min": 1, "unit": "bool" } } }
+{ "card": { "present": { "min": 1, "unit": "bool" } },
+  "image": { "mtf50_centre": { "min": 5, "unit": "cycles/px" } } }
 P
 cat >"$bench_dir/products/console/quick.json" <<'P'
-{ "plan": "quick", "product": "console",
+{ "plan": "quick", "product": "console", "part": true,
   "steps": [ { "id": "power_on", "step": "power_on", "deadline_s": 30 },
              { "id": "connect", "step": "connect", "deadline_s": 20 },
              { "id": "card", "step": "card", "deadline_s": 60, "params": { "mib": 4 } } ],
   "teardown": [ { "id": "power_off", "step": "power_off", "deadline_s": 10 } ] }
 P
-# The same with a picture, and a limit that no lens reaches.
-mkdir -p "$bench_dir/products/picture"
-sed 's/"console"/"picture"/' "$bench_dir/products/console/product.json" >"$bench_dir/products/picture/product.json"
-echo '{ "image": { "mtf50_centre": { "min": 5, "unit": "cycles/px" } } }' >"$bench_dir/products/picture/limits.json"
-sed 's/"console"/"picture"/; s/{ "id": "card".*/{ "id": "image", "step": "image", "deadline_s": 120, "needs": ["light"] } ],/' \
-    "$bench_dir/products/console/quick.json" >"$bench_dir/products/picture/quick.json"
+# A plan with a picture, and a limit that no lens reaches.
+sed 's/"quick"/"picture"/; s/{ "id": "card".*/{ "id": "image", "step": "image", "deadline_s": 120, "needs": ["light"] } ],/' \
+    "$bench_dir/products/console/quick.json" >"$bench_dir/products/console/picture.json"
 
 # The factory's system is away, an instrument's calibration is over.
 jq --arg scanner "unix:$bench_dir/scanner.sock" '. + {
@@ -177,7 +175,7 @@ second_console() {
 }
 picture_judged() { [ "$(store "SELECT verdict FROM run JOIN work_order o ON o.id = work_order WHERE o.name = 'WO-9'")" = 2 ]; }
 picture_named() {
-    console_open 100 30 --plan picture/quick --order WO-9 && until_true 15 shows "scan your badge" &&
+    console_open 100 30 --plan console/picture --order WO-9 && until_true 15 shows "scan your badge" &&
         sign_in li 27182818 "who works here?" && until_true 10 shows "li (engineer)" && finger s &&
         until_true 180 picture_judged && finger f && until_true 10 shows "state/attachments/" || return 1
     local file=$(screen | tr -d '┃ \n' | grep -o 'state/attachments/[0-9a-f]*/[0-9a-f]*' | head -1)
@@ -216,6 +214,18 @@ all_in_chinese() {
         msgattrib --untranslated "$work/merged.po" | tee "$work/untranslated" && [ ! -s "$work/untranslated" ]
 }
 check "every text has its Chinese" all_in_chinese
+
+# Steps and figures of the products that come with it: plain words in both languages.
+names_in_words() {
+    local po
+    for po in zh_CN en; do
+        sed 's|^ *//.*||; s| // .*||' "$repo"/station/products/*/*.json |
+            jq -r '(.steps[]? | .id, .step), (.. | objects | to_entries[] | select(.value.unit?) | .key)' | sort -u |
+            grep -vxFf <(sed -n 's/^msgid "\(.*\)"$/\1/p' "$repo/station/console/po/$po.po") && return 1
+    done
+    return 0
+}
+check "steps and figures of the products have words in both languages" names_in_words
 check "the first start makes the first account" first_account
 check "two tiles stand in 80 by 24" tiles_at_80x24
 check "the order is the next thing, and scanned" order_asked
