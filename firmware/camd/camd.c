@@ -158,7 +158,7 @@ static void stop(struct camd *c)
 int main(int argc, char **argv)
 {
     static struct camd c;
-    struct error err = {0};
+    struct error err = {0}, no_proc = {0};
     sigset_t ends;
     int status = 0;
     c.boot = boot_clock_start();
@@ -173,8 +173,7 @@ int main(int argc, char **argv)
     }
     /* A key passes through; a camera has no swap. Where there is no /proc yet, none writes a core.
      */
-    secrecy_no_core(&err);
-    memset(&err, 0, sizeof err);
+    secrecy_no_core(&no_proc);
     /* Before any thread starts: all of them leave these signals to stop_fd. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);

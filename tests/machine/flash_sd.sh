@@ -16,13 +16,13 @@ disk_off() {
 trap 'disk_off; machine_clean' EXIT
 
 disk_blank() { rm -f "$work/disk.img"; truncate -s 64M "$work/disk.img"; }
-disk_on() { # [option of the card's drive]
+disk_on() { # [option of the card's drive [of the flash's]]
     disk_off
     rm -f "$work/uart.log"
     # Of two virtio devices on mmio the later one comes first.
     nice qemu-system-arm -M virt -cpu cortex-a7 -m 128 -nodefaults -no-user-config -display none \
         -bios /usr/lib/u-boot/qemu_arm/u-boot.bin \
-        -drive "if=none,id=disk,format=raw,file=$work/disk.img" -device virtio-blk-device,drive=disk \
+        -drive "if=none,id=disk,format=raw,file=$work/disk.img${2:-}" -device virtio-blk-device,drive=disk \
         -drive "if=none,id=card,format=raw,file=$card${1:-}" -device virtio-blk-device,drive=card \
         -serial "file:$work/uart.log" 2>"$work/qemu.log" &
     disk_pid=$!
@@ -111,8 +111,9 @@ other_board() {
 protected() { # the record has no place; the unit is flashed all the same
     card_make && starts_with_card ,readonly=on && holds_all && verdict 1 'length == 0'
 }
-power_cut() {
-    card_make && disk_blank && disk_on && disk_says 'takt: writing rootfs_a' && disk_off &&
+power_cut() { # of a flash that takes two seconds for the root file system
+    card_make && disk_blank && disk_on "" ,throttling.bps-write=32768 &&
+        disk_says 'takt: writing rootfs_a' && disk_off && ! holds "$work/rootfs" 12288 &&
         starts_with_card && holds_all && verdict 0 'length == 1 and .[0].flashed'
 }
 # What SigmaStar's `sdstar` does with its file, by hand: each line of the first 16 KiB is run, up to %.
