@@ -361,6 +361,19 @@ static void help(void)
     printf("\n`takt qa run NAME --help` says more.\n");
 }
 
+/* A name that is no campaign of a station may have been meant as a study's. */
+static int no_station(const char *verb, const char *word)
+{
+    char names[200] = "";
+    if (strcmp(verb, "run") != 0)
+        return cli_usage("takt qa %s: --station is needed, see takt qa --help", verb);
+    for (const struct study *const *s = studies(); *s; s++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), " %s", (*s)->name);
+    return cli_usage("takt qa run: '%s' is none of the studies (%s); a campaign needs --station, "
+                     "see takt qa --help",
+                     word, names + 1);
+}
+
 int cli_qa(int argc, char **argv)
 {
     static const struct option options[] = {{"station", required_argument, NULL, 's'},
@@ -402,7 +415,7 @@ int cli_qa(int argc, char **argv)
         return cli_usage("takt qa: expected run CAMPAIGN, status, pause, resume, stop, leave UNIT, "
                          "join UNIT, report ID, check FILE or samples MTBF_H, see takt qa --help");
     if (verbs[v].station && !o.station)
-        return cli_usage("takt qa %s: --station is needed, see takt qa --help", verb);
+        return no_station(verb, word);
     int rc = do_verb(&o, verb, word, &err, &exit_status);
     return rc ? cli_fail("qa", &err) : exit_status;
 }

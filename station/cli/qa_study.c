@@ -270,8 +270,3 @@ int cli_qa_study(const struct study *study, int argc, char **argv)
     }
     return holds ? CLI_OK : CLI_FAILED;
 }
-
-int cli_qa_gauge_senses(int argc, char **argv)
-{
-    return cli_qa_study(study_find("gauge-senses"), argc, argv);
-}

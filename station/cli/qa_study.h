@@ -6,7 +6,5 @@
 
 /* argv[0] is the study's name; an exit status. */
 int cli_qa_study(const struct study *study, int argc, char **argv);
-/* The same as a command of its own: argv[0] is "gauge-senses". */
-int cli_qa_gauge_senses(int argc, char **argv);
 
 #endif
