@@ -19,9 +19,10 @@ jq --arg p "$products" --arg u "$port" \
     "$station" >"$station.new" && mv "$station.new" "$station"
 echo '{ "product": "rogue", "board": "ssc337de-nand128", "limits": "limits.json" }' \
     >"$products/rogue/product.json"
-echo '{ "card": { "write_mb_s": { "min": 10, "unit": "MB/s" } } }' >"$products/rogue/limits.json"
+echo '{ "card": { "write_mb_s": { "min": 10, "unit": "MB/s" } },
+  "identity": { "read_back_matches": { "min": 1, "unit": "bool" } } }' >"$products/rogue/limits.json"
 cat >"$products/rogue/line.json" <<'P'
-{ "plan": "line", "product": "rogue",
+{ "plan": "line", "product": "rogue", "part": true,
   "steps": [ { "id": "power_on", "step": "power_on", "deadline_s": 30 },
              { "id": "connect", "step": "connect", "deadline_s": 20 },
              { "id": "card", "step": "card", "deadline_s": 60, "params": { "mib": 1 } } ],
@@ -30,12 +31,8 @@ P
 of_slot() { jq -r ".runs[] | select(.slot == $1) | $2" "$work/run.json"; }
 nobody_draws_power() { ! pgrep -f -- "camd .*$bench_dir/slot" >/dev/null; }
 
-mkdir -p "$products/twin"
-sed 's/"rogue"/"twin"/' "$products/rogue/product.json" >"$products/twin/product.json"
-sed 's/"rogue"/"twin"/; s/"id": "card".*/"id": "identity", "step": "identity", "deadline_s": 40 } ],/' \
-    "$products/rogue/line.json" >"$products/twin/line.json"
-echo '{ "identity": { "read_back_matches": { "min": 1, "unit": "bool" } } }' \
-    >"$products/twin/limits.json"
+sed 's/"plan": "line"/"plan": "twin"/; s/"id": "card".*/"id": "identity", "step": "identity", "deadline_s": 40 } ],/' \
+    "$products/rogue/line.json" >"$products/rogue/twin.json"
 rogue_start() { # CHIP_ID MODE
     rogue_stop
     rm -f "${port#unix:}"
@@ -62,7 +59,7 @@ twin_gets_nothing_twice() {
     local chip
     chip=$(jq -r '.[1].chip_id' "$bench_dir/units.json")
     bundle_make && identities_import 4 && rogue_start "$chip" twin || return 1
-    "$takt" run --station "$station" --plan twin/line --order TWIN --serial R-twin --serial G-twin \
+    "$takt" run --station "$station" --plan rogue/twin --order TWIN --serial R-twin --serial G-twin \
         --json >"$work/run.json"
     cat "$work/run.json"
     [ "$(of_slot 2 .verdict)" = error ] &&
