@@ -254,8 +254,9 @@ static void said_written(struct op *op, int rc, const struct error *why)
     free(s);
 }
 
-static void take(struct engine *e, cJSON *message)
+static void take(void *context, cJSON *message)
 {
+    struct engine *e = context;
     struct said *s = calloc(1, sizeof *s);
     if (!s) {
         cJSON_Delete(message);
@@ -277,18 +278,7 @@ static void said_something(struct watch *w)
     struct engine *e = w->context;
     struct campaign_process *p = e->campaign;
     struct error err = {0};
-    int rc = channel_flush(p->channel, &err);
-    if (!rc)
-        rc = channel_fill(p->channel, &err);
-    for (;;) {
-        cJSON *said = NULL;
-        int got = channel_next(p->channel, &said, &err);
-        if (got || !said) {
-            rc = rc ? rc : got;
-            break;
-        }
-        take(e, said);
-    }
+    int rc = channel_exchange(p->channel, take, e, &err);
     if (rc)
         forget(e);
     else

@@ -200,6 +200,21 @@ static int wait_ready(const struct channel *c, short events, int64_t deadline_ms
     }
 }
 
+int channel_exchange(struct channel *c, void (*take)(void *context, cJSON *message), void *context,
+                     struct error *err)
+{
+    int rc = channel_flush(c, err);
+    if (!rc)
+        rc = channel_fill(c, err);
+    for (;;) {
+        cJSON *message = NULL;
+        int got = channel_next(c, &message, err);
+        if (got || !message)
+            return rc ? rc : got;
+        take(context, message);
+    }
+}
+
 int channel_wait(struct channel *c, int timeout_ms, cJSON **out, struct error *err)
 {
     int64_t deadline = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;

@@ -32,6 +32,10 @@ int channel_fill(struct channel *c, struct error *err);
 /* The next complete message into *out, the caller's, or NULL when there is none yet.
  * ERROR_PROTOCOL for a length or a text that cannot be one. */
 int channel_next(struct channel *c, cJSON **out, struct error *err);
+/* Sends what waits, reads what has come and hands every complete message to `take`, which owns it.
+ * At the peer's end the messages before it are handed over first. */
+int channel_exchange(struct channel *c, void (*take)(void *context, cJSON *message), void *context,
+                     struct error *err);
 
 /* Blocking forms, for those who do nothing else meanwhile. A negative timeout waits for ever. */
 int channel_wait(struct channel *c, int timeout_ms, cJSON **out, struct error *err);

@@ -109,28 +109,23 @@ static void forget(struct engine *e)
     o->again_ns = clock_mono_ns() + (int64_t)AGAIN_MS * 1000000;
 }
 
+static void take(void *context, cJSON *said)
+{
+    struct engine *e = context;
+    const char *name = json_string(said, "want", "");
+    if (*name)
+        take_want(e, name);
+    else
+        take_outcome(e, said);
+    cJSON_Delete(said);
+}
+
 static void said_something(struct watch *w)
 {
     struct engine *e = w->context;
     struct outbox_process *o = e->outbox;
     struct error err = {0};
-    int rc = channel_flush(o->channel, &err);
-    if (!rc)
-        rc = channel_fill(o->channel, &err);
-    for (;;) {
-        cJSON *said = NULL;
-        int got = channel_next(o->channel, &said, &err);
-        if (got || !said) {
-            rc = rc ? rc : got;
-            break;
-        }
-        const char *name = json_string(said, "want", "");
-        if (*name)
-            take_want(e, name);
-        else
-            take_outcome(e, said);
-        cJSON_Delete(said);
-    }
+    int rc = channel_exchange(o->channel, take, e, &err);
     if (rc)
         forget(e);
     else

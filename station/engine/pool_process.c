@@ -211,8 +211,9 @@ static void prove(struct engine *e, const char *hex)
 }
 
 /* Takes `said`. */
-static void take_answer(struct engine *e, cJSON *said)
+static void take_answer(void *context, cJSON *said)
 {
+    struct engine *e = context;
     struct pool_process *p = e->shared;
     const int rc = (int)json_number(said, "rc", ERROR_PROTOCOL);
     const char *text = json_string(said, "text", "");
@@ -281,18 +282,7 @@ static void said_something(struct watch *w)
     struct engine *e = w->context;
     struct pool_process *p = e->shared;
     struct error err = {0};
-    int rc = channel_flush(p->channel, &err);
-    if (!rc)
-        rc = channel_fill(p->channel, &err);
-    for (;;) {
-        cJSON *said = NULL;
-        int got = channel_next(p->channel, &said, &err);
-        if (got || !said) {
-            rc = rc ? rc : got;
-            break;
-        }
-        take_answer(e, said);
-    }
+    int rc = channel_exchange(p->channel, take_answer, e, &err);
     if (rc)
         forget(e);
     else
