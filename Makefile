@@ -129,7 +129,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags $(SYSROOT:%=%/.stamp)
 $(BUILD)/fixtures/scpi_profile.o: $(wildcard fixtures/profiles/*.json)
 
 # Loops over pixels and samples become vectors; nothing there asks for errno or traps.
-$(BUILD)/station/measure/%.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
+$(BUILD)/station/measure/%.o $(BUILD)/firmware/hal/emulator/%.o: CFLAGS += -O3 -fno-math-errno -fno-trapping-math
 
 # Objects follow a change of the flags, and only the version file follows a commit. Suites that run
 # side by side each call make: the name in between is that call's own.

@@ -66,7 +66,7 @@ static const struct step_measurement measurements[] = {
     {"tilt_repeat_deg", "deg", "the same for tilt"},
     {"pan_step_loss_deg", "deg", "where it began and where it came back to, without homing"},
     {"tilt_step_loss_deg", "deg", "the same for tilt"},
-    {"pan_speed_dps", "deg/s", "over the whole range, by pictures and the unit's clock"},
+    {"pan_speed_dps", "deg/s", "of the move back, by pictures and the unit's clock"},
     {"tilt_speed_dps", "deg/s", "the same for tilt"},
     {"noise_over_silence_db", "dB", "of the louder axis turning, A-weighted, at the microphone"},
     {"range_guarded", "bool", "1 when both axes refuse to be sent past their range"},
@@ -88,6 +88,7 @@ struct axis_run {
     const struct board_axis *board;
     double from_deg, to_deg;
     size_t stations;
+    size_t approached; /* the station that is come to from both sides */
     double at_deg[STATIONS_MAX];
     struct look first;
     double turned_deg[STATIONS_MAX]; /* seen from station i-1 to i */
@@ -240,13 +241,13 @@ static int approach_from_both_sides(struct step_context *c, struct axis_run *a, 
     double below[APPROACHES_MAX], above[APPROACHES_MAX];
     const size_t count = (size_t)step_number(c, "approaches");
     const double over = step_number(c, "overshoot_deg");
-    const double middle_deg = a->at_deg[a->stations / 2];
+    const double at_deg = a->at_deg[a->approached];
     struct look reference = {0};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = approach(c, a, middle_deg, middle_deg - over, &reference, &below[i], err);
+        rc = approach(c, a, at_deg, at_deg - over, &reference, &below[i], err);
         if (rc == 0)
-            rc = approach(c, a, middle_deg, middle_deg + over, &reference, &above[i], err);
+            rc = approach(c, a, at_deg, at_deg + over, &reference, &above[i], err);
     }
     look_free(&reference);
     if (rc < 0)
@@ -256,7 +257,7 @@ static int approach_from_both_sides(struct step_context *c, struct axis_run *a, 
     return 0;
 }
 
-/* ---- all the way back ----------------------------------------------------------------------- */
+/* ---- the way back --------------------------------------------------------------------------- */
 
 static int listen(struct step_context *c, double *dba, struct error *err)
 {
@@ -391,6 +392,8 @@ static void plan_stations(const struct step_context *c, struct axis_run *a, cons
     a->stations = 1 + (size_t)ceil((a->to_deg - a->from_deg) / most - 1e-9);
     if (a->stations > STATIONS_MAX)
         a->stations = STATIONS_MAX;
+    /* Most of the range is left for the one move back. */
+    a->approached = a->stations * 3 / 4;
     for (size_t i = 0; i < a->stations; i++)
         a->at_deg[i] = a->from_deg + (a->to_deg - a->from_deg) * i / (a->stations - 1);
     a->moved_fraction_min = 1;
@@ -410,14 +413,14 @@ static int measure_axis(struct step_context *c, struct axis_run *a, double *scal
     look_free(&last);
     if (rc == 0)
         rc = try_past_range(c, a, err);
-    step_progress(c, from_fraction + 0.7 * (to_fraction - from_fraction), "%s back", a->name);
+    step_progress(c, from_fraction + 0.7 * (to_fraction - from_fraction), "%s from both sides",
+                  a->name);
+    if (rc == 0)
+        rc = approach_from_both_sides(c, a, err);
+    step_progress(c, from_fraction + 0.9 * (to_fraction - from_fraction), "%s back", a->name);
     if (rc == 0)
         rc = come_back(c, a, err);
-    if (rc == 0)
-        rc = measure_step_loss(c, a, err);
-    step_progress(c, from_fraction + 0.8 * (to_fraction - from_fraction), "%s from both sides",
-                  a->name);
-    return rc < 0 ? rc : approach_from_both_sides(c, a, err);
+    return rc < 0 ? rc : measure_step_loss(c, a, err);
 }
 
 /* An axis that finds no home stands anywhere: any position is wrong by up to its whole range. */
@@ -438,17 +441,18 @@ static int try_home(struct step_context *c, struct axis_run *a, bool *homed, str
     return rc < 0 ? rc : step_value(c, name, *homed, err);
 }
 
-static double range_seen(const struct axis_run *a)
+/* Turned from the first station to this one, by the pictures. */
+static double turned_to(const struct axis_run *a, size_t station)
 {
     double sum = 0;
-    for (size_t i = 1; i < a->stations; i++)
+    for (size_t i = 1; i <= station; i++)
         sum += a->turned_deg[i];
     return sum;
 }
 
 static double speed_dps(const struct axis_run *a, double scale)
 {
-    return a->back_ms > 0 ? range_seen(a) * scale / a->back_ms * 1000 : 0;
+    return a->back_ms > 0 ? turned_to(a, a->approached) * scale / a->back_ms * 1000 : 0;
 }
 
 static int report(struct step_context *c, const struct axis_run *pan, const struct axis_run *tilt,
@@ -472,8 +476,8 @@ static int report(struct step_context *c, const struct axis_run *pan, const stru
         {"noise_over_silence_db", fmax(pan->turning_dba, tilt->turning_dba) - silence_dba},
         {"range_guarded", pan->guarded && tilt->guarded},
         {"home_repeat_deg", fmax(pan->home_repeat_deg, tilt->home_repeat_deg) * scale},
-        {"pan_range_deg", range_seen(pan) * scale},
-        {"tilt_range_deg", range_seen(tilt) * scale},
+        {"pan_range_deg", turned_to(pan, pan->stations - 1) * scale},
+        {"tilt_range_deg", turned_to(tilt, tilt->stations - 1) * scale},
         {"moved_fraction_min", fmin(pan->moved_fraction_min, tilt->moved_fraction_min)},
     };
     int rc = 0;

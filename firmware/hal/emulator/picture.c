@@ -13,7 +13,7 @@
  * which the blur is taken as one Gaussian: from one block to the next sigma moves by a few
  * thousandths of a pixel. The chart's hard edges are drawn at twice the sensor's pitch, so that
  * what lies past the sensor's Nyquist frequency is there to be blurred before it is sampled. */
-enum { BLOCK = 32, FINE = 2, PLANES = 4, TAPS_MAX = 2 * 96 };
+enum { BLOCK = 32, FINE = 2, PLANES = 4, TAPS_MAX = 2 * 96, LIGHT_STEP = 8 };
 
 /* Infrared of the lamps per visible lux, as the sensor counts it: warm white, part tungsten. */
 static const double lamp_infrared = 0.35;
@@ -42,6 +42,8 @@ struct painter {
     struct taps *taps;  /* one a block of the band in work */
     float *shading;     /* padded_width */
     float *infrared;
+    float *shading_nodes[2]; /* every LIGHT_STEP pixels of the rows above and below */
+    float *infrared_nodes[2];
     float pattern[CHANCE_NORMALS];
     size_t bytes;
 };
@@ -94,8 +96,13 @@ int painter_create(const struct board *board, const struct physics *physics, str
     p->taps = hold(p, (size_t)(p->padded_width / BLOCK) * sizeof *p->taps);
     p->shading = hold(p, wide);
     p->infrared = hold(p, wide);
+    for (int k = 0; k < 2; k++) {
+        p->shading_nodes[k] = hold(p, wide / LIGHT_STEP + sizeof(float));
+        p->infrared_nodes[k] = hold(p, wide / LIGHT_STEP + sizeof(float));
+    }
     bool whole = p->band && p->cells && p->split[0] && p->split[1] && p->narrow && p->blurred &&
-                 p->taps && p->shading && p->infrared;
+                 p->taps && p->shading && p->infrared && p->shading_nodes[0] &&
+                 p->shading_nodes[1] && p->infrared_nodes[0] && p->infrared_nodes[1];
     for (int c = 0; c < 3; c++) {
         p->picture.plane[c] = hold(p, (size_t)w * (size_t)h * sizeof(uint16_t));
         whole = whole && p->picture.plane[c];
@@ -123,6 +130,10 @@ void painter_free(struct painter *p)
     free(p->taps);
     free(p->shading);
     free(p->infrared);
+    for (int k = 0; k < 2; k++) {
+        free(p->shading_nodes[k]);
+        free(p->infrared_nodes[k]);
+    }
     free(p);
 }
 
@@ -181,9 +192,13 @@ static void draw_chart(struct painter *p, int first_row)
 
 static void draw_room(struct painter *p, const struct view *view, int first_row)
 {
-    for (int y = 0; y < BLOCK + 2 * p->pad; y++)
-        room_row(&p->room, &p->lens, view->pan_deg, view->tilt_deg, -p->pad,
-                 p->padded_width + 2 * p->pad, first_row - p->pad + y, band_row(p, 0, y));
+    const struct room_view part = {.pan_deg = view->pan_deg,
+                                   .tilt_deg = view->tilt_deg,
+                                   .left = -p->pad,
+                                   .top = first_row - p->pad,
+                                   .columns = p->padded_width + 2 * p->pad,
+                                   .rows = BLOCK + 2 * p->pad};
+    room_paint(&p->room, &p->lens, &part, band_row(p, 0, 0), (size_t)p->columns);
 }
 
 /* ---- blur ----------------------------------------------------------------------------------- */
@@ -264,26 +279,42 @@ static void blur_band(struct painter *p, int plane)
 
 /* ---- light on the sensor -------------------------------------------------------------------- */
 
-/* Shading and the LEDs' light are smooth: worked out every 8 pixels, straight between. */
+/* Shading and the LEDs' light are smooth: worked out every LIGHT_STEP pixels both ways, straight
+ * between. */
+static void light_nodes(const struct painter *p, const struct view *view, int y, float *shading,
+                        float *infrared)
+{
+    for (int i = 0; i <= p->padded_width / LIGHT_STEP; i++) {
+        const double x = i * LIGHT_STEP + 0.5;
+        double ix, iy;
+        shading[i] = (float)lens_shading(&p->lens, x, y + 0.5);
+        infrared[i] = 0;
+        if (view->ir_drive > 0) {
+            lens_unplace(&p->lens, x, y + 0.5, &ix, &iy);
+            infrared[i] = (float)room_infrared(&p->physics, &p->lens, view->ir_drive, ix, iy);
+        }
+    }
+}
+
+static void between_nodes(const float *above, const float *below, float down, int width, float *out)
+{
+    for (int i = 0; i < width / LIGHT_STEP; i++) {
+        const float left = above[i] + down * (below[i] - above[i]),
+                    right = above[i + 1] + down * (below[i + 1] - above[i + 1]);
+        for (int k = 0; k < LIGHT_STEP; k++)
+            out[i * LIGHT_STEP + k] = left + (float)k / LIGHT_STEP * (right - left);
+    }
+}
+
 static void light_row(struct painter *p, const struct view *view, int y)
 {
-    enum { STEP = 8 };
-    double shade0 = 0, ir0 = 0;
-    for (int x = 0; x <= p->padded_width; x += STEP) {
-        double ix, iy;
-        double shade1 = lens_shading(&p->lens, x + 0.5, y + 0.5), ir1 = 0;
-        if (view->ir_drive > 0) {
-            lens_unplace(&p->lens, x + 0.5, y + 0.5, &ix, &iy);
-            ir1 = room_infrared(&p->physics, &p->lens, view->ir_drive, ix, iy);
-        }
-        for (int i = 0; i < STEP && x > 0; i++) {
-            float t = (float)i / STEP;
-            p->shading[x - STEP + i] = (float)shade0 + t * (float)(shade1 - shade0);
-            p->infrared[x - STEP + i] = (float)ir0 + t * (float)(ir1 - ir0);
-        }
-        shade0 = shade1;
-        ir0 = ir1;
-    }
+    const int within = y % LIGHT_STEP;
+    if (within == 0)
+        for (int k = 0; k < 2; k++)
+            light_nodes(p, view, y + k * LIGHT_STEP, p->shading_nodes[k], p->infrared_nodes[k]);
+    const float down = (float)within / LIGHT_STEP;
+    between_nodes(p->shading_nodes[0], p->shading_nodes[1], down, p->padded_width, p->shading);
+    between_nodes(p->infrared_nodes[0], p->infrared_nodes[1], down, p->padded_width, p->infrared);
 }
 
 /* The brightest focal-plane light that can come of this view: what a full count stands for. */

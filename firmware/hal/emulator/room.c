@@ -8,11 +8,11 @@
 /* The room is painted with three layers of one tile of noise, finest first: the distance between
  * the noise's knots, and how strong the layer is. The finest knots lie 3.4 pixels of a 3.6 mm lens
  * apart: detail to register by, and still coarse enough for the pixels to sample. */
-enum { TEXELS_A_KNOT = 2 };
+enum { TEXELS_A_KNOT = 2, BLOCK = 32 };
 static const struct {
-    double knot_deg;
-    float strength;
-} layers[] = {{0.12, 0.05f}, {0.61, 0.06f}, {2.9, 0.07f}};
+    float knot_deg, strength;
+    int every_px; /* looked up, straight between: a small part of the way from knot to knot */
+} layers[] = {{0.12f, 0.05f, 1}, {0.61f, 0.06f, 2}, {2.9f, 0.07f, 8}};
 enum { LAYERS = sizeof layers / sizeof layers[0] };
 
 /* Cubic B-spline weights of the four knots around a point at f between two of them: the noise is
@@ -92,39 +92,67 @@ static void look(const struct lens *lens, double pan_deg, double tilt_deg, doubl
     *elevation = atan2(above, hypot(right, ahead)) * 180 / M_PI;
 }
 
-void room_row(const struct room *room, const struct lens *lens, double pan_deg, double tilt_deg,
-              int x0, int count, int y, float *out)
+/* A parabola through values at -1, 0 and 1. */
+static inline double bend_through(const double v[3], double t)
 {
-    /* Directions bend slowly: exact every 16 pixels, a parabola between is 0.0003 pixels off on the
-     * horizon and 0.01 where azimuths crowd together, 70 degrees above it. */
-    enum { STEP = 32 };
+    return v[1] + t * ((v[2] - v[0]) / 2 + t * ((v[2] + v[0]) / 2 - v[1]));
+}
+
+/* One row of a block: directions along it lie on parabolas through azimuth[] and elevation[]. */
+static void paint_row(const struct room *room, const double azimuth[3], const double elevation[3],
+                      int count, float *out)
+{
     const double offset_deg = 720; /* keeps the tile's coordinates positive */
-    double texels_a_deg[LAYERS];
-    for (int k = 0; k < LAYERS; k++)
-        texels_a_deg[k] = TEXELS_A_KNOT / layers[k].knot_deg;
-    double a[3], e[3];
-    look(lens, pan_deg, tilt_deg, x0 + 0.5, y + 0.5, &a[2], &e[2]);
-    for (int i = 0; i < count; i += STEP) {
-        a[0] = a[2];
-        e[0] = e[2];
-        for (int k = 1; k < 3; k++)
-            look(lens, pan_deg, tilt_deg, x0 + i + 0.5 + k * (STEP / 2.0), y + 0.5, &a[k], &e[k]);
-        int n = count - i < STEP ? count - i : STEP;
-        double slope_a = (a[2] - a[0]) / 2, bend_a = (a[2] + a[0]) / 2 - a[1];
-        double slope_e = (e[2] - e[0]) / 2, bend_e = (e[2] + e[0]) / 2 - e[1];
-        for (int j = 0; j < n; j++) {
-            double t = j / (STEP / 2.0) - 1; /* -1 at a[0], 0 at a[1] */
-            double az = a[1] + t * (slope_a + t * bend_a);
-            /* A room closes: what lies behind is the same seen over either shoulder. */
-            az += offset_deg + (az >= 180 ? -360 : az < -180 ? 360 : 0);
-            double el = offset_deg + e[1] + t * (slope_e + t * bend_e);
-            float r = 0.42f;
-            for (int k = 0; k < LAYERS; k++)
-                r += layers[k].strength *
-                     layer_at(room, (float)(az * texels_a_deg[k]), (float)(el * texels_a_deg[k]));
-            out[i + j] = r < 0.02f ? 0.02f : r > 0.95f ? 0.95f : r;
+    float az[BLOCK + 1], el[BLOCK + 1], seen[BLOCK];
+    for (int j = 0; j <= BLOCK; j++) {
+        const double t = j / (BLOCK / 2.0) - 1, a = bend_through(azimuth, t);
+        /* A room closes: what lies behind is the same seen over either shoulder. */
+        az[j] = (float)(a + offset_deg + (a >= 180 ? -360 : a < -180 ? 360 : 0));
+        el[j] = (float)(bend_through(elevation, t) + offset_deg);
+    }
+    for (int j = 0; j < BLOCK; j++)
+        seen[j] = 0.42f;
+    for (int k = 0; k < LAYERS; k++) {
+        const float texels_a_deg = TEXELS_A_KNOT / layers[k].knot_deg;
+        const int every = layers[k].every_px;
+        float next =
+            layers[k].strength * layer_at(room, az[0] * texels_a_deg, el[0] * texels_a_deg);
+        for (int j = 0; j < BLOCK; j += every) {
+            const float here = next;
+            next = layers[k].strength *
+                   layer_at(room, az[j + every] * texels_a_deg, el[j + every] * texels_a_deg);
+            for (int i = 0; i < every; i++)
+                seen[j + i] += here + (float)i / every * (next - here);
         }
     }
+    for (int j = 0; j < count; j++)
+        out[j] = seen[j] < 0.02f ? 0.02f : seen[j] > 0.95f ? 0.95f : seen[j];
+}
+
+/* Directions bend slowly: they are exact every half block both ways, parabolas between are 0.0003
+ * pixels off on the horizon and 0.01 where azimuths crowd together, 70 degrees above it. */
+void room_paint(const struct room *room, const struct lens *lens, const struct room_view *view,
+                float *out, size_t stride)
+{
+    for (int y = 0; y < view->rows; y += BLOCK)
+        for (int x = 0; x < view->columns; x += BLOCK) {
+            double azimuth[3][3], elevation[3][3]; /* of columns, then rows */
+            for (int k = 0; k < 9; k++)
+                look(lens, view->pan_deg, view->tilt_deg,
+                     view->left + x + 0.5 + k / 3 * (BLOCK / 2.0),
+                     view->top + y + 0.5 + k % 3 * (BLOCK / 2.0), &azimuth[k / 3][k % 3],
+                     &elevation[k / 3][k % 3]);
+            const int wide = view->columns - x < BLOCK ? view->columns - x : BLOCK;
+            for (int i = 0; i < BLOCK && y + i < view->rows; i++) {
+                const double t = i / (BLOCK / 2.0) - 1;
+                double a[3], e[3];
+                for (int k = 0; k < 3; k++) {
+                    a[k] = bend_through(azimuth[k], t);
+                    e[k] = bend_through(elevation[k], t);
+                }
+                paint_row(room, a, e, wide, out + (size_t)(y + i) * stride + x);
+            }
+        }
 }
 
 double room_infrared(const struct physics *physics, const struct lens *lens, double drive,

@@ -4,6 +4,8 @@
 #ifndef TAKT_FIRMWARE_HAL_EMULATOR_ROOM_H
 #define TAKT_FIRMWARE_HAL_EMULATOR_ROOM_H
 
+#include <stddef.h>
+
 #include "firmware/hal/emulator/lens.h"
 #include "firmware/hal/emulator/physics.h"
 
@@ -16,10 +18,16 @@ struct room {
 /* The same room for every unit: it belongs to the fixture. */
 void room_make(struct room *room);
 
-/* Reflectance seen at picture row `y` (its middle) by a camera that points at pan_deg (to the
- * right) and tilt_deg (up), both from straight ahead, for pixels x0 .. x0 + count - 1. */
-void room_row(const struct room *room, const struct lens *lens, double pan_deg, double tilt_deg,
-              int x0, int count, int y, float *out);
+/* A camera that points at pan_deg (to the right) and tilt_deg (up), both from straight ahead, and
+ * the part of its picture that is wanted, px; it may reach beyond the sensor. */
+struct room_view {
+    double pan_deg, tilt_deg;
+    int left, top, columns, rows;
+};
+
+/* Reflectance at the middle of each pixel of the view; a row's begins `stride` after the last's. */
+void room_paint(const struct room *room, const struct lens *lens, const struct room_view *view,
+                float *out, size_t stride);
 
 static const float room_wall_reflectance = 0.60f;
 

@@ -187,6 +187,22 @@ static size_t spoil_row(struct sensor *s, const struct exposure *e, int y, size_
     return at;
 }
 
+/* Noise, conversion and gamma of one row of one colour. A draw of 64 bits is noise for five. */
+static void read_row(const struct sensor *s, struct chance *noise, uint16_t *coded)
+{
+    enum { A_DRAW = 5, A_DRAW_BITS = 12 };
+    const float *signal = s->signal, *sigma = s->sigma;
+    for (int x = 0; x < s->width; x += A_DRAW) {
+        uint64_t random = chance_next(noise);
+        const int count = s->width - x < A_DRAW ? s->width - x : A_DRAW;
+        for (int i = 0; i < count; i++, random >>= A_DRAW_BITS) {
+            float dn = signal[x + i] + sigma[x + i] * s->normal[random % CHANCE_NORMALS];
+            dn = dn < 0 ? 0 : dn > ADC_FULL ? ADC_FULL : dn;
+            coded[x + i] = s->code[(int)(dn + 0.5f)];
+        }
+    }
+}
+
 /* Two coded rows to two rows of luma and one of chroma; BT.709 weights of 65536. */
 static void write_rows(const struct sensor *s, int y, uint8_t *nv12)
 {
@@ -248,14 +264,7 @@ void sensor_expose(struct sensor *s, const struct picture *light, double exposur
             charge_row(s, &e, counts, (float)(e.count_e * response(s, c)),
                        s->dark_pattern + at % PATTERN);
             next = spoil_row(s, &e, y, defect);
-            uint16_t *coded = s->coded[c] + (size_t)(y & 1) * w;
-            uint64_t random = 0;
-            for (size_t x = 0; x < w; x++) {
-                random = x % 5 ? random >> 12 : chance_next(&noise);
-                float dn = s->signal[x] + s->sigma[x] * s->normal[random % CHANCE_NORMALS];
-                dn = dn < 0 ? 0 : dn > ADC_FULL ? ADC_FULL : dn;
-                coded[x] = s->code[(int)(dn + 0.5f)];
-            }
+            read_row(s, &noise, s->coded[c] + (size_t)(y & 1) * w);
         }
         defect = next;
         if (y & 1)
