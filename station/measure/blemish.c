@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "station/measure/vector.h"
+
 enum { BLOCK = 8, ORDER = 5, TERMS = (ORDER + 1) * (ORDER + 2) / 2, SIZES = 5 };
 /* Half widths of the squares, in blocks: 8, 24, 56, 104 and 200 pixels across. */
 static const int halves[SIZES] = {0, 1, 3, 6, 12};
@@ -29,7 +31,7 @@ static void gather(const float *line, int blocks, float *out)
 
 /* Means with outliers held, so that a defective pixel is not a spot. Row by row, for the compiler's
  * vectors: `work` holds two rows of the picture. */
-static void reduce(struct plane p, struct blocks *b, float *work)
+MEASURE_VECTOR static void reduce(struct plane p, struct blocks *b, float *work)
 {
     const int used = b->width * BLOCK;
     float *sum = work, *middle = work + used;
@@ -58,14 +60,31 @@ static void reduce(struct plane p, struct blocks *b, float *work)
     }
 }
 
-static void powers(double x, double y, double out[TERMS])
+/* Term n of the polynomial is x^term_x[n] y^term_y[n]. */
+static void terms(int term_x[TERMS], int term_y[TERMS])
 {
-    double px = 1;
     int n = 0;
-    for (int i = 0; i <= ORDER; i++, px *= x) {
-        double py = px;
-        for (int j = 0; i + j <= ORDER; j++, py *= y)
-            out[n++] = py;
+    for (int i = 0; i <= ORDER; i++)
+        for (int j = 0; i + j <= ORDER; j++, n++) {
+            term_x[n] = i;
+            term_y[n] = j;
+        }
+}
+
+/* Where block `at` of `count` lies between -1 and 1. */
+static double place_of(int at, int count)
+{
+    return 2.0 * at / count - 1;
+}
+
+/* Sums of the powers of every second block's place. */
+static void power_sums(int count, double out[2 * ORDER + 1])
+{
+    memset(out, 0, (2 * ORDER + 1) * sizeof *out);
+    for (int i = 0; i < count; i += 2) {
+        double power = 1;
+        for (int k = 0; k <= 2 * ORDER; k++, power *= place_of(i, count))
+            out[k] += power;
     }
 }
 
@@ -93,36 +112,58 @@ static bool solve(double m[TERMS][TERMS + 1])
     return true;
 }
 
-/* Takes the smooth part off: every block becomes its fraction above or below it. Every second block
- * each way is enough to know it by. */
-static bool flatten(struct blocks *b)
+/* A row's smooth part, by the polynomial in x that is left of it there. */
+MEASURE_VECTOR static void flatten_row(float *v, const float *at, int count,
+                                       const float in_x[ORDER + 1])
 {
-    double m[TERMS][TERMS + 1], t[TERMS];
-    memset(m, 0, sizeof m);
-    for (int y = 0; y < b->height; y += 2)
+    for (int x = 0; x < count; x++) {
+        float smooth = in_x[ORDER];
+        for (int k = ORDER - 1; k >= 0; k--)
+            smooth = smooth * at[x] + in_x[k];
+        v[x] = smooth > 1e-6f ? v[x] / smooth - 1 : 0;
+    }
+}
+
+/* Takes the smooth part off: every block becomes its fraction above or below it. Every second block
+ * each way is enough to know it by. The blocks stand on a grid, so that all sums of products of
+ * powers are products of sums. `at` has room for a row. */
+static bool flatten(struct blocks *b, float *at)
+{
+    double m[TERMS][TERMS + 1], sums_x[2 * ORDER + 1], sums_y[2 * ORDER + 1];
+    int term_x[TERMS], term_y[TERMS];
+    terms(term_x, term_y);
+    power_sums(b->width, sums_x);
+    power_sums(b->height, sums_y);
+    for (int r = 0; r < TERMS; r++) {
+        for (int c = 0; c < TERMS; c++)
+            m[r][c] = sums_x[term_x[r] + term_x[c]] * sums_y[term_y[r] + term_y[c]];
+        m[r][TERMS] = 0;
+    }
+    for (int x = 0; x < b->width; x++)
+        at[x] = (float)place_of(x, b->width);
+    for (int y = 0; y < b->height; y += 2) {
+        double row[ORDER + 1] = {0}, power[ORDER + 1] = {1};
         for (int x = 0; x < b->width; x += 2) {
-            powers(2.0 * x / b->width - 1, 2.0 * y / b->height - 1, t);
             double v = b->v[(size_t)y * b->width + x];
-            for (int r = 0; r < TERMS; r++) {
-                for (int c = r; c < TERMS; c++)
-                    m[r][c] += t[r] * t[c];
-                m[r][TERMS] += t[r] * v;
-            }
+            for (int k = 0; k <= ORDER; k++, v *= at[x])
+                row[k] += v;
         }
-    for (int r = 0; r < TERMS; r++)
-        for (int c = 0; c < r; c++)
-            m[r][c] = m[c][r];
+        for (int k = 1; k <= ORDER; k++)
+            power[k] = power[k - 1] * place_of(y, b->height);
+        for (int r = 0; r < TERMS; r++)
+            m[r][TERMS] += row[term_x[r]] * power[term_y[r]];
+    }
     if (!solve(m))
         return false;
-    for (int y = 0; y < b->height; y++)
-        for (int x = 0; x < b->width; x++) {
-            double smooth = 0;
-            powers(2.0 * x / b->width - 1, 2.0 * y / b->height - 1, t);
-            for (int r = 0; r < TERMS; r++)
-                smooth += m[r][TERMS] / m[r][r] * t[r];
-            float *v = &b->v[(size_t)y * b->width + x];
-            *v = smooth > 1e-6 ? (float)(*v / smooth - 1) : 0;
-        }
+    for (int y = 0; y < b->height; y++) {
+        float in_x[ORDER + 1] = {0};
+        double power[ORDER + 1] = {1};
+        for (int k = 1; k <= ORDER; k++)
+            power[k] = power[k - 1] * place_of(y, b->height);
+        for (int r = 0; r < TERMS; r++)
+            in_x[term_x[r]] += (float)(m[r][TERMS] / m[r][r] * power[term_y[r]]);
+        flatten_row(b->v + (size_t)y * b->width, at, b->width, in_x);
+    }
     return true;
 }
 
@@ -211,21 +252,63 @@ static void sift(struct blemishes *out)
     out->count = kept;
 }
 
-static void search(const struct blocks *b, int half, double contrast_min, struct blemishes *out)
+/* The part of a row whose rings are whole, side by side: stands_out() of x from `from` up to `to`.
+ */
+MEASURE_VECTOR static void row_stands_out(const struct blocks *b, int y, int half, int from, int to,
+                                          float *restrict out)
+{
+    const size_t stride = (size_t)b->width + 1;
+    const int reach[3] = {half, half + 1, 2 * half + 2};
+    const double *above[3], *below[3];
+    for (int k = 0; k < 3; k++) {
+        above[k] = b->sum + (size_t)(y - reach[k]) * stride;
+        below[k] = b->sum + (size_t)(y + reach[k] + 1) * stride;
+    }
+    const double side[3] = {2 * reach[0] + 1, 2 * reach[1] + 1, 2 * reach[2] + 1};
+    const double square = 1 / (side[0] * side[0]);
+    const double ring = 1 / (side[2] * side[2] - side[1] * side[1]);
+    const int r0 = reach[0], r1 = reach[1], r2 = reach[2];
+    for (int x = from; x < to; x++) {
+        const double inside =
+            below[0][x + r0 + 1] - above[0][x + r0 + 1] - below[0][x - r0] + above[0][x - r0];
+        const double inner =
+            below[1][x + r1 + 1] - above[1][x + r1 + 1] - below[1][x - r1] + above[1][x - r1];
+        const double outer =
+            below[2][x + r2 + 1] - above[2][x + r2 + 1] - below[2][x - r2] + above[2][x - r2];
+        out[x] = (float)(inside * square - (outer - inner) * ring);
+    }
+}
+
+/* All of a row: what lies nearer to the rim than the square is wide has too little of a ring. */
+static void search_row(const struct blocks *b, int y, int half, float *out)
+{
+    const int reach = 2 * half + 2, last = b->width - half;
+    const bool whole = y >= reach && y + reach < b->height && b->width > 2 * reach;
+    const int from = whole ? reach : last, to = whole ? b->width - reach : last;
+    for (int x = half; x < from; x++)
+        out[x] = (float)stands_out(b, x, y, half);
+    if (whole)
+        row_stands_out(b, y, half, from, to, out);
+    for (int x = to; x < last; x++)
+        out[x] = (float)stands_out(b, x, y, half);
+}
+
+static void search(const struct blocks *b, int half, double contrast_min, float *row,
+                   struct blemishes *out)
 {
     enum { BINS = 2048 };
-    static const double bin = 1e-4; /* to a fifth, where a block's outliers are held anyway */
+    static const float bin = 1e-4f; /* to a fifth, where a block's outliers are held anyway */
     unsigned histogram[BINS] = {0}, n = 0, below = 0;
-    double worst = 0;
-    /* What lies nearer to the rim than the square is wide has too little of a ring. */
-    for (int y = half; y < b->height - half; y++)
+    float worst = 0;
+    for (int y = half; y < b->height - half; y++) {
+        search_row(b, y, half, row);
         for (int x = half; x < b->width - half; x++) {
-            const double c = stands_out(b, x, y, half);
-            const double place = fabs(c) / bin;
+            const float c = fabsf(row[x]), place = c * (1 / bin);
             histogram[place < BINS ? (int)place : BINS - 1]++;
             n++;
-            worst = fmax(worst, fabs(c));
+            worst = c > worst ? c : worst;
         }
+    }
     if (!n)
         return;
     /* By the median: what spots there are must not hide each other. */
@@ -239,13 +322,13 @@ static void search(const struct blocks *b, int half, double contrast_min, struct
     const double bar = fmax(contrast_min, 6 * sigma);
     if (worst < bar)
         return;
-    for (int y = half; y < b->height - half; y++)
-        for (int x = half; x < b->width - half; x++) {
-            const double c = stands_out(b, x, y, half);
-            if (fabs(c) >= bar)
+    for (int y = half; y < b->height - half; y++) {
+        search_row(b, y, half, row);
+        for (int x = half; x < b->width - half; x++)
+            if (fabsf(row[x]) >= bar)
                 keep(out, (struct blemish){(x + 0.5) * BLOCK - 0.5, (y + 0.5) * BLOCK - 0.5,
-                                           (2 * half + 1) * BLOCK, c});
-        }
+                                           (2 * half + 1) * BLOCK, row[x]});
+    }
 }
 
 int blemish_find(struct plane field, double contrast_min, struct blemishes *out, struct error *err)
@@ -265,13 +348,13 @@ int blemish_find(struct plane field, double contrast_min, struct blemishes *out,
         goto out;
     }
     reduce(field, &b, work);
-    if (!flatten(&b)) {
+    if (!flatten(&b, work)) {
         rc = error_set(err, ERROR_INPUT, "the field has no smooth part to hold spots against");
         goto out;
     }
     add_up(&b);
     for (int i = 0; i < SIZES; i++)
-        search(&b, halves[i], contrast_min, out);
+        search(&b, halves[i], contrast_min, work, out);
     sift(out);
 out:
     free(work);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "station/measure/vector.h"
+
 /* Up to ALONE_MAX bad pixels their windows alone are looked at again; with more, all of it. */
 enum { HALF = 8, PASSES_MAX = 4, ALONE_MAX = 300 };
 
@@ -101,7 +103,8 @@ static bool pass_over(struct plane p, const struct defect_limits *l, struct colu
 enum { WIDE = 2 * HALF + 1, PAD = 2 * WIDE };
 
 /* Sums of WIDE neighbours each, by doubling: s[x] becomes c[x] + ... + c[x + 16]. */
-static void slide(const float *restrict c, float *restrict a, float *restrict s, int count)
+MEASURE_VECTOR static void slide(const float *restrict c, float *restrict a, float *restrict s,
+                                 int count)
 {
     for (int x = 0; x < count + 15; x++)
         a[x] = c[x] + c[x + 1];
@@ -120,38 +123,54 @@ static int inside(int at, int size)
     return low + high + 1;
 }
 
-/* `line` holds a row's sums of columns with HALF zeros before and enough behind; the whole row is
- * looked at side by side first, and only what may be a defect is judged by itself. */
-static void first_pass(struct plane p, const struct defect_limits *l, float *work, uint8_t *mark)
+/* The sums of a window's columns move on a row. */
+MEASURE_VECTOR static void columns_move(float *restrict column, const float *restrict come,
+                                        const float *restrict go, int count)
+{
+    for (int x = 0; x < count; x++)
+        column[x] += come[x] - go[x];
+}
+
+/* Whether any pixel of a row may be a defect. */
+MEASURE_VECTOR static bool row_suspect(const float *restrict row, const float *restrict sum,
+                                       const float *restrict others, float rows, float low,
+                                       float high, int count)
+{
+    int suspects = 0;
+    for (int x = 0; x < count; x++) {
+        const float n = others[x] * rows - 1, v = row[x], rest = sum[x] - v, level = v * n;
+        suspects |= (level < low * rest) | (level > high * rest);
+    }
+    return suspects != 0;
+}
+
+/* `work` holds HALF zeros, a row's sums of columns and enough zeros behind; the whole row is looked
+ * at side by side first, and only what may be a defect is judged by itself. `zeros` is a row of
+ * them; rows with a mark are noted in `marked`. */
+static void first_pass(struct plane p, const struct defect_limits *l, float *work,
+                       const float *zeros, uint8_t *mark, uint8_t *marked)
 {
     const int w = p.width_px, h = p.height_px;
     float *column = work + HALF, *half = work + w + PAD, *sum = half + w + PAD,
           *others = sum + w + PAD;
     const float low = (float)l->dead_below, high = (float)fmin(l->bright_above, l->hot_above);
     for (int y = 0; y < HALF; y++)
-        for (int x = 0; x < w; x++)
-            column[x] += p.data[(size_t)y * p.stride + x];
+        columns_move(column, p.data + (size_t)y * p.stride, zeros, w);
     for (int y = 0; y < h; y++) {
         const float *row = p.data + (size_t)y * p.stride;
-        if (y + HALF < h)
-            for (int x = 0; x < w; x++)
-                column[x] += row[HALF * p.stride + x];
-        if (y > HALF)
-            for (int x = 0; x < w; x++)
-                column[x] -= (row - (HALF + 1) * p.stride)[x];
+        columns_move(column, y + HALF < h ? row + HALF * p.stride : zeros,
+                     y > HALF ? row - (HALF + 1) * p.stride : zeros, w);
         slide(work, half, sum, w);
         const float rows = (float)inside(y, h);
-        unsigned suspects = 0;
-        for (int x = 0; x < w; x++) {
-            const float n = others[x] * rows - 1, v = row[x], rest = sum[x] - v;
-            suspects += (v * n < low * rest) | (v * n > high * rest);
-        }
-        if (!suspects)
+        if (!row_suspect(row, sum, others, rows, low, high, w))
             continue;
         for (int x = 0; x < w; x++) {
             const float n = others[x] * rows - 1, v = row[x], rest = sum[x] - v;
-            if (v * n < low * rest || v * n > high * rest)
-                mark[(size_t)y * w + x] = (uint8_t)(judge(v, fmax(0, rest / n), l) + 1);
+            if (v * n < low * rest || v * n > high * rest) {
+                const int kind = judge(v, fmax(0, rest / n), l);
+                mark[(size_t)y * w + x] = (uint8_t)(kind + 1);
+                marked[y] |= kind >= 0;
+            }
         }
     }
 }
@@ -159,55 +178,90 @@ static void first_pass(struct plane p, const struct defect_limits *l, float *wor
 /* ---- further passes, about what is bad alone --------------------------------------------------
  */
 
-/* One pixel by its window without what is bad. */
-static uint8_t judge_alone(struct plane p, const struct defect_limits *l, const uint8_t *bad, int x,
-                           int y)
+/* The window of one bad pixel again: every pixel of it against its own window without what is bad,
+ * by sums of columns that move down with the rows. */
+static bool window_again(struct plane p, const struct defect_limits *l, const uint8_t *bad, int x0,
+                         int y0, uint8_t *next, uint8_t *marked)
 {
-    double sum = 0;
-    int n = 0;
-    for (int j = y - HALF; j <= y + HALF; j++) {
-        if (j < 0 || j >= p.height_px)
-            continue;
-        const float *row = p.data + (size_t)j * p.stride;
-        const uint8_t *skip = bad + (size_t)j * p.width_px;
-        for (int i = x < HALF ? 0 : x - HALF; i <= x + HALF && i < p.width_px; i++) {
-            const bool counts = !skip[i] && (i != x || j != y);
-            sum += counts ? row[i] : 0;
-            n += counts;
-        }
-    }
-    const float v = p.data[(size_t)y * p.stride + x];
-    return (uint8_t)((n > 0 ? judge(v, fmax(0, sum / n), l) : -1) + 1);
-}
-
-/* A pass over the windows of what is bad: only there anything can have changed. `next` begins as a
- * copy of `bad`. */
-static bool pass_about(struct plane p, const struct defect_limits *l, const uint8_t *bad,
-                       uint8_t *next)
-{
-    const size_t pixels = (size_t)p.width_px * (size_t)p.height_px;
+    enum { ACROSS = 4 * HALF + 1 };
+    double sum[ACROSS] = {0};
+    int count[ACROSS] = {0};
     bool changed = false;
-    for (size_t at = 0; at < pixels; at++) {
-        if (!bad[at])
-            continue;
-        const int x0 = (int)(at % (size_t)p.width_px), y0 = (int)(at / (size_t)p.width_px);
-        for (int y = y0 - HALF; y <= y0 + HALF; y++)
-            for (int x = x0 - HALF; x <= x0 + HALF; x++) {
-                if (x < 0 || y < 0 || x >= p.width_px || y >= p.height_px)
-                    continue;
-                const size_t to = (size_t)y * p.width_px + x;
-                next[to] = judge_alone(p, l, bad, x, y);
-                changed |= next[to] != bad[to];
+    const int w = p.width_px, h = p.height_px, left = x0 - 2 * HALF;
+    for (int j = y0 - 2 * HALF; j <= y0 + 2 * HALF; j++) {
+        const int go = j - WIDE, y = j - HALF;
+        for (int i = 0; i < ACROSS; i++) {
+            const int x = left + i;
+            if (x < 0 || x >= w)
+                continue;
+            if (j >= 0 && j < h && !bad[(size_t)j * w + x]) {
+                sum[i] += p.data[(size_t)j * p.stride + x];
+                count[i]++;
             }
+            if (go >= y0 - 2 * HALF && go >= 0 && go < h && !bad[(size_t)go * w + x]) {
+                sum[i] -= p.data[(size_t)go * p.stride + x];
+                count[i]--;
+            }
+        }
+        if (y < y0 - HALF || y < 0 || y >= h)
+            continue;
+        for (int x = x0 - HALF; x <= x0 + HALF; x++) {
+            if (x < 0 || x >= w)
+                continue;
+            const size_t to = (size_t)y * w + x;
+            const float v = p.data[(size_t)y * p.stride + x];
+            double rest = bad[to] ? 0 : -v;
+            int n = bad[to] ? 0 : -1;
+            for (int i = x - HALF - left; i <= x + HALF - left; i++) {
+                rest += sum[i];
+                n += count[i];
+            }
+            next[to] = (uint8_t)((n > 0 ? judge(v, fmax(0, rest / n), l) : -1) + 1);
+            marked[y] |= next[to] != 0;
+            changed |= next[to] != bad[to];
+        }
     }
     return changed;
 }
 
-static size_t count_bad(const uint8_t *bad, size_t pixels)
+/* Where the next mark is, from `at` on; `pixels` when there is none. Rows without any are skipped.
+ */
+static size_t next_bad(const uint8_t *bad, const uint8_t *marked, size_t at, size_t w,
+                       size_t pixels)
+{
+    while (at < pixels) {
+        const size_t row = at / w, end = (row + 1) * w;
+        if (marked[row])
+            for (; at < end; at++)
+                if (bad[at])
+                    return at;
+        at = end;
+    }
+    return pixels;
+}
+
+/* A pass over the windows of what is bad: only there anything can have changed. `next` becomes a
+ * copy of `bad` first. */
+static bool pass_about(struct plane p, const struct defect_limits *l, const uint8_t *bad,
+                       uint8_t *next, uint8_t *marked)
+{
+    const size_t w = (size_t)p.width_px, pixels = w * (size_t)p.height_px;
+    bool changed = false;
+    for (size_t y = 0; y < (size_t)p.height_px; y++)
+        if (marked[y])
+            memcpy(next + y * w, bad + y * w, w);
+    for (size_t at = next_bad(bad, marked, 0, w, pixels); at < pixels;
+         at = next_bad(bad, marked, at + 1, w, pixels))
+        changed |= window_again(p, l, bad, (int)(at % w), (int)(at / w), next, marked);
+    return changed;
+}
+
+static size_t count_bad(const uint8_t *bad, const uint8_t *marked, size_t w, size_t pixels)
 {
     size_t n = 0;
-    for (size_t i = 0; i < pixels; i++)
-        n += bad[i] != 0;
+    for (size_t at = next_bad(bad, marked, 0, w, pixels); at < pixels;
+         at = next_bad(bad, marked, at + 1, w, pixels))
+        n++;
     return n;
 }
 
@@ -249,27 +303,28 @@ int defects_find(struct plane luma, const struct defect_limits *limits, struct d
     uint8_t *bad = calloc(pixels, 1), *next = calloc(pixels, 1);
     size_t *stack = NULL;
     struct columns c = {malloc((size_t)w * sizeof *c.sum), malloc((size_t)w * sizeof *c.count)};
-    float *work = calloc(4 * ((size_t)w + PAD), sizeof *work);
+    float *work = calloc(5 * ((size_t)w + PAD), sizeof *work);
+    uint8_t *marked = calloc((size_t)h, 1); /* rows that have or had a mark */
     int rc = 0;
     *out = (struct defects){0};
-    if (!bad || !next || !c.sum || !c.count || !work) {
+    if (!bad || !next || !c.sum || !c.count || !work || !marked) {
         rc = error_set(err, ERROR_MEMORY, "no memory to look for defects in %dx%d pixels", w, h);
         goto out;
     }
     for (int x = 0; x < w; x++)
         work[3 * ((size_t)w + PAD) + x] = (float)inside(x, w);
-    first_pass(luma, l, work, bad);
-    out->total = count_bad(bad, pixels);
+    first_pass(luma, l, work, work + 4 * ((size_t)w + PAD), bad, marked);
+    out->total = count_bad(bad, marked, (size_t)w, pixels);
     for (int pass = 1; out->total && pass < PASSES_MAX; pass++) {
         const bool few = out->total < ALONE_MAX;
-        if (few)
-            memcpy(next, bad, pixels);
-        if (!(few ? pass_about(luma, l, bad, next) : pass_over(luma, l, &c, bad, next)))
+        if (!few)
+            memset(marked, 1, (size_t)h);
+        if (!(few ? pass_about(luma, l, bad, next, marked) : pass_over(luma, l, &c, bad, next)))
             break;
         uint8_t *t = bad;
         bad = next;
         next = t;
-        out->total = count_bad(bad, pixels);
+        out->total = count_bad(bad, marked, (size_t)w, pixels);
     }
     out->points = malloc((out->total ? out->total : 1) * sizeof *out->points);
     stack = malloc((out->total ? out->total : 1) * sizeof *stack);
@@ -278,9 +333,8 @@ int defects_find(struct plane luma, const struct defect_limits *limits, struct d
         defects_free(out);
         goto out;
     }
-    for (size_t i = 0; i < pixels; i++) {
-        if (!bad[i])
-            continue;
+    for (size_t i = next_bad(bad, marked, 0, (size_t)w, pixels); i < pixels;
+         i = next_bad(bad, marked, i + 1, (size_t)w, pixels)) {
         enum defect_kind kind = (enum defect_kind)(bad[i] - 1);
         out->dead += kind == DEFECT_DEAD;
         out->bright += kind == DEFECT_BRIGHT;
@@ -289,9 +343,8 @@ int defects_find(struct plane luma, const struct defect_limits *limits, struct d
             out->points[out->count++] =
                 (struct defect){(int)(i % (size_t)w), (int)(i / (size_t)w), kind};
     }
-    for (size_t i = 0; i < pixels; i++) {
-        if (!bad[i])
-            continue;
+    for (size_t i = next_bad(bad, marked, 0, (size_t)w, pixels); i < pixels;
+         i = next_bad(bad, marked, i + 1, (size_t)w, pixels)) {
         size_t n = group_size(bad, w, h, i, stack);
         out->clusters += n > 1;
         if (n > 1 && n > out->largest_px)
@@ -301,6 +354,7 @@ out:
     free(bad);
     free(next);
     free(stack);
+    free(marked);
     free(work);
     free(c.sum);
     free(c.count);

@@ -1,7 +1,10 @@
 #include "station/measure/picture.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
+
+#include "station/measure/vector.h"
 
 static int region_check(int width_px, int height_px, struct region r, struct error *err)
 {
@@ -24,7 +27,7 @@ int plane_crop(struct plane p, struct region r, struct plane *out, struct error 
 }
 
 /* Eight sums side by side: the compiler keeps them in vectors. */
-static double row_sum(const float *row, int count)
+MEASURE_VECTOR static double row_sum(const float *row, int count)
 {
     enum { LANES = 8 };
     float lanes[LANES] = {0};
@@ -136,10 +139,20 @@ int nv12_plane(const struct nv12 *f, float **data, struct plane *out, struct err
  * noise of the frame's own quantisation. */
 enum { FINE = 4, FINE_CODES = 255 * FINE + 1 };
 
-static float decode_fine(const float *table, double coded_255)
+/* The constant is worked out at first use. */
+static float fine_table[FINE_CODES];
+static pthread_once_t fine_once = PTHREAD_ONCE_INIT;
+
+static void fine_make(void)
 {
-    int i = (int)(coded_255 * FINE + 0.5);
-    return table[i < 0 ? 0 : i >= FINE_CODES ? FINE_CODES - 1 : i];
+    for (int i = 0; i < FINE_CODES; i++)
+        fine_table[i] = (float)srgb_decode(i / (255.0 * FINE));
+}
+
+static float decode_fine(float coded_255)
+{
+    const float place = coded_255 * FINE + 0.5f;
+    return fine_table[place < 0 ? 0 : place >= FINE_CODES ? FINE_CODES - 1 : (int)place];
 }
 
 int nv12_mean_rgb(const struct nv12 *f, struct region r, double rgb[3], struct error *err)
@@ -150,20 +163,21 @@ int nv12_mean_rgb(const struct nv12 *f, struct region r, double rgb[3], struct e
     if (rc < 0)
         return rc;
 
-    float table[FINE_CODES];
-    for (int i = 0; i < FINE_CODES; i++)
-        table[i] = (float)srgb_decode(i / (255.0 * FINE));
+    pthread_once(&fine_once, fine_make);
     const uint8_t *chroma = f->data + (size_t)f->width_px * (size_t)f->height_px;
     double sum[3] = {0};
     for (int y = r.y_px; y < r.y_px + r.height_px; y++) {
         const uint8_t *luma_row = f->data + (size_t)y * (size_t)f->width_px;
         const uint8_t *uv_row = chroma + (size_t)(y / 2) * (size_t)f->width_px;
+        float row[3] = {0};
         for (int x = r.x_px; x < r.x_px + r.width_px; x++) {
-            double luma = luma_row[x], u = uv_row[x & ~1] - 128.0, v = uv_row[x | 1] - 128.0;
-            sum[0] += decode_fine(table, luma + 1.5748 * v);
-            sum[1] += decode_fine(table, luma - 0.187324 * u - 0.468124 * v);
-            sum[2] += decode_fine(table, luma + 1.8556 * u);
+            const float luma = luma_row[x], u = uv_row[x & ~1] - 128.0f, v = uv_row[x | 1] - 128.0f;
+            row[0] += decode_fine(luma + 1.5748f * v);
+            row[1] += decode_fine(luma - 0.187324f * u - 0.468124f * v);
+            row[2] += decode_fine(luma + 1.8556f * u);
         }
+        for (int c = 0; c < 3; c++)
+            sum[c] += row[c];
     }
     for (int c = 0; c < 3; c++)
         rgb[c] = sum[c] / ((double)r.width_px * r.height_px);

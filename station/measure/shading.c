@@ -133,26 +133,32 @@ int shading_field(struct plane luma, struct shading *out, struct error *err)
     if (rc < 0)
         return rc;
 
-    double darkest = INFINITY, brightest = 0;
-    for (int j = 0; j < 9; j++) {
-        for (int i = 0; i < 16; i++) {
-            double v = block_mean(luma, w * i / 16, h * j / 9, w * (i + 1) / 16, h * (j + 1) / 9);
+    /* A block of the evenness is four of the fit's. */
+    struct block b[BLOCKS];
+    double darkest = INFINITY, brightest = 0, quarter[BLOCKS], quarter_px[BLOCKS];
+    for (int j = 0; j < ROWS; j++) {
+        for (int i = 0; i < COLUMNS; i++) {
+            const int x0 = w * i / COLUMNS, x1 = w * (i + 1) / COLUMNS;
+            const int y0 = h * j / ROWS, y1 = h * (j + 1) / ROWS, at = j * COLUMNS + i;
+            const double mean = block_mean(luma, x0, y0, x1, y1);
+            b[at] =
+                (struct block){(x0 + x1 - w) / (double)w, (y0 + y1 - h) / (double)w, mean / centre};
+            quarter_px[at] = (double)(x1 - x0) * (y1 - y0);
+            quarter[at] = mean * quarter_px[at];
+        }
+    }
+    for (int j = 0; j < ROWS; j += 2) {
+        for (int i = 0; i < COLUMNS; i += 2) {
+            const int at = j * COLUMNS + i, below = at + COLUMNS;
+            const double sum = quarter[at] + quarter[at + 1] + quarter[below] + quarter[below + 1];
+            const double v = sum / (quarter_px[at] + quarter_px[at + 1] + quarter_px[below] +
+                                    quarter_px[below + 1]);
             darkest = fmin(darkest, v);
             brightest = fmax(brightest, v);
         }
     }
     out->evenness = darkest / brightest;
 
-    struct block b[BLOCKS];
-    for (int j = 0; j < ROWS; j++) {
-        for (int i = 0; i < COLUMNS; i++) {
-            int x0 = w * i / COLUMNS, x1 = w * (i + 1) / COLUMNS;
-            int y0 = h * j / ROWS, y1 = h * (j + 1) / ROWS;
-            b[j * COLUMNS + i] =
-                (struct block){(x0 + x1 - w) / (double)w, (y0 + y1 - h) / (double)w,
-                               block_mean(luma, x0, y0, x1, y1) / centre};
-        }
-    }
     double p[FIT] = {1, -0.1, 0, 0, 0};
     light_middle(b, p);
     /* Fall-off from the middle to the picture's far corner; a flat field has no middle. */
