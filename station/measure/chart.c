@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "station/measure/homography.h"
+#include "station/measure/vector.h"
 
 #define SLANT_DEG     5.0
 #define DISC_RADIUS   0.22
@@ -43,18 +44,30 @@ struct candidate {
     double x, y, radius; /* reduced pixels */
 };
 
+MEASURE_VECTOR static void add_rows(float *restrict out, const float *restrict a,
+                                    const float *restrict b, int count)
+{
+    for (int x = 0; x < count; x++)
+        out[x] = a[x] + b[x];
+}
+
+/* Of each group of rows the two in the middle are enough: noise is still averaged over 2 x factor
+ * pixels, and the mean stands where that of all of them would. */
 static void reduce(struct plane p, struct reduced *r)
 {
     const int f = r->factor;
-    const float scale = 1.0f / (float)(f * f);
+    const float scale = 1.0f / (float)(2 * f);
     for (int y = 0; y < r->height; y++) {
         float *out = r->v + (size_t)y * r->width;
-        /* The rows first, side by side; then each of their groups of f. */
-        memcpy(r->line, p.data + (size_t)y * f * p.stride, (size_t)r->width * f * sizeof(float));
-        for (int k = 1; k < f; k++) {
-            const float *row = p.data + ((size_t)y * f + k) * p.stride;
-            for (int x = 0; x < r->width * f; x++)
-                r->line[x] += row[x];
+        const float *group = p.data + (size_t)y * f * p.stride;
+        add_rows(r->line, group + (size_t)((f - 1) / 2) * p.stride,
+                 group + (size_t)(f / 2) * p.stride, r->width * f);
+        if (f == 4) { /* the usual picture */
+            for (int x = 0; x < r->width; x++)
+                out[x] = (r->line[4 * x] + r->line[4 * x + 1] + r->line[4 * x + 2] +
+                          r->line[4 * x + 3]) *
+                         scale;
+            continue;
         }
         for (int x = 0; x < r->width; x++) {
             float sum = 0;
@@ -84,6 +97,34 @@ static double box_mean(const struct reduced *r, int x, int y, int half)
     double s = r->sum[(size_t)y1 * stride + x1] - r->sum[(size_t)y0 * stride + x1] -
                r->sum[(size_t)y1 * stride + x0] + r->sum[(size_t)y0 * stride + x0];
     return s / ((double)(x1 - x0) * (y1 - y0));
+}
+
+/* What is darker than half of the mean about it. */
+MEASURE_VECTOR static void dark_inside(const struct reduced *r, int y, int half, uint8_t *dark)
+{
+    const int y0 = y - half < 0 ? 0 : y - half,
+              y1 = y + half + 1 > r->height ? r->height : y + half + 1, side = 2 * half + 1;
+    const size_t stride = (size_t)r->width + 1;
+    const double *above = r->sum + (size_t)y0 * stride, *below = r->sum + (size_t)y1 * stride;
+    const double twice = 2.0 * side * (y1 - y0);
+    const float *v = r->v + (size_t)y * r->width;
+    for (int x = half; x < r->width - half; x++) {
+        const double box =
+            below[x + half + 1] - above[x + half + 1] - below[x - half] + above[x - half];
+        dark[x] = v[x] * twice < box;
+    }
+}
+
+static void dark_row(const struct reduced *r, int y, int half, uint8_t *dark)
+{
+    const float *v = r->v + (size_t)y * r->width;
+    const int left = half < r->width ? half : r->width;
+    const int right = r->width - half > left ? r->width - half : left;
+    for (int x = 0; x < left; x++)
+        dark[x] = v[x] < 0.5 * box_mean(r, x, y, half);
+    dark_inside(r, y, half, dark);
+    for (int x = right; x < r->width; x++)
+        dark[x] = v[x] < 0.5 * box_mean(r, x, y, half);
 }
 
 static double sample(const struct reduced *r, double x, double y)
@@ -159,8 +200,7 @@ static int candidates_find(const struct reduced *r, uint8_t *dark, int *stack,
     const int half = (int)(1.2 * r->width / 16), pixels = r->width * r->height;
     int count = 0;
     for (int y = 0; y < r->height; y++)
-        for (int x = 0; x < r->width; x++)
-            dark[y * r->width + x] = r->v[(size_t)y * r->width + x] < 0.5 * box_mean(r, x, y, half);
+        dark_row(r, y, half, dark + (size_t)y * r->width);
     for (int i = 0; i < pixels && count < CANDIDATES_MAX; i++)
         if (dark[i] && component(r, dark, stack, i, &out[count]) && ringed(r, &out[count]))
             count++;
@@ -287,7 +327,18 @@ static struct point dark_centre(struct plane p, struct point at, double radius)
     return at;
 }
 
-static int placement(struct plane p, struct chart *c, struct error *err)
+/* A slanted square's centre, in the reduced picture: its place is for its edges' regions, and a
+ * tenth of a pixel of that is more than they need. */
+static struct point square_centre(const struct reduced *r, struct point at, double unit_px)
+{
+    const struct plane p = {r->v, r->width, r->height, (size_t)r->width};
+    const double f = r->factor, off = (f - 1) * 0.5;
+    const struct point small = {(at.x - off) / f, (at.y - off) / f};
+    const struct point found = dark_centre(p, small, 1.0 * unit_px / f);
+    return (struct point){found.x * f + off, found.y * f + off};
+}
+
+static int placement(struct plane p, const struct reduced *r, struct chart *c, struct error *err)
 {
     struct point middle = chart_pixel(c, 8, 4.5), right = chart_pixel(c, 9, 4.5);
     c->unit_px = hypot(right.x - middle.x, right.y - middle.y);
@@ -305,7 +356,7 @@ static int placement(struct plane p, struct chart *c, struct error *err)
                              "chart badly placed: its slanted square at %.0f,%.0f is not wholly "
                              "in the picture of %dx%d",
                              at.x, at.y, p.width_px, p.height_px);
-        c->square[i] = dark_centre(p, at, 1.0 * c->unit_px);
+        c->square[i] = square_centre(r, at, c->unit_px);
         if (hypot(c->square[i].x - at.x, c->square[i].y - at.y) > 0.3 * c->unit_px)
             return error_set(err, ERROR_MISSING,
                              "chart not found: no slanted square at %.0f,%.0f, where the fiducials "
@@ -365,7 +416,7 @@ int chart_find(struct plane luma, struct chart *out, struct error *err)
         rc = error_set(err, ERROR_MISSING, "chart badly placed: its fiducials stand in one line");
         goto out;
     }
-    rc = placement(luma, out, err);
+    rc = placement(luma, &r, out, err);
 out:
     free(r.v);
     free(r.line);
