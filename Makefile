@@ -200,8 +200,14 @@ endif
 # A program of several files: the units that tests/machine/usb_*.sh plays on USB.
 $(BUILD)/tests/machine/usb_gadget: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/machine/usb/*.c))
 
+# A program of several files that stand where the clock, the sessions and the fixture process do:
+# theirs come first.
+REHEARSE := $(BUILD)/tests/rehearsal/rehearse
+$(REHEARSE): LDFLAGS += -Wl,--allow-multiple-definition,--wrap=pthread_create,--wrap=pthread_join,--wrap=_exit,--wrap=mallopt
+$(REHEARSE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/rehearsal/*.c))
+
 # What the suites of tests/integration and tests/machine start.
-suites: all $(PEERS)
+suites: all $(PEERS) $(REHEARSE)
 
 check: $(UNIT_TESTS) arrows ## unit tests, under a minute
 	@for t in $(LEFT_OUT); do echo "  left out: $$t ($(LEFT_OUT_WHY))"; done

@@ -7,9 +7,15 @@
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/file.h"
+#include "protocol/base/json.h"
 #include "station/cli/command.h"
+#include "station/cli/places.h"
 #include "station/cli/qa_study.h"
-#include "station/study/study_report.h"
+#include "station/engine/vocabulary.h"
+#include "station/study/study_items.h"
+#include "station/study/study_journal.h"
+#include "station/study/study_rehearsal.h"
 
 enum { UNITS_MAX = 100000, SLOTS_MOST = 64 };
 
@@ -18,14 +24,15 @@ struct options {
     const char *dir;
     int units, slots;
     uint64_t seed;
-    bool gage, json, keep;
+    bool gage, json, again;
+    const char *program; /* of the rehearsal; NULL: on the bench */
 };
 
 static void help(const struct study *s)
 {
     printf(
         "usage: takt qa run %s [--units N] [--slots N] [--seed N] [--dir D] [--no-gage]\n"
-        "                   [--json]\n\n"
+        "                   [--rehearse P] [--again] [--json]\n\n"
         "Sends N virtual units (2000), one in five with a defect of a known strength, through\n"
         "the plan %s/%s on a virtual bench, and a gage study of 10 parts, 3 places and 3\n"
         "trials. Says of each kind of defect from which strength on it is found, which units\n"
@@ -36,77 +43,126 @@ static void help(const struct study *s)
         "  --seed N     another one makes other units (1)\n"
         "  --dir D      the bench's folder, made anew (build/%s)\n"
         "  --no-gage    the population alone\n"
+        "  --rehearse P without a bench: P (build/tests/rehearsal/rehearse) has the station's\n"
+        "               steps and the camera's firmware in one process on simulated time;\n"
+        "               --slots is how many of it\n"
+        "  --again      anew, although D.results has results of this study already\n"
         "  --json       the document instead of the table\n\n"
+        "Each result is kept in D.results as it comes: a study that was cut short goes on "
+        "there.\n\n"
         "Exit status: 0 when nothing escaped, at most 0.1 %% failed falsely and every %%SV is at\n"
         "most 10; 1 when that does not hold; 3 when the study could not be done.\n",
         s->name, s->product, s->plan, s->name);
 }
 
-static void free_units(cJSON **units, int count)
+/* ---- going through ---- */
+
+struct study_work {
+    const struct options *o;
+    struct study_items items;
+    struct study_journal *journal;
+    int next, done, errors;
+    int64_t began_ms;
+    int begun_with; /* done by an earlier call */
+};
+
+/* A bar that is drawn over where it can be, and a line for every twentieth where it cannot. */
+static void show_progress(const struct study_work *w)
 {
-    for (int i = 0; i < count; i++)
-        cJSON_Delete(units[i]);
+    enum { BAR = 30 };
+    const int count = study_items_count(&w->items), now = w->done - w->begun_with;
+    const double seconds = (double)(clock_mono_ms() - w->began_ms) / 1000;
+    const bool drawn = isatty(2);
+    if (!drawn && w->done % (count / 20 + 1) != 0 && w->done != count)
+        return;
+    char bar[BAR + 1];
+    for (int i = 0; i < BAR; i++)
+        bar[i] = i < (long long)BAR * w->done / count ? '#' : '.';
+    bar[BAR] = '\0';
+    fprintf(stderr, "%stakt qa: [%s] %d of %d, %d errors, %.0f s, about %.0f s left%s",
+            drawn ? "\r" : "", bar, w->done, count, w->errors, seconds,
+            now ? seconds / now * (count - w->done) : 0, drawn && w->done < count ? "" : "\n");
 }
 
-static int run_population(const struct options *o, struct study_run *run,
-                          struct study_result *results, struct error *err)
+static int keep(void *context, int item, cJSON *document, struct error *err)
 {
-    cJSON *units[SLOTS_MOST];
-    int rc = 0;
-    const int64_t began = clock_mono_ms();
-    for (int done = 0; done < o->units && !rc;) {
-        const int count = o->units - done < o->slots ? o->units - done : o->slots;
-        for (int i = 0; i < count; i++)
-            units[i] = population_json(o->study, o->seed, done + i);
-        rc = study_run_round(run, units, count, results + done, err);
-        free_units(units, count);
-        done += count;
-        fprintf(stderr, "takt qa: %d of %d units, %.0f s\n", done, o->units,
-                (double)(clock_mono_ms() - began) / 1000);
-    }
+    struct study_work *w = context;
+    const char *verdict = json_string(document, "verdict", "");
+    w->errors += strcmp(verdict, "pass") != 0 && strcmp(verdict, "fail") != 0;
+    w->done++;
+    const int rc = study_journal_add(w->journal, item, document, err);
+    show_progress(w);
     return rc;
 }
 
-/* Each placement is a unit of its own to the station: the same part lies in three places at once.
- */
-static cJSON *placed_part(const struct options *o, int part, int place, int trial)
+static cJSON *next_unit(void *context, int *item)
 {
-    char chip_id[33];
-    cJSON *unit = population_part(o->study, o->seed, part, GAGE_PARTS);
-    snprintf(chip_id, sizeof chip_id, "%08x%08x%08x%08x", 0x9a9eu, (unsigned)part, (unsigned)place,
-             (unsigned)trial);
-    cJSON_ReplaceItemInObjectCaseSensitive(unit, "chip_id", cJSON_CreateString(chip_id));
-    const int placement = (part * GAGE_OPERATORS + place) * GAGE_TRIALS + trial;
-    if (!population_place(unit, o->seed, (uint32_t)placement)) {
-        cJSON_Delete(unit);
-        return NULL;
-    }
-    return unit;
+    struct study_work *w = context;
+    const int count = study_items_count(&w->items);
+    while (w->next < count && study_journal_result(w->journal, w->next))
+        w->next++;
+    *item = w->next;
+    return w->next < count ? study_item_unit(&w->items, w->next++) : NULL;
 }
 
-/* By part, operator, trial in `gage`; the operators are three places of each part. */
-static int run_gage(const struct options *o, struct study_run *run, struct study_result *gage,
-                    struct error *err)
+/* On the bench, in rounds: the population and each trial of the gage study are apart. */
+static int run_rounds(struct study_work *w, struct study_run *run, struct error *err)
 {
-    enum { PLACES = GAGE_PARTS * GAGE_OPERATORS };
-    cJSON *units[SLOTS_MOST];
-    struct study_result results[SLOTS_MOST];
-    int rc = 0;
-    for (int trial = 0; trial < GAGE_TRIALS && !rc; trial++) {
-        for (int from = 0; from < PLACES && !rc; from += o->slots) {
-            const int count = PLACES - from < o->slots ? PLACES - from : o->slots;
-            for (int i = 0; i < count; i++)
-                units[i] = placed_part(o, (from + i) % GAGE_PARTS, (from + i) / GAGE_PARTS, trial);
-            rc = study_run_round(run, units, count, results, err);
-            for (int i = 0; i < count && !rc; i++) {
-                const int part = (from + i) % GAGE_PARTS, place = (from + i) / GAGE_PARTS;
-                gage[(part * GAGE_OPERATORS + place) * GAGE_TRIALS + trial] = results[i];
-            }
-            free_units(units, count);
+    cJSON *units[SLOTS_MOST], *documents[SLOTS_MOST];
+    int numbers[SLOTS_MOST], rc = 0, count = 1;
+    while (!rc && count > 0) {
+        int most = w->o->slots, item;
+        for (count = 0; count < most && (units[count] = next_unit(w, &item)); count++) {
+            const int together = study_items_together(&w->items, item) + count;
+            most = together < most ? together : most;
+            numbers[count] = item;
         }
-        fprintf(stderr, "takt qa: gage trial %d of %d\n", trial + 1, GAGE_TRIALS);
+        memset(documents, 0, sizeof documents);
+        if (count)
+            rc = study_run_round(run, units, count, documents, err);
+        for (int i = 0; i < count; i++) {
+            cJSON_Delete(units[i]);
+            if (!rc)
+                rc = keep(w, numbers[i], documents[i], err);
+            else
+                cJSON_Delete(documents[i]);
+        }
     }
     return rc;
+}
+
+static int on_bench(struct study_work *w, const char *takt, struct error *err)
+{
+    struct study_run *run = NULL;
+    const struct study_run_config config = {.study = w->o->study,
+                                            .dir = w->o->dir,
+                                            .takt_path = takt,
+                                            .slots = w->o->slots,
+                                            .seed = w->o->seed};
+    int rc = study_run_open(&config, &run, err);
+    if (!rc)
+        rc = run_rounds(w, run, err);
+    study_run_close(run);
+    return rc;
+}
+
+static int rehearse(struct study_work *w, struct error *err)
+{
+    struct places places;
+    int rc = places_find(&places, err);
+    if (!rc)
+        rc = file_make_folders(w->o->dir, 0700, err);
+    const struct study_rehearsal_config config = {.study = w->o->study,
+                                                  .program = w->o->program,
+                                                  .dir = w->o->dir,
+                                                  .products_dir = places.products,
+                                                  .boards_dir = places.boards,
+                                                  .seed = w->o->seed,
+                                                  .jobs = w->o->slots,
+                                                  .next = next_unit,
+                                                  .done = keep,
+                                                  .context = w};
+    return rc ? rc : study_rehearse(&config, err);
 }
 
 static void print_number(double value, const char *format)
@@ -178,28 +234,58 @@ static int report(const struct options *o, const struct study_result *results,
     return rc;
 }
 
+/* What the results depend on: the study, its plan and limits, and which units. */
+static int describe(const struct options *o, char out[400], struct error *err)
+{
+    struct places places;
+    struct vocabulary words;
+    struct plan *plan = NULL;
+    char name[128];
+    int rc = places_find(&places, err);
+    vocabulary_fill(&words, step_kinds());
+    snprintf(name, sizeof name, "%s/%s", o->study->product, o->study->plan);
+    if (!rc)
+        rc = plan_load(places.products, name, &words.words, &plan, err);
+    if (!rc)
+        snprintf(out, 400, "%s seed %llu units %d gage %d %s plan %s limits %s", o->study->name,
+                 (unsigned long long)o->seed, o->units, o->gage,
+                 o->program ? "rehearsed" : "on the bench", plan->plan_sha256, plan->limits_sha256);
+    plan_free(plan);
+    return rc;
+}
+
 static int run(const struct options *o, bool *holds, struct error *err)
 {
-    char takt[PATH_MAX], dir[PATH_MAX];
+    char takt[PATH_MAX], path[PATH_MAX], subject[400];
     ssize_t n = readlink("/proc/self/exe", takt, sizeof takt - 1);
     struct study_result *results = calloc((size_t)o->units, sizeof *results);
     struct study_result *gage = calloc(GAGE_RUNS, sizeof *gage);
-    struct study_run *study = NULL;
+    struct study_work w = {
+        .o = o, .items = {o->study, o->seed, o->units, o->gage}, .began_ms = clock_mono_ms()};
+    const int count = study_items_count(&w.items);
     int rc =
         results && gage ? 0 : error_set(err, ERROR_MEMORY, "out of memory for %d units", o->units);
     takt[n > 0 ? n : 0] = '\0';
-    snprintf(dir, sizeof dir, "%s", o->dir);
-    const struct study_run_config config = {
-        .study = o->study, .dir = dir, .takt_path = takt, .slots = o->slots, .seed = o->seed};
+    snprintf(path, sizeof path, "%s.results", o->dir);
     if (!rc)
-        rc = study_run_open(&config, &study, err);
+        rc = describe(o, subject, err);
     if (!rc)
-        rc = run_population(o, study, results, err);
-    if (!rc && o->gage)
-        rc = run_gage(o, study, gage, err);
-    study_run_close(study);
+        rc = study_journal_open(path, subject, count, o->again, &w.journal, err);
+    for (int i = 0; i < count && !rc; i++)
+        w.begun_with += study_journal_result(w.journal, i) != NULL;
+    w.done = w.begun_with;
+    if (!rc && w.done)
+        fprintf(stderr, "takt qa: going on behind %d results in %s\n", w.done, path);
+    if (!rc && w.done < count)
+        rc = o->program ? rehearse(&w, err) : on_bench(&w, takt, err);
+    for (int i = 0; i < count && !rc; i++) {
+        const int placed = study_item_gage(&w.items, i);
+        study_result_read(o->study, study_journal_result(w.journal, i),
+                          placed < 0 ? &results[i] : &gage[placed]);
+    }
     if (!rc)
         rc = report(o, results, o->gage ? gage : NULL, holds, err);
+    study_journal_close(w.journal);
     free(results);
     free(gage);
     return rc;
@@ -217,10 +303,11 @@ static int take_number(const char *option, const char *text, long low, long high
 int cli_qa_study(const struct study *study, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"units", required_argument, NULL, 'u'}, {"slots", required_argument, NULL, 's'},
-        {"seed", required_argument, NULL, 'r'},  {"dir", required_argument, NULL, 'd'},
-        {"no-gage", no_argument, NULL, 'g'},     {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},        {0}};
+        {"units", required_argument, NULL, 'u'},    {"slots", required_argument, NULL, 's'},
+        {"seed", required_argument, NULL, 'r'},     {"dir", required_argument, NULL, 'd'},
+        {"no-gage", no_argument, NULL, 'g'},        {"json", no_argument, NULL, 'j'},
+        {"rehearse", required_argument, NULL, 'p'}, {"again", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},           {0}};
     char dir[64];
     struct options o = {
         .study = study, .dir = dir, .units = 2000, .slots = 16, .seed = 1, .gage = true};
@@ -248,6 +335,12 @@ int cli_qa_study(const struct study *study, int argc, char **argv)
             break;
         case 'g':
             o.gage = false;
+            break;
+        case 'p':
+            o.program = optarg;
+            break;
+        case 'a':
+            o.again = true;
             break;
         case 'j':
             o.json = true;

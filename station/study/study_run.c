@@ -209,8 +209,7 @@ void study_result_read(const struct study *s, const cJSON *document, struct stud
 }
 
 /* What `takt run --json` printed names the runs; their figures are read from the store. */
-static int read_results(struct study_run *r, int count, struct study_result *results,
-                        struct error *err)
+static int read_results(struct study_run *r, int count, cJSON **documents, struct error *err)
 {
     char path[PATH_MAX], store[PATH_MAX];
     struct json_document *doc = NULL;
@@ -225,17 +224,14 @@ static int read_results(struct study_run *r, int count, struct study_result *res
     const cJSON *runs = rc ? NULL : cJSON_GetObjectItemCaseSensitive(json_root(doc), "runs");
     cJSON_ArrayForEach(run, runs)
     {
-        cJSON *document = NULL;
         const int slot = (int)json_number(run, "slot", 0);
         if (!rc && (slot < 1 || slot > count))
             rc = error_set(err, ERROR_STATE, "a run in slot %d, expected 1 to %d", slot, count);
+        if (!rc && documents[slot - 1])
+            rc = error_set(err, ERROR_STATE, "two runs in slot %d", slot);
         if (!rc)
-            rc = query_run(db, (int64_t)json_number(run, "run", 0), &document, err);
-        if (!rc) {
-            study_result_read(r->config.study, document, &results[slot - 1]);
-            got++;
-        }
-        cJSON_Delete(document);
+            rc = query_run(db, (int64_t)json_number(run, "run", 0), &documents[slot - 1], err);
+        got += rc == 0;
     }
     if (!rc && got != count)
         rc = error_set(err, ERROR_STATE, "%d of %d units have a result, see %s/run.log", got, count,
@@ -259,8 +255,8 @@ static int place_units(struct study_run *r, cJSON *const *units, int count, stru
     return rc;
 }
 
-int study_run_round(struct study_run *r, cJSON *const *units, int count,
-                    struct study_result *results, struct error *err)
+int study_run_round(struct study_run *r, cJSON *const *units, int count, cJSON **documents,
+                    struct error *err)
 {
     char plan[128], order[32], slots[64][12];
     const char *argv[ARGUMENTS_MAX] = {
@@ -274,6 +270,7 @@ int study_run_round(struct study_run *r, cJSON *const *units, int count,
         argv[n++] = "--slot";
         argv[n++] = slots[i];
     }
+    memset(documents, 0, (size_t)count * sizeof *documents);
     int rc = place_units(r, units, count, err);
     if (rc)
         return rc;
@@ -285,5 +282,5 @@ int study_run_round(struct study_run *r, cJSON *const *units, int count,
     if (!WIFEXITED(status) || WEXITSTATUS(status) == 2 || WEXITSTATUS(status) == 127)
         return error_set(err, ERROR_STATE, "round %d did not run, see %s/run.log", r->rounds,
                          r->dir);
-    return read_results(r, count, results, err);
+    return read_results(r, count, documents, err);
 }

@@ -31,9 +31,10 @@ struct study_run;
 /* ERROR_STATE with the log's name when the bench does not come up. */
 int study_run_open(const struct study_run_config *config, struct study_run **out,
                    struct error *err);
-/* One round: unit i (unit.json's object) sits in slot i + 1. At most config.slots. */
-int study_run_round(struct study_run *r, cJSON *const *units, int count,
-                    struct study_result *results, struct error *err);
+/* One round: unit i (unit.json's object) sits in slot i + 1. At most config.slots. documents[i] is
+ * what query_run() says of it; the caller's, also on failure. */
+int study_run_round(struct study_run *r, cJSON *const *units, int count, cJSON **documents,
+                    struct error *err);
 /* Ends taktd and the bench. NULL is fine. */
 void study_run_close(struct study_run *r);
 

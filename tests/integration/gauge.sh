@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Hearing, radio, card, buttons, LEDs and power on the bench: each defect is found by the figure that
-# stands for it; and a seeded sample of the gauge study, whose whole is tests/soak/gauge_senses.sh.
+# stands for it; and a seeded sample of the gauge study, whose whole is tests/soak/gauge.sh.
 . "$(dirname "$0")/suite.bash"
 
 # ---- single defects ----
@@ -58,5 +58,40 @@ check "nothing escapes" jq -e '.units == 8 and .escapes == 0' "$work/sample.json
 check "what was measured is what is so of the units" jq -e '
     [.figures[] | select(.bias != null) | {key: .measurement, value: .bias}] | from_entries |
     (.light_on | fabs) < 0.02 and (.standby_w | fabs) < 0.05 and (.real_fraction | fabs) < 0.001' "$work/sample.json"
+# ---- the same units without a bench ----
+rehearse=$build/tests/rehearsal/rehearse
+rehearsed() { # UNITS [option...]
+    local units=$1
+    shift
+    "$takt" qa run gauge-senses --dir "$work/rehearsed" --no-gage --slots 2 --seed 3 --units "$units" \
+        --rehearse "$rehearse" --json "$@" >"$work/rehearsed.json" 2>"$work/rehearsed.log"
+}
+check "the rehearsal is built" make -s -C "$repo" "$rehearse"
+check "the same eight units in a rehearsal, and four more" rehearsed 12
+cat "$work/rehearsed.log" >"$work/check.log"
+check "nothing escapes, no good unit fails" jq -e '.escapes == 0 and .false_fails == 0 and .false_errors == 0' "$work/rehearsed.json"
+# FIGURES of a results file: {"0.microphone.sensitivity_dbfs": value, ...}
+figures() {
+    tail -n +2 "$1" | jq -c '.item as $i | select($i < 8) | .result.steps[] | .id as $s | .attempts[-1].measurements[] |
+        {key: "\($i).\($s).\(.name)", value: .value}' | jq -s from_entries
+}
+agree() {
+    figures "$study.results" >"$work/a" && figures "$work/rehearsed.results" >"$work/b" &&
+        jq -e -n --slurpfile a "$work/a" --slurpfile b "$work/b" '
+            {"microphone.sensitivity_dbfs": 0.2, "led_blue.light_on": 0.02, "power.standby_w": 0.03,
+             "card.real_fraction": 0.001, "motor_power.pan_w": 0.1} as $most |
+            [$a[0] | to_entries[] | .key as $k | ($k | sub("^[0-9]+[.]"; "")) as $f |
+             select($most[$f] and $b[0][$k] != null) |
+             {figure: $k, bench: .value, rehearsed: $b[0][$k], off: (.value - $b[0][$k] | fabs), most: $most[$f]}] |
+            length >= 5 and all(.[]; .off <= .most)'
+}
+check "bench and rehearsal find the same of the same units" agree
+head -n 6 "$work/rehearsed.results" >"$work/cut" && printf '{"item":7,"resu' >>"$work/cut"
+check "a study that was cut short goes on behind what it has" eval 'cp "$work/rehearsed.results" "$work/whole" && cp "$work/cut" "$work/rehearsed.results" &&
+    rehearsed 12 && grep "behind 5 results" "$work/rehearsed.log"'
+sorted() { tail -n +2 "$1" | jq -cS '[.item, .result]' | sort; }
+check "and ends with the same figures to the last digit" eval 'diff <(sorted "$work/whole") <(sorted "$work/rehearsed.results")'
+check "another study's results are not taken for this one's" eval '! rehearsed 13 && grep "results of another study" "$work/rehearsed.log"'
+
 check "the bench and taktd are gone" eval '! pgrep -f "$study" >/dev/null'
 suite_end

@@ -81,7 +81,8 @@ static void microphone_make(struct microphone *m, struct audio *a)
     m->audio = a;
     m->high_pass = filter_high_pass(ph->mic_high_pass_hz, AIR);
     m->low_pass = filter_low_pass(ph->mic_low_pass_hz, AIR);
-    chance_start(&m->chance, (uint64_t)ph->seed, (uint64_t)a->records++ << 8 | 0x6d);
+    chance_start(&m->chance, (uint64_t)ph->seed,
+                 (uint64_t)ph->power_ups << 32 | (uint64_t)a->records++ << 8 | 0x6d);
     m->port = pow(10, ph->mic_port_db / 20);
     m->echo = pow(10, ph->echo_db / 20);
     m->echo_delay = llround(ph->echo_delay_ms / 1000 * AIR);
@@ -199,7 +200,8 @@ static void speaker_make(struct speaker *s, struct audio *a)
     s->resonance = filter_resonant_high_pass(ph->speaker_resonance_hz, ph->speaker_q, AIR);
     s->roll_off = filter_resonant_low_pass(ph->speaker_low_pass_hz, M_SQRT1_2, AIR);
     s->cone = filter_low_pass(700, AIR);
-    chance_start(&s->chance, (uint64_t)ph->seed, (uint64_t)a->plays++ << 8 | 0x73);
+    chance_start(&s->chance, (uint64_t)ph->seed,
+                 (uint64_t)ph->power_ups << 32 | (uint64_t)a->plays++ << 8 | 0x73);
     s->second = ph->speaker_second;
     s->third = ph->speaker_third;
     s->rattle_pa = ph->speaker_rattle_pa;

@@ -86,7 +86,8 @@ int emulated_radio_open(struct unit *unit, struct radio **out, struct error *err
     r->load = LOAD_IDLE;
     r->faded_ns = clock_mono_ns();
     pthread_mutex_init(&r->lock, NULL);
-    chance_start(&r->chance, (uint64_t)unit->physics.seed, 0x77696669);
+    chance_start(&r->chance, (uint64_t)unit->physics.seed,
+                 (uint64_t)unit->physics.power_ups << 32 | 0x77696669);
     int rc = relay_create(channel, r, &r->relay, err);
     if (rc) {
         emulated_radio_close(r);

@@ -1,5 +1,5 @@
 /* A gauge study's arithmetic, on results that are made up: what the bench measures is shown by
- * tests/integration/gauge.sh and tests/soak/gauge_senses.sh. */
+ * tests/integration/gauge.sh and tests/soak/gauge.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
