@@ -51,6 +51,7 @@ static const struct step_measurement measurements[] = {
     {"fixed_pattern_percent", "%", "of the signal, shading taken off"},
     {"flicker_percent", "%", "of brightness, from frame to frame"},
     {"banding_percent", "%", "of the rows, from frame to frame, beyond noise"},
+    {"standing_bands_percent", "%", "of the rows, the same in all frames, shading taken off"},
     {"frame_rate_hz", "Hz", "by the frames' own times"},
     {"frozen_frames", "count", "the same to the last bit as the frame before"},
     {0}};

@@ -116,6 +116,7 @@ static int report(struct step_context *c, const struct panel *p, struct error *e
         {"fixed_pattern_percent", 100 * p->noise.fixed_pattern_sigma / p->noise.mean},
         {"flicker_percent", p->flicker.flicker_percent},
         {"banding_percent", p->flicker.banding_percent},
+        {"standing_bands_percent", p->flicker.standing_percent},
         {"frame_rate_hz", pace.frame_rate_hz},
         {"frozen_frames", p->frozen},
     };
@@ -182,6 +183,7 @@ static int attach(struct step_context *c, const struct panel *p, struct error *e
                    100 * p->noise.fixed_pattern_sigma / p->noise.mean);
     exhibit_figure(&e, c, "flicker_percent", p->flicker.flicker_percent);
     exhibit_figure(&e, c, "banding_percent", p->flicker.banding_percent);
+    exhibit_figure(&e, c, "standing_bands_percent", p->flicker.standing_percent);
     rc = exhibit_attach(c, "panel", &e, err);
     exhibit_free(&e);
     return rc;

@@ -60,6 +60,8 @@
     P(frame_rate_hz, 20, 1, 60, "Hz", "of the sensor")                                             \
     P(ripple_dn, 0, 0, 200, "DN", "amplitude of the supply's ripple on the rows' black level")     \
     P(ripple_hz, 133, 1, 20000, "Hz", "of that ripple: bands that crawl over the picture")         \
+    P(lamp_flicker, 0, 0, 1, "", "depth of the lamps' flicker at twice the mains' frequency")      \
+    P(mains_hz, 50, 40, 70, "Hz", "behind those lamps")                                            \
     P(exposure_jitter, 0, 0, 1, "", "sigma of a frame's exposure over what was set: flicker")      \
     P(dropped_per_1000, 0, 0, 1000, "", "frames in 1000 that are lost between sensor and ISP")     \
     P(frozen_per_1000, 0, 0, 1000, "", "frames in 1000 that are the one before once more")         \

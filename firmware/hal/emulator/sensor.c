@@ -232,6 +232,15 @@ static void write_rows(const struct sensor *s, int y, uint8_t *nv12)
     }
 }
 
+/* What a row gathers of light that swings, over the steady light's: the swing's mean over the time
+ * the row is open, which is none over whole swings. */
+static double lamp_light(const struct physics *ph, double opened_s, double seconds)
+{
+    const double hz = 2 * ph->mains_hz, half = M_PI * hz * seconds;
+    const double kept = half > 0 ? sin(half) / half : 1;
+    return 1 + ph->lamp_flicker * kept * cos(2 * M_PI * hz * (opened_s + seconds / 2));
+}
+
 void sensor_expose(struct sensor *s, const struct picture *light, double exposure_ms, double gain,
                    double temperature_c, uint32_t sequence, uint8_t *nv12)
 {
@@ -258,10 +267,12 @@ void sensor_expose(struct sensor *s, const struct picture *light, double exposur
         if (ph->ripple_dn > 0)
             e.black_dn = black_dn + (float)(ph->ripple_dn *
                                             sin(2 * M_PI * ph->ripple_hz * (start_s + y * row_s)));
+        const double row_light =
+            ph->lamp_flicker > 0 ? lamp_light(ph, start_s + y * row_s, seconds) : 1;
         for (int c = 0; c < 3; c++) {
             const uint16_t *counts = light->plane[light->planes == 3 ? c : 0] + (size_t)y * w;
             uint64_t at = chance_hash((uint64_t)ph->seed, 0x726f77, (uint64_t)y * 3 + (uint64_t)c);
-            charge_row(s, &e, counts, (float)(e.count_e * response(s, c)),
+            charge_row(s, &e, counts, (float)(e.count_e * row_light * response(s, c)),
                        s->dark_pattern + at % PATTERN);
             next = spoil_row(s, &e, y, defect);
             read_row(s, &noise, s->coded[c] + (size_t)(y & 1) * w);
