@@ -197,6 +197,9 @@ else
 UNIT_TESTS := $(filter-out %/test_usb_ports,$(UNIT_TESTS))
 endif
 
+# What the kernel does with the files of devices is played in front of libc.
+$(BUILD)/tests/unit/fixtures/test_device_files: LDFLAGS += -Wl,--wrap=open,--wrap=ioctl,--wrap=read
+
 # A program of several files: the units that tests/machine/usb_*.sh plays on USB.
 $(BUILD)/tests/machine/usb_gadget: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/machine/usb/*.c))
 
