@@ -11,7 +11,7 @@
 #include "station/steps/step.h"
 #include "station/steps/unit_sound.h"
 
-enum { RATE_HZ = 16000 };
+enum { RATE_HZ = 16000, CLOCK_PPM_MAX = 5000 };
 
 /* Silence to the last bit has no level; 16 bits end at -98 dBFS, so this is below all of them. */
 #define FLOOR_DBFS  (-120.0)
@@ -37,6 +37,7 @@ static const struct step_measurement measurements[] = {
     {"noise_dba_fs", "dBFS", "of silence, A-weighted"},
     {"thdn_db", "dB", "everything else over the tone, unweighted"},
     {"frequency_hz", "Hz", "of the tone as recorded: the converter's clock"},
+    {"clock_ppm", "ppm", "the unit's converter is fast against the fixture's, by the tone"},
     {"clipped_samples", "count", "at the rails"},
     {"response_least_db", "dB", "lowest response in the judged band, over that at 1 kHz"},
     {"response_most_db", "dB", "highest response in the judged band, over that at 1 kHz"},
@@ -79,7 +80,7 @@ static int record_tone(struct step_context *c, float *samples, size_t count, str
 }
 
 static int report(struct step_context *c, const float *tone, const float *silence, size_t count,
-                  struct error *err)
+                  double *clock_ppm, struct error *err)
 {
     struct tone t;
     struct error why = {0};
@@ -105,10 +106,16 @@ static int report(struct step_context *c, const float *tone, const float *silenc
     if (tone_measure(tone, count, RATE_HZ, &t, &why) < 0)
         return step_value(c, "thdn_db", 0, err);
     rc = step_value(c, "thdn_db", bounded_db(t.thdn_db), err);
-    return rc < 0 ? rc : step_value(c, "frequency_hz", t.frequency_hz, err);
+    if (rc == 0)
+        rc = step_value(c, "frequency_hz", t.frequency_hz, err);
+    /* A fast clock takes more samples of each turn of the tone. */
+    *clock_ppm = (step_number(c, "frequency_hz") / t.frequency_hz - 1) * 1e6;
+    if (fabs(*clock_ppm) > CLOCK_PPM_MAX)
+        *clock_ppm = 0; /* another sound than the tone */
+    return rc < 0 ? rc : step_value(c, "clock_ppm", *clock_ppm, err);
 }
 
-static int sweep(struct step_context *c, struct error *err)
+static int sweep(struct step_context *c, double clock_ppm, struct error *err)
 {
     struct sweep *s = malloc(sizeof *s);
     struct error why = {0};
@@ -116,7 +123,7 @@ static int sweep(struct step_context *c, struct error *err)
     if (!s)
         return error_set(err, ERROR_MEMORY, "microphone: out of memory");
     int rc = sound_sweep_heard(c, step_number(c, "sweep_low_hz"), step_number(c, "sweep_high_hz"),
-                               step_number(c, "sweep_db_spl"), s, &why);
+                               step_number(c, "sweep_db_spl"), clock_ppm, s, &why);
     if (rc == 0)
         sound_sweep_band(s, step_number(c, "band_low_hz"), step_number(c, "band_high_hz"), &least,
                          &most);
@@ -136,6 +143,7 @@ static int run(struct step_context *c, struct error *err)
     float *samples = malloc(2 * count * sizeof *samples);
     if (!samples)
         return error_set(err, ERROR_MEMORY, "microphone: out of memory");
+    double clock_ppm = 0;
     step_progress(c, 0, "tone");
     int rc = record_tone(c, samples, count, err);
     if (rc == 0) {
@@ -145,10 +153,10 @@ static int run(struct step_context *c, struct error *err)
     if (rc == 0)
         rc = record_part(c, samples + count, count, level_quietest, err);
     if (rc == 0)
-        rc = report(c, samples, samples + count, count, err);
+        rc = report(c, samples, samples + count, count, &clock_ppm, err);
     if (rc == 0 && step_flag(c, "sweep")) {
         step_progress(c, 0.8, "sweep");
-        rc = sweep(c, err);
+        rc = sweep(c, clock_ppm, err);
     }
     free(samples);
     return rc;

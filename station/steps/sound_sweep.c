@@ -106,7 +106,7 @@ static int play_once(struct step_context *c, const struct signal_sweep *play,
 }
 
 int sound_sweep_heard(struct step_context *c, double start_hz, double end_hz, double level_db_spl,
-                      struct sweep *out, struct error *err)
+                      double clock_ppm, struct sweep *out, struct error *err)
 {
     struct sound_facts facts;
     int rc = sound_facts(c->fixture, &facts, err);
@@ -114,7 +114,8 @@ int sound_sweep_heard(struct step_context *c, double start_hz, double end_hz, do
         return rc;
     const double amplitude = pow(10, (level_db_spl - facts.play_full_scale_db_spl) / 20);
     const struct signal_sweep play = spec(start_hz, end_hz, amplitude, SOUND_RATE_HZ);
-    const struct signal_sweep reference = spec(start_hz, end_hz, amplitude, UNIT_RATE_HZ);
+    const struct signal_sweep reference =
+        spec(start_hz, end_hz, amplitude, UNIT_RATE_HZ * (1 + clock_ppm * 1e-6));
     if (amplitude > 1)
         return error_set(err, ERROR_INPUT,
                          "a sweep of %.1f dB SPL was asked for, the fixture's loudspeaker ends at "
@@ -127,11 +128,15 @@ int sound_sweep_heard(struct step_context *c, double start_hz, double end_hz, do
 }
 
 int sound_sweep_played(struct step_context *c, double start_hz, double end_hz, double level_dbfs,
-                       double volume, struct sweep *out, struct error *err)
+                       double volume, double clock_ppm, struct sweep *out, struct error *err)
 {
     const double amplitude = pow(10, level_dbfs / 20);
     const struct signal_sweep play = spec(start_hz, end_hz, amplitude, UNIT_RATE_HZ);
-    const struct signal_sweep reference = spec(start_hz, end_hz, amplitude, SOUND_RATE_HZ);
+    /* A clock that is fast plays the same samples sooner and higher. */
+    const double fast = 1 + clock_ppm * 1e-6;
+    struct signal_sweep reference = spec(start_hz * fast, end_hz * fast, amplitude, SOUND_RATE_HZ);
+    reference.duration_s /= fast;
+    reference.fade_s /= fast;
     int rc = ERROR_INPUT;
     for (int i = 0; i < TRIES && rc == ERROR_INPUT; i++)
         rc = play_once(c, &play, &reference, around_s * (1 << i), volume, out, err);

@@ -13,7 +13,7 @@
 #include "station/steps/step.h"
 #include "station/steps/unit_sound.h"
 
-enum { PLAY_RATE_HZ = 16000 };
+enum { PLAY_RATE_HZ = 16000, CLOCK_PPM_MAX = 5000 };
 
 /* A dead speaker leaves the room's silence; far below anything the fixture's microphone hears. */
 #define FLOOR_DB_SPL 0.0
@@ -37,6 +37,7 @@ static const struct step_measurement measurements[] = {
     {"level_db_spl", "dB", "of the tone at the fixture's microphone, dB SPL"},
     {"thd_percent", "%", "all harmonics over the tone"},
     {"thdn_db", "dB", "everything else over the tone"},
+    {"clock_ppm", "ppm", "the unit's converter is fast against the fixture's, by the tone"},
     {"clipped_samples", "count", "of the fixture's recording"},
     {"response_least_db", "dB", "lowest response in the judged band, over that at 1 kHz"},
     {"response_most_db", "dB", "highest response in the judged band, over that at 1 kHz"},
@@ -79,7 +80,8 @@ out:
     return rc;
 }
 
-static int report(struct step_context *c, const float *samples, size_t count, struct error *err)
+static int report(struct step_context *c, const float *samples, size_t count, double *clock_ppm,
+                  struct error *err)
 {
     struct sound_facts facts;
     struct tone t = {0};
@@ -100,7 +102,14 @@ static int report(struct step_context *c, const float *samples, size_t count, st
     /* No tone: all that was heard is not the tone. */
     const bool heard = tone_measure(samples, count, SOUND_RATE_HZ, &t, &why) == 0;
     rc = step_value(c, "thd_percent", heard ? t.thd_percent : 100, err);
-    return rc < 0 ? rc : step_value(c, "thdn_db", heard ? t.thdn_db : 0, err);
+    if (rc == 0)
+        rc = step_value(c, "thdn_db", heard ? t.thdn_db : 0, err);
+    if (rc < 0 || !heard)
+        return rc;
+    *clock_ppm = (t.frequency_hz / step_number(c, "frequency_hz") - 1) * 1e6;
+    if (fabs(*clock_ppm) > CLOCK_PPM_MAX)
+        *clock_ppm = 0; /* another sound than the tone */
+    return step_value(c, "clock_ppm", *clock_ppm, err);
 }
 
 /* A speaker that does not sound has no response; what a limit stands for is delivered all the same,
@@ -115,7 +124,7 @@ static int no_sweep(struct step_context *c, struct error *err)
     return rc < 0 ? rc : step_value(c, "rub_buzz_db", 0, err);
 }
 
-static int sweep(struct step_context *c, struct error *err)
+static int sweep(struct step_context *c, double clock_ppm, struct error *err)
 {
     struct sweep *s = malloc(sizeof *s);
     struct error why = {0};
@@ -124,7 +133,8 @@ static int sweep(struct step_context *c, struct error *err)
     if (!s)
         return error_set(err, ERROR_MEMORY, "speaker: out of memory");
     int rc = sound_sweep_played(c, step_number(c, "sweep_low_hz"), step_number(c, "sweep_high_hz"),
-                                step_number(c, "sweep_dbfs"), step_number(c, "volume"), s, &why);
+                                step_number(c, "sweep_dbfs"), step_number(c, "volume"), clock_ppm,
+                                s, &why);
     if (rc == ERROR_INPUT) {
         rc = no_sweep(c, err);
     } else if (rc < 0) {
@@ -147,14 +157,15 @@ static int run(struct step_context *c, struct error *err)
 {
     const size_t count = (size_t)(step_number(c, "seconds") * SOUND_RATE_HZ);
     float *samples = malloc(count * sizeof *samples);
+    double clock_ppm = 0;
     step_progress(c, 0, "playing");
     int rc = samples ? listen(c, samples, count, err)
                      : error_set(err, ERROR_MEMORY, "speaker: out of memory");
     if (rc == 0)
-        rc = report(c, samples, count, err);
+        rc = report(c, samples, count, &clock_ppm, err);
     if (rc == 0 && step_flag(c, "sweep")) {
         step_progress(c, 0.5, "sweep");
-        rc = sweep(c, err);
+        rc = sweep(c, clock_ppm, err);
     }
     free(samples);
     return rc;

@@ -75,18 +75,32 @@ figures() {
     tail -n +2 "$1" | jq -c '.item as $i | select($i < 8) | .result.steps[] | .id as $s | .attempts[-1].measurements[] |
         {key: "\($i).\($s).\(.name)", value: .value}' | jq -s from_entries
 }
+# The median over the units: a busy machine bends one of the bench's now and then.
 agree() {
     figures "$study.results" >"$work/a" && figures "$work/rehearsed.results" >"$work/b" &&
         jq -e -n --slurpfile a "$work/a" --slurpfile b "$work/b" '
-            {"microphone.sensitivity_dbfs": 0.2, "led_blue.light_on": 0.02, "power.standby_w": 0.03,
-             "card.real_fraction": 0.001, "motor_power.pan_w": 0.1} as $most |
+            {"microphone.sensitivity_dbfs": 0.1, "speaker.level_db_spl": 0.1, "led_blue.light_on": 0.02,
+             "power.standby_w": 0.02, "card.real_fraction": 0.001, "wifi.rssi_delta_db": 0.7} as $most |
             [$a[0] | to_entries[] | .key as $k | ($k | sub("^[0-9]+[.]"; "")) as $f |
-             select($most[$f] and $b[0][$k] != null) |
-             {figure: $k, bench: .value, rehearsed: $b[0][$k], off: (.value - $b[0][$k] | fabs), most: $most[$f]}] |
-            length >= 5 and all(.[]; .off <= .most)'
+             select($most[$f] and $b[0][$k] != null) | {f: $f, off: (.value - $b[0][$k] | fabs)}] |
+            group_by(.f) | map({figure: .[0].f, units: length, median: (map(.off) | sort | .[length / 2 | floor]), most: $most[.[0].f]}) |
+            ., all(.[]; .median <= .most)'
 }
 check "bench and rehearsal find the same of the same units" agree
 head -n 6 "$work/rehearsed.results" >"$work/cut" && printf '{"item":7,"resu' >>"$work/cut"
+# The two ends' clocks: found by the tone, undone in the sweep.
+drift() {
+    printf '{"chip_id":"%032d","seed":5,"audio_clock_ppm":%d}\n' 1 0 1 1500 1 -300 >"$work/units" &&
+        "$rehearse" --products "$repo/station/products" --boards "$repo/firmware/boards" --plan ptz-indoor-3mp/senses \
+            --seed 1 --dir "$work" <"$work/units" >"$work/drifts" &&
+        jq -s -e '[.[] | [.steps[] | select(.id == "microphone" or .id == "speaker") | .attempts[0].measurements |
+                          map({key: .name, value: .value}) | from_entries]] |
+            (map(map(.clock_ppm)) | . as $p | [[0, 0], [1500, 1500], [-300, -300]] |
+             [range(3) as $i | range(2) as $k | .[$i][$k] - $p[$i][$k] | fabs]), map(map(.response_least_db)), map(.[1].rub_buzz_db) |
+            . as $v | $v' "$work/drifts" >"$work/drift" && cat "$work/drift" &&
+        jq -s -e '(.[0] | all(.[]; . < 3)) and (.[1] | all(.[]; (.[0] + 0.39 | fabs) < 0.05)) and (.[2] | max - min < 0.1)' "$work/drift"
+}
+check "a clock that is fast or slow is found to 3 ppm and does not bend response or rattle" drift
 check "a study that was cut short goes on behind what it has" eval 'cp "$work/rehearsed.results" "$work/whole" && cp "$work/cut" "$work/rehearsed.results" &&
     rehearsed 12 && grep "behind 5 results" "$work/rehearsed.log"'
 sorted() { tail -n +2 "$1" | jq -cS '[.item, .result]' | sort; }
