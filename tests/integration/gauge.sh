@@ -101,6 +101,20 @@ drift() {
         jq -s -e '(.[0] | all(.[]; . < 3)) and (.[1] | all(.[]; (.[0] + 0.39 | fabs) < 0.05)) and (.[2] | max - min < 0.1)' "$work/drift"
 }
 check "a clock that is fast or slow is found to 3 ppm and does not bend response or rattle" drift
+# The talkback path, by the figures of the physics: 88 dB SPL at full scale, less 3 dB of the samples and
+# 1.9 dB of the volume, 12 dB less at the own microphone, which makes -26 dBFS of 94 dB SPL.
+echoes() {
+    mkdir -p "$work/talk/ptz-indoor-3mp" && cp "$repo"/station/products/ptz-indoor-3mp/{product,limits}.json "$work/talk/ptz-indoor-3mp" &&
+        printf '{"plan":"talk","product":"ptz-indoor-3mp","part":true,"steps":[%s,%s]}' \
+            '{"id":"power_on","step":"power_on","deadline_s":60,"needs":["power_supply"]}' \
+            '{"id":"echo","step":"echo","deadline_s":60}' >"$work/talk/ptz-indoor-3mp/talk.json" &&
+        printf '{"chip_id":"%032d","seed":5,"echo_db":%d}\n' 1 -12 1 -32 >"$work/units" &&
+        "$rehearse" --products "$work/talk" --boards "$repo/firmware/boards" --plan ptz-indoor-3mp/talk --seed 1 --dir "$work" \
+            <"$work/units" >"$work/echoes" && cat "$work/echoes" &&
+        jq -s -e '[.[] | .steps[1].attempts[0].measurements[0]] | map(.name) == ["return_loss_db", "return_loss_db"] and
+            ([.[].value] | (.[0] - 45.94 | fabs) < 0.2 and (.[1] - 65.94 | fabs) < 0.5)' "$work/echoes"
+}
+check "the echo return loss of the talkback path is what the physics say" echoes
 check "a study that was cut short goes on behind what it has" eval 'cp "$work/rehearsed.results" "$work/whole" && cp "$work/cut" "$work/rehearsed.results" &&
     rehearsed 12 && grep "behind 5 results" "$work/rehearsed.log"'
 sorted() { tail -n +2 "$1" | jq -cS '[.item, .result]' | sort; }
