@@ -130,12 +130,8 @@ int pool_take_row(sqlite3_stmt *st, struct custody *custody, struct identity *ou
     snprintf(out->mac, sizeof out->mac, "%s", (const char *)sqlite3_column_text(st, 1));
     if (!custody)
         return 0;
-    const uint8_t *sealed = sqlite3_column_blob(st, 2);
-    size_t size = (size_t)sqlite3_column_bytes(st, 2);
-    if (size > SEALED_MAX)
-        return error_set(err, ERROR_REFUSED, "the sealed key of %s has %zu bytes: altered",
-                         out->did, size);
-    return custody_unseal(custody, out->did, sealed, size, out->key, &out->key_bytes, err);
+    return pool_unseal(custody, sqlite3_column_blob(st, 2), (size_t)sqlite3_column_bytes(st, 2),
+                       out, err);
 }
 
 static int find(struct pool *p, const char *chip_id, struct custody *custody, struct identity *out,
@@ -158,6 +154,11 @@ static int find(struct pool *p, const char *chip_id, struct custody *custody, st
 int pool_find(struct pool *p, const char *chip_id, struct identity *out, struct error *err)
 {
     return find(p, chip_id, NULL, out, err);
+}
+
+int pool_find_with_key(struct pool *p, const char *chip_id, struct identity *out, struct error *err)
+{
+    return find(p, chip_id, p->custody, out, err);
 }
 
 /* One statement picks and takes: two at once cannot take the same, and a unit that has one gets no
@@ -188,6 +189,16 @@ static int take_free(struct pool *p, const struct pool_request *r, struct identi
     return rc;
 }
 
+int pool_check_key(const struct pool_request *r, const struct identity *i, struct error *err)
+{
+    return i->key_bytes || r->certifies
+               ? 0
+               : error_set(err, ERROR_MISSING,
+                           "did %s came without a key, for a unit that makes its own, and the "
+                           "station names no 'device_ca' to certify it",
+                           i->did);
+}
+
 int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *out,
                  struct error *err)
 {
@@ -198,7 +209,9 @@ int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *
         return rc;
     rc = take_free(p, r, out, err);
     if (rc == 1) {
-        rc = pool_quota_take(p->db, r, err);
+        rc = pool_check_key(r, out, err);
+        if (!rc)
+            rc = pool_quota_take(p->db, r, err);
         if (!rc)
             rc = pool_note(p, err, r->wall_ms, "taktd", "identity.reserve", r->chip_id, "did",
                            out->did, "mac", out->mac, "serial", r->serial, "order", r->order,
@@ -212,6 +225,8 @@ int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *
             rc = error_set(err, ERROR_STATE,
                            "the identity of unit %s (did %s) is %s: it may not be used", r->chip_id,
                            out->did, pool_state_name(out->state));
+        if (!rc)
+            rc = pool_check_key(r, out, err);
     }
     rc = database_keep(p->db, rc, err);
     if (rc)

@@ -10,6 +10,7 @@
 #define TAKT_PROVISIONING_POOL_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/base/error.h"
@@ -35,7 +36,7 @@ struct identity {
     char did[IDENTITY_DID_MAX];
     char mac[18];
     uint8_t key[IDENTITY_KEY_MAX]; /* in clear: wipe with identity_wipe() after use */
-    size_t key_bytes;
+    size_t key_bytes;              /* 0: the unit makes its key itself (device_ca.h) */
     enum identity_state state;
 };
 void identity_wipe(struct identity *i);
@@ -58,12 +59,14 @@ int pool_import(struct pool *p, const char *path, const struct delivery_keys *ke
 struct pool_request {
     const char *chip_id; /* the unit */
     const char *serial, *order, *station, *operator_name;
+    bool certifies; /* the station has a device CA, so identities without a key are of use to it */
     int64_t wall_ms;
 };
 /* The unit's identity: the one it has, else the next free one (in the order of import), now
  * RESERVED. ERROR_FULL when the
  * pool is empty or a quota used up (pool_quota.h); ERROR_STATE when this unit's identity is
- * quarantined or scrapped. */
+ * quarantined or scrapped; ERROR_MISSING when the identity came without a key and the station does
+ * not certify. A request that fails takes nothing. */
 int pool_reserve(struct pool *p, const struct pool_request *r, struct identity *out,
                  struct error *err);
 /* Forward only; ERROR_STATE for a step back, repeating the present state is fine. ERROR_MISSING

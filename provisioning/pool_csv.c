@@ -157,6 +157,11 @@ static const struct table tables[] = {
                   [3] = "expected the three fields did, mac and key"},
      .readers = {read_did, read_key, read_mac},
      .hand_over = hand_identity},
+    {.columns = {"did", "mac"},
+     .needed = 1,
+     .expected = {[1] = "expected the one field did", [2] = "expected the two fields did and mac"},
+     .readers = {read_did, read_mac},
+     .hand_over = hand_identity},
     {.columns = {"prefix", "first", "last"},
      .needed = 3,
      .expected = {[3] = "expected the three fields prefix, first and last"},
@@ -170,16 +175,17 @@ static bool take_header(const struct line *l, struct header *out)
 {
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
         struct header h = {.table = &tables[t], .count = l->count};
+        const int columns = tables[t].columns[COLUMNS - 1] ? COLUMNS : COLUMNS - 1;
         unsigned seen = 0;
         for (int i = 0; i < l->count; i++)
-            for (int c = 0; c < COLUMNS; c++)
+            for (int c = 0; c < columns; c++)
                 if (!strcasecmp(l->fields[i], tables[t].columns[c])) {
                     h.order[i] = c;
                     seen |= 1u << c;
                 }
-        const unsigned needed = (1u << tables[t].needed) - 1, all = (1u << COLUMNS) - 1;
+        const unsigned needed = (1u << tables[t].needed) - 1, all = (1u << columns) - 1;
         if ((seen & needed) == needed && (seen == needed || seen == all) &&
-            l->count == (seen == all ? COLUMNS : tables[t].needed)) {
+            l->count == (seen == all ? columns : tables[t].needed)) {
             *out = h;
             return true;
         }
@@ -224,8 +230,8 @@ int pool_csv_parse(const char *name, const char *text, size_t size,
                 ;
             else if (!rc && !header.table)
                 rc = complain(&l, err,
-                              "the first line must be a header: did,mac,key or did,key or "
-                              "prefix,first,last");
+                              "the first line must be a header: did,mac,key or did,key or did,mac "
+                              "or did or prefix,first,last");
             else if (!rc && ++rows)
                 rc = take_row(&l, &header, reader, err);
         }

@@ -3,6 +3,7 @@
  *
  *   did,mac,key            one identity a line
  *   did,key                the same, its MAC taken from a range
+ *   did,mac  or  did       the same, the unit makes its key itself (device_ca.h)
  *   prefix,first,last      a range of MAC addresses a line, before the identities that need it
  *
  * did: 1 to 32 letters, digits and ". _ : -". mac, first, last: six octets in hex between ':' or
@@ -15,8 +16,8 @@
 #include "provisioning/pool.h"
 
 struct pool_csv_reader {
-    /* State FREE, .mac "" when it is to be taken from a range, key in clear: wiped after the call.
-     */
+    /* State FREE, .mac "" when it is to be taken from a range, key (if any) in clear: wiped after
+     * the call. */
     int (*identity)(void *context, int line, const struct identity *i, struct error *err);
     int (*range)(void *context, int line, const struct mac_range *r, struct error *err);
     void *context;

@@ -139,7 +139,9 @@ static int import_identity(void *context, int line, const struct identity *i, st
     struct import *im = context;
     char mac[MAC_TEXT];
     uint8_t fingerprint[DIGEST_BYTES], sealed[SEALED_MAX];
-    int rc = pool_seal(im->pool->custody, im->pool->fingerprint_key, i, fingerprint, sealed, err);
+    size_t sealed_size = 0;
+    int rc = pool_seal(im->pool->custody, im->pool->fingerprint_key, i, fingerprint, sealed,
+                       &sealed_size, err);
     if (!rc && i->mac[0]) {
         memcpy(mac, i->mac, sizeof mac);
         rc = outside_ranges(im, line, mac, err);
@@ -152,7 +154,7 @@ static int import_identity(void *context, int line, const struct identity *i, st
     sqlite3_bind_text(st, 1, i->did, -1, SQLITE_STATIC);
     sqlite3_bind_text(st, 2, mac, -1, SQLITE_STATIC);
     sqlite3_bind_blob(st, 3, fingerprint, sizeof fingerprint, SQLITE_STATIC);
-    sqlite3_bind_blob(st, 4, sealed, (int)i->key_bytes + CUSTODY_OVERHEAD, SQLITE_STATIC);
+    sqlite3_bind_blob(st, 4, sealed, (int)sealed_size, SQLITE_STATIC);
     sqlite3_bind_int64(st, 5, im->id);
     sqlite3_bind_int(st, 6, line);
     int code = sqlite3_step(st);

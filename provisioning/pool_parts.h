@@ -21,10 +21,19 @@ int pool_fingerprint_open(struct custody *custody, const void *sealed, size_t si
                           uint8_t key[DIGEST_BYTES], struct error *err);
 int pool_fingerprint_make(struct custody *custody, uint8_t key[DIGEST_BYTES],
                           uint8_t sealed[POOL_FINGERPRINT_SEALED], struct error *err);
-/* An identity's key as a pool holds it: told apart, and sealed. */
+/* An identity's key as a pool holds it: told apart, and sealed. That there is none is sealed too,
+ * so that nobody can take a key away unnoticed. */
 int pool_seal(struct custody *custody, const uint8_t fingerprint_key[DIGEST_BYTES],
               const struct identity *i, uint8_t fingerprint[DIGEST_BYTES],
-              uint8_t sealed[SEALED_MAX], struct error *err);
+              uint8_t sealed[SEALED_MAX], size_t *sealed_size, struct error *err);
+/* Into the identity, whose DID it was sealed for. */
+int pool_unseal(struct custody *custody, const void *sealed, size_t size, struct identity *out,
+                struct error *err);
+/* ERROR_MISSING when the unit would have to make its key itself where nobody certifies it. */
+int pool_check_key(const struct pool_request *r, const struct identity *i, struct error *err);
+/* As pool_find(), with the key. */
+int pool_find_with_key(struct pool *p, const char *chip_id, struct identity *out,
+                       struct error *err);
 
 /* did, mac, key_sealed, state from a row; the key stays sealed when `custody` is NULL. */
 int pool_take_row(sqlite3_stmt *st, struct custody *custody, struct identity *out,

@@ -86,7 +86,18 @@ static const char schema_4[] =
     "  SELECT RAISE(ABORT, 'an identity that was given back is not this station''s'); END;"
     "UPDATE pool_setting SET value = 4 WHERE name = 'version';";
 
-static const char *const migrations[POOL_VERSION] = {schema_1, schema_2, schema_3, schema_4};
+/* Certificates of units that made their keys themselves. */
+static const char schema_5[] =
+    "CREATE TABLE identity_certificate(did TEXT PRIMARY KEY REFERENCES identity(did),"
+    "  der BLOB NOT NULL, issued_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER identity_certificate_stays BEFORE UPDATE ON identity_certificate BEGIN"
+    "  SELECT RAISE(ABORT, 'a certificate never changes'); END;"
+    "CREATE TRIGGER identity_certificate_kept BEFORE DELETE ON identity_certificate BEGIN"
+    "  SELECT RAISE(ABORT, 'a certificate is never removed'); END;"
+    "UPDATE pool_setting SET value = 5 WHERE name = 'version';";
+
+static const char *const migrations[POOL_VERSION] = {schema_1, schema_2, schema_3, schema_4,
+                                                     schema_5};
 
 static int read_version(sqlite3 *db, int64_t *version, struct error *err)
 {

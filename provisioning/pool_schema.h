@@ -7,7 +7,7 @@
 
 #include "protocol/base/error.h"
 
-enum { POOL_VERSION = 4 };
+enum { POOL_VERSION = 5 };
 
 /* Makes or migrates; ERROR_STATE for tables of a newer version. */
 int pool_schema_migrate(sqlite3 *db, struct error *err);

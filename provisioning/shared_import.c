@@ -128,8 +128,10 @@ static int import_identity(void *context, int line, const struct identity *i, st
     struct import *im = context;
     char mac[MAC_TEXT];
     uint8_t fingerprint[DIGEST_BYTES], sealed[SEALED_MAX];
+    size_t sealed_size = 0;
     int64_t in = 0;
-    int rc = pool_seal(im->wish->custody, im->fingerprint_key, i, fingerprint, sealed, err);
+    int rc = pool_seal(im->wish->custody, im->fingerprint_key, i, fingerprint, sealed, &sealed_size,
+                       err);
     if (!rc)
         rc = choose_mac(im, line, i, mac, err);
     if (!rc)
@@ -137,8 +139,8 @@ static int import_identity(void *context, int line, const struct identity *i, st
                         "INSERT INTO takt_pool.identity(did, mac, key_fingerprint, key_sealed,"
                         " import, import_line) VALUES ($1, $2, $3, $4, $5, $6)"
                         " ON CONFLICT DO NOTHING",
-                        "ttbbii", i->did, mac, fingerprint, sizeof fingerprint, sealed,
-                        i->key_bytes + CUSTODY_OVERHEAD, im->id, (int64_t)line);
+                        "ttbbii", i->did, mac, fingerprint, sizeof fingerprint, sealed, sealed_size,
+                        im->id, (int64_t)line);
     if (!rc && in == 0)
         rc = name_duplicate(im, line, i->did, mac, fingerprint, err);
     im->count += !rc;
@@ -231,7 +233,7 @@ int shared_pool_import(struct shared_pool *p, const struct shared_import *wish, 
         if (!rc)
             rc = shared_run(p, err, NULL, "COMMIT", "");
         else
-            shared_roll_back(p);
+            PQclear(PQexec(p->pg, "ROLLBACK"));
     }
     delivery_wipe(&text);
     OPENSSL_cleanse(im.fingerprint_key, sizeof im.fingerprint_key);

@@ -57,6 +57,8 @@ static int verify(const struct finalize *f, struct identity_record *record, stru
     if (!rc && (state != IDENTITY_WRITTEN || !record->did[0] || !record->key_bytes))
         rc = error_set(err, ERROR_STATE, "the identity is %s, expected a written one",
                        identity_state_name(state));
+    if (!rc && record->made_here && !record->certificate_bytes)
+        rc = error_set(err, ERROR_STATE, "the identity has no certificate; identity.certify first");
     return rc;
 }
 

@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/base/file.h"
 #include "protocol/base/json.h"
+#include "provisioning/device_ca.h"
 #include "reports/store_schema.h"
 #include "station/cli/command.h"
 #include "station/cli/identity_parts.h"
 #include "station/engine/client.h"
 
 static const char usage[] =
-    "takt identity import FILE | status | quota | scrap CHIP | reconcile | write-off STATION |\n"
+    "takt identity import FILE | status | quota | scrap CHIP | reconcile | certificates |\n"
     "                     witness | audit\n"
     "                     --station STATION.json [--json]\n\n"
     "  import   the platform's delivery, signed and encrypted (station file: deliveries; where "
@@ -26,6 +28,7 @@ static const char usage[] =
     "  scrap    the unit with that chip is no more, nor is its identity: --reason TEXT\n"
     "  reconcile  what --order used, into --out FILE (CSV) with its signature FILE.sig: for the "
     "platform\n"
+    "  certificates  of --order's units that made their keys themselves, into --out FILE (PEM)\n"
     "  write-off  a station that shared the pool is lost (--reason TEXT): what its lease held and "
     "it\n"
     "           did not tell of is quarantined\n"
@@ -115,6 +118,26 @@ static int status(const struct identity_request *r, struct error *err)
     return rc;
 }
 
+/* What a station certified is in its own store, also where the pool is shared. */
+static int certificates(const struct identity_request *r, struct error *err)
+{
+    struct buffer pem = {0};
+    sqlite3 *db = NULL;
+    int64_t count = 0;
+    if (!r->quota_of || r->quota_kind != QUOTA_ORDER || !r->out)
+        return error_set(err, ERROR_INPUT, "certificates need --order and --out FILE");
+    int rc = store_file_open(r->place.store, &db, err);
+    if (!rc)
+        rc = device_ca_export(db, r->quota_of, &pem, &count, err);
+    if (!rc)
+        rc = file_write(r->out, pem.data, pem.size, 0644, err);
+    if (!rc)
+        printf("%lld certificates in %s\n", (long long)count, r->out);
+    sqlite3_close(db);
+    buffer_free(&pem);
+    return rc;
+}
+
 static const struct {
     const char *name;
     int arguments;
@@ -124,6 +147,7 @@ static const struct {
                {"quota", 0, identity_quota},
                {"scrap", 1, identity_scrap},
                {"reconcile", 0, identity_reconcile},
+               {"certificates", 0, certificates},
                {"write-off", 1, identity_write_off},
                {"witness", 0, identity_witness},
                {"audit", 0, identity_audit}};
@@ -191,9 +215,8 @@ int cli_identity(int argc, char **argv)
         action++;
     if (optind == argc || action == count)
         return cli_usage(
-            "takt identity: expected import, status, quota, scrap, reconcile, write-off, witness "
-            "or audit, see takt "
-            "identity --help");
+            "takt identity: expected import, status, quota, scrap, reconcile, certificates, "
+            "write-off, witness or audit, see takt identity --help");
     if (argc - optind - 1 != actions[action].arguments)
         return cli_usage("takt identity %s: expected %s", argv[optind],
                          actions[action].arguments ? "one file, chip or station"

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "provisioning/device_ca.h"
 #include "provisioning/pool.h"
 #include "provisioning/signer.h"
 #include "reports/store.h"
@@ -45,14 +46,15 @@ struct engine {
     struct store *store;
     struct custody *custody;
     struct pool *pool;
-    struct signer *signer; /* of factory tokens; NULL when the station has none */
+    struct signer *signer;       /* of factory tokens; NULL when the station has none */
+    struct device_ca *device_ca; /* NULL when units make no keys of their own here */
     struct journal *journal;
     struct control *control;
     struct operators *operators;
     struct operator_wish *operator_wishes;
     struct fixture_process *fixture;
     struct outbox_process *outbox;
-    struct pool_process *shared; /* NULL when the station shares no pool */
+    struct pool_process *shared;       /* NULL when the station shares no pool */
     struct campaign_process *campaign; /* NULL while none is under way */
     char store_path[PATH_MAX], attachments_dir[PATH_MAX], socket_path[PATH_MAX];
     char fixture_socket[PATH_MAX];

@@ -9,7 +9,6 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/file.h"
 #include "provisioning/audit.h"
-#include "station/engine/acceptance.h"
 #include "station/engine/campaign_process.h"
 #include "station/engine/control.h"
 #include "station/engine/control_operator.h"
@@ -280,14 +279,15 @@ static int open_state(struct engine *e, struct error *err)
         rc = journal_open(store_handle(e->store), &e->journal, err);
     if (!rc)
         rc = operators_open(store_handle(e->store), &e->operators, err);
-    if (!rc)
-        rc = acceptance_open(store_handle(e->store), err);
     if (!rc && st->identities.custody[0])
         rc = custody_open(st->identities.custody, &e->custody, err);
     if (!rc && e->custody)
         rc = pool_open(store_handle(e->store), e->custody, &e->pool, err);
     if (!rc && st->token_key[0])
         rc = signer_open(st->token_key, &e->signer, err);
+    if (!rc && st->identities.device_ca.certificate[0])
+        rc = device_ca_open(st->identities.device_ca.certificate, st->identities.device_ca.key,
+                            (int)st->identities.device_ca.years, &e->device_ca, err);
     return rc;
 }
 
@@ -361,6 +361,7 @@ int engine_run(const struct engine_config *config, struct error *err)
     pool_close(e->pool);
     custody_close(e->custody);
     signer_close(e->signer);
+    device_ca_close(e->device_ca);
     journal_close(e->journal);
     store_close(e->store);
     if (e->guard_fd >= 0)

@@ -65,22 +65,14 @@ static const struct {
     const char *name;
     int roles;
 } acts[ACTS] = {
-    [ACT_RUN] = {"run.start", O | T | E | Q},
-    [ACT_RUN_OTHER] = {"run.other", T | E | Q},
-    [ACT_GOLDEN] = {"golden", T | E | Q},
-    [ACT_RETEST] = {"run.retest", T | E | Q},
-    [ACT_PLAN] = {"plan.accept", T | E},
-    [ACT_LABEL] = {"label.reprint", T | E | Q},
-    [ACT_POOL_IMPORT] = {"pool.import", T | E},
-    [ACT_POOL_QUOTA] = {"pool.quota", E},
-    [ACT_POOL_SCRAP] = {"pool.scrap", T | E | Q},
-    [ACT_POOL_EXPORT] = {"pool.export", E | Q},
-    [ACT_OUTBOX] = {"outbox.retry", T | E},
-    [ACT_DEFECT] = {"defect.add", O | T | E | Q},
-    [ACT_REPAIR] = {"defect.repair", T | E | Q},
-    [ACT_PORTS] = {"ports.learn", T | E},
-    [ACT_CAMPAIGN] = {"qa.campaign", E | Q},
-    [ACT_STOP] = {"stop", T | E},
+    [ACT_RUN] = {"run.start", O | T | E | Q},     [ACT_RUN_OTHER] = {"run.other", T | E | Q},
+    [ACT_GOLDEN] = {"golden", T | E | Q},         [ACT_RETEST] = {"run.retest", T | E | Q},
+    [ACT_PLAN] = {"plan.accept", T | E},          [ACT_LABEL] = {"label.reprint", T | E | Q},
+    [ACT_POOL_IMPORT] = {"pool.import", T | E},   [ACT_POOL_QUOTA] = {"pool.quota", E},
+    [ACT_POOL_SCRAP] = {"pool.scrap", T | E | Q}, [ACT_POOL_EXPORT] = {"pool.export", E | Q},
+    [ACT_OUTBOX] = {"outbox.retry", T | E},       [ACT_DEFECT] = {"defect.add", O | T | E | Q},
+    [ACT_REPAIR] = {"defect.repair", T | E | Q},  [ACT_PORTS] = {"ports.learn", T | E},
+    [ACT_CAMPAIGN] = {"qa.campaign", E | Q},      [ACT_STOP] = {"stop", T | E},
     [ACT_ACCOUNTS] = {"operator.accounts", E},
 };
 #undef O

@@ -52,6 +52,7 @@ static struct pool_request request_of(const struct question *q, const char *chip
                                  .order = s->run.order,
                                  .station = s->engine->station->station,
                                  .operator_name = s->run.operator_name,
+                                 .certifies = s->engine->device_ca != NULL,
                                  .wall_ms = clock_wall_ms()};
 }
 
@@ -129,6 +130,31 @@ static int advance(struct question *q, struct error *err)
     return error_set(err, ERROR_INPUT, "'%s' is not a state an identity goes to", state);
 }
 
+static int certify(struct question *q, struct error *err)
+{
+    struct engine *e = q->slot->engine;
+    const char *hex = json_string(q->asked, "request", ""), *chip_id;
+    uint8_t request[UNIT_REQUEST_MAX], certificate[UNIT_CERTIFICATE_MAX];
+    char out[2 * UNIT_CERTIFICATE_MAX + 1];
+    const size_t bytes = strlen(hex) / 2;
+    size_t size;
+    int rc = own_unit(q, &chip_id, err);
+    if (rc)
+        return rc;
+    if (!e->pool || !e->device_ca)
+        return error_set(err, ERROR_MISSING, "%s names no 'device_ca'", e->station->path);
+    if (bytes > sizeof request || hex_decode(hex, request, bytes))
+        return error_set(err, ERROR_PROTOCOL, "a unit's request is not hex of at most %zu bytes",
+                         sizeof request);
+    rc = device_ca_certify(e->device_ca, e->pool, chip_id, request, bytes, clock_wall_ms(),
+                           certificate, &size, err);
+    if (rc)
+        return rc;
+    hex_encode(certificate, size, out);
+    cJSON_AddStringToObject(q->answer, "certificate", out);
+    return 0;
+}
+
 /* Each session with a unit needs a token of its own. */
 static int token(struct question *q, struct error *err)
 {
@@ -183,8 +209,11 @@ static int write_question(struct op *op, struct error *err)
     static const struct {
         const char *name;
         int (*answer)(struct question *q, struct error *err);
-    } table[] = {
-        {"reserve", reserve}, {"advance", advance}, {"token", token}, {"committed", committed}};
+    } table[] = {{"reserve", reserve},
+                 {"advance", advance},
+                 {"certify", certify},
+                 {"token", token},
+                 {"committed", committed}};
     struct question *q = op->context;
     const char *name = json_string(q->asked, "ask", "");
     wipe_answer(q);

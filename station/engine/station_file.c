@@ -7,7 +7,6 @@
 
 #include "fixtures/fixture.h"
 #include "protocol/base/file.h"
-#include "protocol/formats/signing.h"
 #include "protocol/formats/token.h"
 #include "provisioning/signer.h"
 #include "reports/outbox.h"
@@ -18,13 +17,15 @@ enum {
     WARN_BELOW_MAX = 100000000,
     LEASE_IDENTITIES_MAX = 5000, /* they come in one message */
     LEASE_HOURS_MAX = 24 * 90,
+    CERTIFICATE_YEARS_MAX = 100,
 };
 
 static const char *const station_members[] = {
     "station",    "line",   "site",          "state_dir",   "products_dir",
     "boards_dir", "bundle", "custody",       "credentials", "instruments",
     "slots",      "outbox", "deliveries",    "pool",        "surroundings",
-    "rack",       "clock",  "campaigns_dir", "console",     NULL};
+    "rack",       "clock",  "campaigns_dir", "console",     "device_ca",
+    NULL};
 
 /* The file's own folder, which relative paths start from. */
 static int folder_of(const char *path, char *absolute, char *folder, struct error *err)
@@ -68,14 +69,30 @@ static int take_pem(const struct json_document *doc, const cJSON *object, const 
     return rc;
 }
 
-/* "token_key": a file, or an address as signer.h has them. Opened to be sure that it can be. */
+/* A signer's address: a file's path, or one as signer.h has them. */
+static int take_signer(const struct json_document *doc, const cJSON *given, const char *name,
+                       const char *folder, char out[PATH_MAX + 16], struct error *err)
+{
+    char path[PATH_MAX];
+    const char *address;
+    int rc = take_path(doc, given, name, folder, path, err);
+    if (!rc)
+        rc = json_need_string(doc, given, name, &address, err);
+    if (rc)
+        return rc;
+    if (strchr(address, ':'))
+        snprintf(out, PATH_MAX + 16, "%s", address);
+    else
+        snprintf(out, PATH_MAX + 16, "file:%s", path);
+    return 0;
+}
+
+/* Opened to be sure that it can be. */
 static int take_token_key(struct station_file *s, const cJSON *given, const char *folder,
                           struct error *err)
 {
     const struct json_document *doc = s->document;
     const cJSON *at = cJSON_GetObjectItemCaseSensitive(given, "token_key");
-    const char *address;
-    char path[PATH_MAX];
     struct signer *signer;
     struct error why = {0};
     long long life_s = STATION_TOKEN_LIFE_S;
@@ -85,15 +102,9 @@ static int take_token_key(struct station_file *s, const cJSON *given, const char
     s->token_life_s = (int)life_s;
     if (rc || !at)
         return rc;
-    rc = take_path(doc, given, "token_key", folder, path, err);
-    if (!rc)
-        rc = json_need_string(doc, given, "token_key", &address, err);
+    rc = take_signer(doc, given, "token_key", folder, s->token_key, err);
     if (rc)
         return rc;
-    if (strchr(address, ':'))
-        snprintf(s->token_key, sizeof s->token_key, "%s", address);
-    else
-        snprintf(s->token_key, sizeof s->token_key, "file:%s", path);
     rc = signer_open(s->token_key, &signer, &why);
     if (rc)
         return json_complain(doc, at, err, "%s", why.text);
@@ -104,7 +115,7 @@ static int take_token_key(struct station_file *s, const cJSON *given, const char
 static int take_credentials(struct station_file *s, const char *folder, struct error *err)
 {
     static const char *const members[] = {"certificate", "key",          "factory_ca", "bundle_key",
-                                          "token_key",   "token_life_s", "plan_key",   NULL};
+                                          "token_key",   "token_life_s", NULL};
     const struct json_document *doc = s->document;
     const cJSON *given;
     if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "credentials"))
@@ -124,13 +135,6 @@ static int take_credentials(struct station_file *s, const char *folder, struct e
     }
     if (!rc && cJSON_GetObjectItemCaseSensitive(given, "bundle_key"))
         rc = take_pem(doc, given, "bundle_key", folder, &s->bundle_key_pem, err);
-    if (!rc && cJSON_GetObjectItemCaseSensitive(given, "plan_key")) {
-        struct error why = {0};
-        rc = take_pem(doc, given, "plan_key", folder, &s->plan_key_pem, err);
-        if (!rc && signing_public_key_check(s->plan_key_pem, &why))
-            rc = json_complain(doc, cJSON_GetObjectItemCaseSensitive(given, "plan_key"), err, "%s",
-                               why.text);
-    }
     return rc ? rc : take_token_key(s, given, folder, err);
 }
 
@@ -226,6 +230,26 @@ static int take_pool(const struct json_document *doc, struct station_identities 
     return rc;
 }
 
+static int take_device_ca(const struct json_document *doc, const char *folder,
+                          struct station_identities *out, struct error *err)
+{
+    static const char *const members[] = {"certificate", "key", "years", NULL};
+    const cJSON *given;
+    if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "device_ca"))
+        return 0;
+    int rc = json_need_object(doc, json_root(doc), "device_ca", &given, err);
+    if (!rc)
+        rc = json_only(doc, given, members, err);
+    if (!rc)
+        rc = take_path(doc, given, "certificate", folder, out->device_ca.certificate, err);
+    if (!rc)
+        rc = take_signer(doc, given, "key", folder, out->device_ca.key, err);
+    if (!rc && cJSON_GetObjectItemCaseSensitive(given, "years"))
+        rc = json_need_integer(doc, given, "years", 1, CERTIFICATE_YEARS_MAX, &out->device_ca.years,
+                               err);
+    return rc;
+}
+
 int station_file_identities(const struct json_document *doc, const char *folder,
                             struct station_identities *out, struct error *err)
 {
@@ -233,6 +257,8 @@ int station_file_identities(const struct json_document *doc, const char *folder,
     int rc = take_custody(doc, folder, out, err);
     if (!rc)
         rc = take_pool(doc, out, err);
+    if (!rc)
+        rc = take_device_ca(doc, folder, out, err);
     return rc ? rc : take_deliveries(doc, folder, out, err);
 }
 
@@ -442,7 +468,6 @@ void station_file_free(struct station_file *s)
     free_secret(s->credentials.certificate_pem);
     free_secret(s->credentials.private_key_pem);
     free_secret(s->bundle_key_pem);
-    free_secret(s->plan_key_pem);
     json_free(s->document);
     free(s);
 }

@@ -37,6 +37,11 @@ struct station_identities {
     char shared[1024];               /* "postgresql://..."; "" when the pool is the station's own */
     long long lease_identities;      /* held for when the network is gone; 0: none */
     long long lease_hours;
+    struct {
+        char certificate[PATH_MAX]; /* PEM; "" when no unit makes its key itself */
+        char key[PATH_MAX + 16];    /* signer's address, "file:/..." or "pkcs11:..." */
+        long long years;            /* of a unit's certificate; 0: without end */
+    } device_ca;
 };
 
 struct station_file {
@@ -49,8 +54,7 @@ struct station_file {
     struct credentials credentials; /* PEM texts, owned; NULLs when none are given */
     char token_key[PATH_MAX + 16];  /* signer's address, "file:/..."; "" when none */
     int token_life_s;               /* of a factory token */
-    const char *plan_key_pem;   /* public: whose plans are run; NULL when unsigned ones are, too */
-    const char *bundle_key_pem; /* public: whose bundles are flashed; NULL when none */
+    const char *bundle_key_pem;     /* public: whose bundles are flashed; NULL when none */
     bool has_instruments;
     char campaigns_dir[PATH_MAX]; /* "" when none */
     const char *clock;            /* address of simulated time; "" is the system's */

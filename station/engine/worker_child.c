@@ -104,6 +104,21 @@ static int identity_advance(void *engine, const char *chip_id, const char *state
     return rc;
 }
 
+static int identity_certify(void *engine, const char *chip_id, const char *request_hex,
+                            char certificate_hex[2 * UNIT_CERTIFICATE_MAX + 1], struct error *err)
+{
+    cJSON *question = asking("certify"), *answer;
+    cJSON_AddStringToObject(question, "chip_id", chip_id);
+    cJSON_AddStringToObject(question, "request", request_hex);
+    int rc = ask(engine, question, &answer, err);
+    if (rc)
+        return rc;
+    snprintf(certificate_hex, 2 * UNIT_CERTIFICATE_MAX + 1, "%s",
+             json_string(answer, "certificate", ""));
+    cJSON_Delete(answer);
+    return 0;
+}
+
 static int token(void *engine, const char *chip_id, const char *nonce, struct unit_token *out,
                  struct error *err)
 {
@@ -227,6 +242,7 @@ static void section(void *engine, bool inside)
 static const struct step_services services = {
     .identity_reserve = identity_reserve,
     .identity_advance = identity_advance,
+    .identity_certify = identity_certify,
     .committed = committed,
     .progress = progress,
     .log = log_text,

@@ -1,4 +1,5 @@
-/* DID, MAC and key into the unit, and the proof that they are there.
+/* DID, MAC and key into the unit, and the proof that they are there. Without a key the unit makes
+ * one (unit_own_key.h).
  *
  * Reserved (committed) -> written over TLS -> injected (committed) -> read back and compared ->
  * confirmed (committed). Killed anywhere between, the next run of this chip gets the same identity
@@ -14,11 +15,15 @@
 #include "protocol/base/secrecy.h"
 #include "station/steps/step.h"
 #include "station/steps/unit_link.h"
+#include "station/steps/unit_own_key.h"
 
 enum { CALL_MS = 10000, KEY_MAX = 64 };
 
 static const struct step_measurement measurements[] = {
-    {"read_back_matches", "bool", "1 when the unit returned DID, MAC and key as reserved"}, {0}};
+    {"read_back_matches", "bool",
+     "1 when the unit returned DID, MAC and key (or its certificate, and proved its own key) as "
+     "reserved"},
+    {0}};
 
 static void wipe_and_delete(cJSON *object)
 {
@@ -48,7 +53,8 @@ static bool same_identity(const cJSON *read, const struct step_identity *id)
            same_key(id->key_hex, json_string(read, "key", ""));
 }
 
-static int write_identity(struct step_context *c, const struct step_identity *id, struct error *err)
+static int write_given_key(struct step_context *c, const struct step_identity *id,
+                           struct error *err)
 {
     int rc = 0;
     cJSON *params = cJSON_CreateObject();
@@ -77,7 +83,7 @@ static int write_unless_there(struct step_context *c, const struct step_identity
         return rc;
     const char *state = json_string(found, "state", "");
     if (strcmp(state, "empty") == 0)
-        rc = write_identity(c, id, err);
+        rc = write_given_key(c, id, err);
     else if (strcmp(state, "written") == 0 && same_identity(found, id))
         rc = 0;
     else if (strcmp(state, "written") == 0)
@@ -91,16 +97,25 @@ static int write_unless_there(struct step_context *c, const struct step_identity
     return rc;
 }
 
+static int read_given_key(struct step_context *c, const struct step_identity *id, bool *matches,
+                          struct error *err)
+{
+    cJSON *found = NULL;
+    int rc = unit_call(c->unit, "identity.read", NULL, CALL_MS, &found, err);
+    *matches = rc == 0 && same_identity(found, id);
+    wipe_and_delete(found);
+    return rc;
+}
+
 static int confirm(struct step_context *c, const char *chip_id, const struct step_identity *id,
                    struct error *err)
 {
     const struct step_services *s = c->services;
-    cJSON *found = NULL;
-    int rc = unit_call(c->unit, "identity.read", NULL, CALL_MS, &found, err);
+    bool matches;
+    int rc = id->key_hex[0] ? read_given_key(c, id, &matches, err)
+                            : unit_own_key_matches(c, chip_id, id, &matches, err);
     if (rc < 0)
         return rc; /* stays injected: the next run of this chip reads again */
-    const bool matches = same_identity(found, id);
-    wipe_and_delete(found);
     if (matches && strcmp(id->state, "confirmed") != 0)
         rc = s->identity_advance(c->engine, chip_id, "confirmed", err);
     if (!matches)
@@ -121,7 +136,8 @@ static int give(struct step_context *c, struct error *err)
     rc = s->identity_reserve(c->engine, chip_id, &id, err);
     if (rc == 0) {
         step_progress(c, 0.3, "writing");
-        rc = write_unless_there(c, &id, err);
+        rc = id.key_hex[0] ? write_unless_there(c, &id, err)
+                           : unit_own_key_write(c, chip_id, &id, err);
     }
     if (rc == 0 && strcmp(id.state, "reserved") == 0)
         rc = s->identity_advance(c->engine, chip_id, "injected", err);

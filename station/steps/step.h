@@ -14,13 +14,14 @@
 #include "fixtures/fixture.h"
 #include "protocol/base/error.h"
 #include "protocol/formats/board.h"
+#include "protocol/formats/unit_key.h"
 #include "protocol/wire/session.h"
 
 /* What a unit is to be, as committed in the store. Key bytes are wiped by whoever holds them. */
 struct step_identity {
     char did[33];
     char mac[18]; /* "02:..": lower-case, colons */
-    char key_hex[129];
+    char key_hex[129]; /* "": the unit makes its key itself and gets a certificate */
     char state[16]; /* "reserved", "injected", "confirmed" */
 };
 
@@ -34,6 +35,11 @@ struct step_services {
     /* Moves it on: "injected", "confirmed" or "quarantined". */
     int (*identity_advance)(void *engine, const char *chip_id, const char *state,
                             struct error *err);
+    /* The certificate of this unit's identity for the request that the unit made, both hex of DER
+     * (protocol/formats/unit_key.h): the same one again for the same key. May be NULL where no
+     * identities are given. */
+    int (*identity_certify)(void *engine, const char *chip_id, const char *request_hex,
+                            char certificate_hex[2 * UNIT_CERTIFICATE_MAX + 1], struct error *err);
     /* A result already committed in this run: {"measurement": value, ...} of step `id`. */
     int (*committed)(void *engine, const char *step_id, cJSON **out, struct error *err);
     void (*progress)(void *engine, double fraction, const char *text);

@@ -1,9 +1,11 @@
 /* The agent as a station meets it: every method, and what it refuses. */
+#include <openssl/x509.h>
 #include <pthread.h>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/file.h"
 #include "protocol/formats/bundle.h"
+#include "protocol/formats/unit_key.h"
 #include "tests/unit/firmware/agent_station.h"
 
 static void test_hello_is_open_and_everything_else_needs_a_secure_session(void **state)
@@ -226,6 +228,80 @@ static void test_an_identity_is_written_read_back_and_locked_for_good(void **sta
     assert_int_equal(session_secure(f->session, CALL_MS, &f->err), ERROR_REMOTE);
     assert_non_null(strstr(f->err.text, "no credentials"));
     refused(f, "identity.read", NULL, "no method");
+}
+
+/* Whoever holds a CA's key can sign; whether it is the factory's is for the platform to say. */
+static void certificate_for(const char *request_hex, const char *subject, char *out_hex)
+{
+    uint8_t der[UNIT_CERTIFICATE_MAX], *at = der;
+    const uint8_t *from = der;
+    const size_t bytes = strlen(request_hex) / 2;
+    assert_int_equal(hex_decode(request_hex, der, bytes), 0);
+    X509_REQ *request = d2i_X509_REQ(NULL, &from, (long)bytes);
+    EVP_PKEY *ca = EVP_EC_gen("P-256");
+    X509 *x = X509_new();
+    assert_true(request && ca && x);
+    assert_int_equal(X509_REQ_verify(request, X509_REQ_get0_pubkey(request)), 1);
+    X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName, MBSTRING_UTF8,
+                               (const unsigned char *)subject, -1, -1, 0);
+    X509_set_pubkey(x, X509_REQ_get0_pubkey(request));
+    X509_gmtime_adj(X509_getm_notBefore(x), 0);
+    X509_gmtime_adj(X509_getm_notAfter(x), 1000);
+    assert_true(X509_sign(x, ca, EVP_sha256()) > 0);
+    const int n = i2d_X509(x, &at);
+    assert_true(n > 0 && n <= UNIT_CERTIFICATE_MAX);
+    hex_encode(der, (size_t)n, out_hex);
+    X509_free(x);
+    EVP_PKEY_free(ca);
+    X509_REQ_free(request);
+}
+
+static void test_a_unit_makes_its_key_itself_and_never_gives_it_away(void **state)
+{
+    static const char names[] =
+        "{\"did\":\"CAM-1\",\"mac\":\"5C:C3:36:12:34:56\",\"serial\":\"SN1\"}";
+    struct fixture *f = *state;
+    char first[2 * UNIT_REQUEST_MAX + 1], hex[2 * UNIT_CERTIFICATE_MAX + 1],
+        params[2 * UNIT_CERTIFICATE_MAX + 64];
+    uint8_t certificate[UNIT_CERTIFICATE_MAX], proof[UNIT_PROOF_MAX], nonce[UNIT_NONCE_BYTES];
+    secure_station(f);
+    refused(f, "identity.certify", "{\"certificate\":\"00\"}", "identity.request comes first");
+    passes(f, "identity.request", names);
+    snprintf(first, sizeof first, "%s", json_string(f->result, "request", ""));
+    refused(f, "factory.lock", NULL, "no certificate");
+    refused(f, "identity.request",
+            "{\"did\":\"CAM-2\",\"mac\":\"5C:C3:36:12:34:56\",\"serial\":\"SN1\"}",
+            "is CAM-1 already");
+
+    certificate_for(first, "CAM-2", hex);
+    snprintf(params, sizeof params, "{\"certificate\":\"%s\"}", hex);
+    refused(f, "identity.certify", params, "is of 'CAM-2'");
+    refused(f, "identity.certify", "{\"certificate\":\"3000\"}", "no certificate");
+    certificate_for(first, "CAM-1", hex);
+    snprintf(params, sizeof params, "{\"certificate\":\"%s\"}", hex);
+    /* Off and on again: the key is the same one. */
+    power_cycle(f);
+    connect_station(f);
+    secure_station(f);
+    passes(f, "identity.request", names);
+    passes(f, "identity.certify", params);
+
+    passes(f, "identity.read", NULL);
+    assert_string_equal(json_string(f->result, "state", ""), "written");
+    assert_string_equal(json_string(f->result, "certificate", ""), hex);
+    assert_null(cJSON_GetObjectItem(f->result, "key"));
+    passes(f, "identity.prove",
+           "{\"nonce\":\"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"}");
+    const char *proof_hex = json_string(f->result, "proof", "");
+    for (int i = 0; i < UNIT_NONCE_BYTES; i++)
+        nonce[i] = (uint8_t)i;
+    assert_int_equal(hex_decode(proof_hex, proof, strlen(proof_hex) / 2), 0);
+    assert_int_equal(hex_decode(hex, certificate, strlen(hex) / 2), 0);
+    assert_int_equal(
+        unit_proof_check(certificate, strlen(hex) / 2, nonce, proof, strlen(proof_hex) / 2, NULL),
+        0);
+    passes(f, "factory.lock", NULL);
+    refused(f, "identity.prove", NULL, "factory mode is closed");
 }
 
 /* A bundle of 3 chunks and a bit for this board; the file is gone again. */
@@ -464,6 +540,7 @@ int main(void)
         TEST(test_pan_and_tilt_count_the_boards_microsteps),
         TEST(test_sound_goes_both_ways_bit_for_bit),
         TEST(test_an_identity_is_written_read_back_and_locked_for_good),
+        TEST(test_a_unit_makes_its_key_itself_and_never_gives_it_away),
         TEST(test_an_update_goes_to_the_other_slot_and_is_committed_after_its_restart),
         TEST(test_a_true_card_is_measured_and_left_as_it_was),
         TEST(test_a_card_that_wraps_is_found_out_and_left_as_it_was),

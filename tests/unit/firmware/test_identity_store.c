@@ -135,6 +135,39 @@ static void test_a_cut_while_locking_leaves_it_open_or_locked(void **state)
     assert_int_equal(cut_everywhere(f, &old, &new), 4);
 }
 
+/* Of a unit that makes its key itself: the certificate comes in a write of its own. */
+static void test_a_cut_while_the_certificate_is_written_leaves_the_key(void **state)
+{
+    struct fixture *f = *state;
+    struct identity_record before = record_of("own", false), found;
+    before.made_here = true;
+    struct identity_record after = before;
+    after.certificate_bytes = UNIT_CERTIFICATE_MAX;
+    memset(after.certificate, 0x5a, sizeof after.certificate);
+    bool cut = true;
+    int cuts = 0;
+    for (int cut_at = 1; cut; cut_at++) {
+        struct identity_record r = before;
+        memset(f->flash.bytes, 0xff, f->board.flash_bytes);
+        memory_flash_power_on(&f->flash, 0);
+        assert_int_equal(identity_save(&f->store, &r, NULL), 0);
+        memory_flash_power_on(&f->flash, cut_at);
+        r = after;
+        identity_save(&f->store, &r, NULL);
+        cut = f->flash.off;
+        cuts += cut;
+        memory_flash_power_on(&f->flash, 0);
+        assert_int_equal(identity_heal(&f->store, NULL), 0);
+        assert_int_equal(load(f, &found), IDENTITY_WRITTEN);
+        assert_true(found.made_here);
+        assert_memory_equal(found.key, before.key, sizeof before.key);
+        const bool whole = found.certificate_bytes == UNIT_CERTIFICATE_MAX &&
+                           memcmp(found.certificate, after.certificate, UNIT_CERTIFICATE_MAX) == 0;
+        assert_true(whole || (cut && found.certificate_bytes == 0));
+    }
+    assert_int_equal(cuts, 4);
+}
+
 static void test_a_locked_identity_is_never_written_again(void **state)
 {
     struct fixture *f = *state;
@@ -173,6 +206,8 @@ int main(void)
             test_a_cut_of_the_first_write_leaves_an_empty_or_a_whole_identity, make, drop),
         cmocka_unit_test_setup_teardown(test_a_cut_while_locking_leaves_it_open_or_locked, make,
                                         drop),
+        cmocka_unit_test_setup_teardown(test_a_cut_while_the_certificate_is_written_leaves_the_key,
+                                        make, drop),
         cmocka_unit_test_setup_teardown(test_a_locked_identity_is_never_written_again, make, drop),
         cmocka_unit_test_setup_teardown(test_damage_to_both_copies_is_not_taken_for_empty, make,
                                         drop),

@@ -80,6 +80,27 @@ static void test_every_flipped_bit_is_noticed(void **state)
     }
 }
 
+static void test_a_unit_with_a_key_of_its_own_keeps_its_certificate(void **state)
+{
+    struct identity_record in = {.sequence = 3, .made_here = true, .key_bytes = UNIT_KEY_BYTES},
+                           out;
+    uint8_t bytes[IDENTITY_RECORD_BYTES];
+    strcpy(in.did, "CAM-1");
+    in.certificate_bytes = UNIT_CERTIFICATE_MAX;
+    memset(in.certificate, 0x30, sizeof in.certificate);
+    identity_record_encode(&in, bytes);
+    assert_int_equal(bytes[4], 2);
+    assert_int_equal(identity_record_decode(bytes, &out, NULL), 0);
+    assert_true(out.made_here);
+    assert_int_equal(out.certificate_bytes, UNIT_CERTIFICATE_MAX);
+    assert_memory_equal(out.certificate, in.certificate, sizeof in.certificate);
+    for (int bit = 0; bit < IDENTITY_RECORD_BYTES * 8; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(identity_record_decode(bytes, &out, NULL), ERROR_MISMATCH);
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+}
+
 static void test_erased_flash_is_empty_and_not_damaged(void **state)
 {
     (void)state;
@@ -123,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_the_longest_of_everything_fits),
         cmocka_unit_test(test_the_bytes_are_where_the_header_says),
         cmocka_unit_test(test_every_flipped_bit_is_noticed),
+        cmocka_unit_test(test_a_unit_with_a_key_of_its_own_keeps_its_certificate),
         cmocka_unit_test(test_erased_flash_is_empty_and_not_damaged),
         cmocka_unit_test(test_a_mac_is_that_of_one_device),
     };
