@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "protocol/base/json.h"
+#include "reports/campaign.h"
 #include "reports/statistics/reliability.h"
 #include "reports/statistics/survival.h"
 
@@ -154,6 +155,27 @@ int campaign_summary(const cJSON *campaign, cJSON **out, struct error *err)
     add_arrhenius(made, campaign, hours);
     free(watched);
     free(steps);
+    *out = made;
+    return 0;
+}
+
+int campaign_document(struct store *reader, const char *name, cJSON **out, struct error *err)
+{
+    char *end;
+    cJSON *made = NULL, *summary = NULL;
+    const long long id = strtoll(name, &end, 10);
+    *out = NULL;
+    if (!*name || *end || id < 1)
+        return error_set(err, ERROR_INPUT, "'%.60s' is no campaign's number", name);
+    int rc = campaign_whole(reader, id, &made, err);
+    if (!rc)
+        rc = campaign_summary(made, &summary, err);
+    if (rc) {
+        cJSON_Delete(made);
+        return rc;
+    }
+    cJSON_AddStringToObject(made, "document", "campaign");
+    cJSON_AddItemToObject(made, "summary", summary);
     *out = made;
     return 0;
 }

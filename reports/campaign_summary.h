@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "protocol/base/error.h"
+#include "reports/store.h"
 
 /* Of campaign_whole()'s document: {"unit_hours", "failures", "confidence", "mtbf_bound_h",
  * "survival": [{"hours", "at_risk", "failed", "good", "deviation"}], "causes": [{"cause",
@@ -13,5 +14,9 @@
  * Arrhenius factor was asked for and a chamber measured, "stress_c", "factor", "use_hours". The
  * caller's. */
 int campaign_summary(const cJSON *campaign, cJSON **out, struct error *err);
+
+/* A document to render, "campaign": campaign_whole()'s with "summary". `name` is its number;
+ * ERROR_INPUT for what is none, ERROR_MISSING. The caller's. */
+int campaign_document(struct store *reader, const char *name, cJSON **out, struct error *err);
 
 #endif

@@ -289,3 +289,108 @@ double chart_spread(const struct canvas *c, const cJSON *figure, double width)
                                           : INK_ODD);
     return HEIGHT;
 }
+
+/* Hours below a chart, from 0 to `to`. */
+static void hours_axis(const struct canvas *c, double left, double right, double y, double to)
+{
+    for (int i = 0; i <= 4; i++) {
+        char label[32];
+        snprintf(label, sizeof label, "%.4g h", to * i / 4);
+        text(c, left + (right - left) * i / 4, y, 11,
+             i == 0   ? ANCHOR_START
+             : i == 4 ? ANCHOR_END
+                      : ANCHOR_MIDDLE,
+             INK_SOFT, label);
+    }
+}
+
+double chart_survival(const struct canvas *c, const cJSON *survival, double width)
+{
+    enum { HEIGHT = 200, LEFT = 4, RIGHT = 60, BOTTOM = 24 };
+    const double to = number(survival, "to"), right = width - RIGHT;
+    const cJSON *step;
+    if (!(to > 0))
+        return 0;
+    if (!c)
+        return HEIGHT;
+    const struct scale s = {0, 1, 8, HEIGHT - BOTTOM};
+    double x = LEFT, good = 1, deviation = 0;
+    for (int i = 0; i <= 4; i++)
+        level(c, &s, i / 4.0, LEFT, right, INK_LINE, 0);
+    hours_axis(c, LEFT, right, HEIGHT - 6, to);
+    for (step = member(survival, "steps") ? member(survival, "steps")->child : NULL;;
+         step = step->next) {
+        const double next = step ? LEFT + number(step, "hours") / to * (right - LEFT) : right;
+        const double high = place(&s, fmin(good + 1.96 * deviation, 1));
+        const double low = place(&s, fmax(good - 1.96 * deviation, 0));
+        if (deviation > 0)
+            c->ops->rect(c->context, x, high, next - x, low - high, INK_ACCENT, 0.15);
+        line(c, x, place(&s, good), next, place(&s, good), INK_ACCENT, 1.8, 0);
+        if (!step)
+            break;
+        line(c, next, place(&s, good), next, place(&s, number(step, "good")), INK_ACCENT, 1.8, 0);
+        good = number(step, "good");
+        deviation = number(step, "deviation");
+        x = next;
+    }
+    return HEIGHT;
+}
+
+/* Every nth pair, so that no more than POINTS_MAX are drawn, and the last. */
+static void course_line(const struct canvas *c, const struct scale *s, const cJSON *series,
+                        double to, double right)
+{
+    struct point_px points[POINTS_MAX + 1];
+    const cJSON *v = member(series, "values");
+    const int pairs = cJSON_GetArraySize(v) / 2, stride = pairs / POINTS_MAX + 1;
+    const bool failed = cJSON_IsTrue(member(series, "failed"));
+    size_t count = 0;
+    int i = 0;
+    for (v = v ? v->child : NULL; v && v->next; v = v->next->next, i++)
+        if (i % stride == 0 || i == pairs - 1)
+            points[count++] = (struct point_px){4 + v->valuedouble / to * (right - 4),
+                                                place(s, v->next->valuedouble)};
+    if (count == 1)
+        c->ops->dot(c->context, points[0].x, points[0].y, 2, failed ? INK_FAIL : INK_ACCENT);
+    else if (count)
+        c->ops->path(c->context, points, count, failed ? INK_FAIL : INK_ACCENT, 1,
+                     cJSON_IsTrue(member(series, "dashed")) ? 4 : 0);
+}
+
+double chart_course(const struct canvas *c, const cJSON *course, double width)
+{
+    enum { HEIGHT = 170, RIGHT = 70, BOTTOM = 24 };
+    const cJSON *each, *v, *all = member(course, "series");
+    const double right = width - RIGHT;
+    double low = number(course, "low"), high = number(course, "high"), to = 0;
+    struct scale s = {NAN, NAN, 8, HEIGHT - BOTTOM};
+    cJSON_ArrayForEach(each, all)
+    {
+        v = member(each, "values");
+        for (v = v ? v->child : NULL; v && v->next; v = v->next->next) {
+            to = fmax(to, v->valuedouble);
+            widen(&s, v->next->valuedouble);
+        }
+    }
+    if (isnan(s.low))
+        return 0;
+    if (!c)
+        return HEIGHT;
+    const double room = fmax(s.high - s.low, 1e-3 * fabs(s.high));
+    if (low > s.low - 2 * room)
+        widen(&s, low);
+    if (high < s.high + 2 * room)
+        widen(&s, high);
+    if (!(s.high > s.low)) {
+        s.low -= 1;
+        s.high += 1;
+    }
+    to = to > 0 ? to : 1;
+    level(c, &s, s.low, 4, right, INK_LINE, 0);
+    level(c, &s, s.high, 4, right, INK_LINE, 0);
+    level(c, &s, low, 4, right, INK_FAIL, 0);
+    level(c, &s, high, 4, right, INK_FAIL, 0);
+    hours_axis(c, 4, right, HEIGHT - 6, to);
+    cJSON_ArrayForEach(each, all) course_line(c, &s, each, to, right);
+    return HEIGHT;
+}

@@ -41,6 +41,12 @@ double chart_control(const struct canvas *c, const cJSON *figure, double width);
 double chart_throughput(const struct canvas *c, const cJSON *throughput, double width);
 /* Where mean +- 3 deviations lie between the limits. */
 double chart_spread(const struct canvas *c, const cJSON *figure, double width);
+/* The share still good over the hours, {"to": hours, "steps": [{"hours", "good", "deviation"}]},
+ * with a band of 1.96 deviations. */
+double chart_survival(const struct canvas *c, const cJSON *survival, double width);
+/* A line a unit over the hours, {"low", "high", "series": [{"failed", "values": [h, v, h, v...]}]},
+ * between its limits; "dashed": what was commanded. 0 without a value. */
+double chart_course(const struct canvas *c, const cJSON *course, double width);
 /* Where one measurement's value lies between its limits; 0 when it has neither. */
 double chart_limits(const struct canvas *c, const cJSON *measurement, double width);
 

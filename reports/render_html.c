@@ -209,8 +209,9 @@ static int render(const cJSON *document, const struct render_options *options, s
     static const struct {
         const char *document;
         void (*write)(struct page *p, const cJSON *document);
-    } pages[] = {{"unit", html_unit},     {"run", html_run},     {"order", html_order},
-                 {"station", html_order}, {"shift", html_order}, {"mode", html_order}};
+    } pages[] = {{"unit", html_unit},        {"run", html_run},     {"order", html_order},
+                 {"station", html_order},    {"shift", html_order}, {"mode", html_order},
+                 {"campaign", html_campaign}};
     static const struct render_options plain = {0};
     struct page p = {.out = out, .options = options ? options : &plain};
     p.language = word_language(p.options->language);

@@ -39,6 +39,7 @@ void html_duration(struct page *p, double ms);
 void html_unit(struct page *p, const cJSON *document);
 void html_run(struct page *p, const cJSON *document);
 void html_order(struct page *p, const cJSON *document);
+void html_campaign(struct page *p, const cJSON *document);
 /* Sections of the page of an order, and of the dashboard (a card each). */
 void html_figures(struct page *p, const cJSON *document);
 void html_reliability(struct page *p, const cJSON *reliability);

@@ -202,20 +202,13 @@ static int report(const struct qa_options *o, const char *id_text, struct error 
 {
     struct state_place place;
     struct store *reader = NULL;
-    cJSON *c = NULL, *summary = NULL;
-    char *end;
-    const long long id = strtoll(id_text, &end, 10);
-    if (*end || id < 1)
-        return error_set(err, ERROR_INPUT, "'%s' is no campaign's number", id_text);
+    cJSON *c = NULL;
     int rc = state_place_of(o->station, o->store, &place, err);
     if (!rc)
         rc = store_open_reader(place.store, &reader, err);
     if (!rc)
-        rc = campaign_whole(reader, id, &c, err);
-    if (!rc)
-        rc = campaign_summary(c, &summary, err);
+        rc = campaign_document(reader, id_text, &c, err);
     if (!rc) {
-        cJSON_AddItemToObject(c, "summary", summary);
         if (o->json)
             print_json(c);
         else

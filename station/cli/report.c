@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "protocol/base/file.h"
+#include "reports/campaign_summary.h"
 #include "reports/query.h"
 #include "reports/render.h"
 #include "reports/store.h"
@@ -15,12 +16,15 @@
 
 static const char usage[] =
     "takt report unit NAME | order ORDER | station STATION | mode MODE\n"
+    "            | campaign NUMBER\n"
     "            | shift STATION --from TIME --to TIME\n"
     "         (--station STATION.json | --store FILE|ADDRESS) [--format html|pdf|xlsx|csv|json]\n"
     "         [--lang en|zh] [--out FILE|FOLDER/]\n\n"
     "  unit     by serial, chip id, DID or MAC: every run, step, attempt and figure\n"
     "  order    its units, yields, failures, capability and control charts; likewise station\n"
     "  mode     the runs of a mode other than production, with bounds of the MTBF\n"
+    "  campaign survival, causes, bound of the MTBF, figures and conditions over time, every\n"
+    "           unit, instrument and event (html, json)\n"
     "  shift    the same of a station's runs between two times, 2026-11-22T06:00 (UTC); --to may\n"
     "           be left out: eight hours later\n"
     "  --out    a file instead of stdout; an order as html into a FOLDER/ gets index.html and a\n"
@@ -29,11 +33,8 @@ static const char usage[] =
 static const struct {
     const char *name;
     int (*query)(struct store *reader, const char *name, cJSON **out, struct error *err);
-} subjects[] = {{"unit", query_unit},
-                {"order", query_order},
-                {"station", query_station},
-                {"mode", query_mode},
-                {"shift", NULL}};
+} subjects[] = {{"unit", query_unit}, {"order", query_order},          {"station", query_station},
+                {"mode", query_mode}, {"campaign", campaign_document}, {"shift", NULL}};
 
 struct report {
     struct state_place place;
@@ -110,7 +111,9 @@ static int produce(struct report *r, size_t subject, const char *name, struct er
     else
         rc = query_shift(r->reader, name, r->from_ms, r->to_ms, &document, err);
     if (!rc && r->out && is_folder(r->out)) {
-        if (strcmp(subjects[subject].name, "unit") == 0 || strcmp(r->renderer->name, "html") != 0) {
+        if (strcmp(subjects[subject].name, "unit") == 0 ||
+            strcmp(subjects[subject].name, "campaign") == 0 ||
+            strcmp(r->renderer->name, "html") != 0) {
             rc = error_set(err, ERROR_INPUT,
                            "--out %s is a folder: only an order or a station as html fills one",
                            r->out);
@@ -191,23 +194,27 @@ int cli_report(int argc, char **argv)
         }
     }
     if (argc - optind != 2)
-        return cli_usage("takt report: expected unit, order, station, mode or shift and a "
-                         "name, see takt report "
-                         "--help");
+        return cli_usage(
+            "takt report: expected unit, order, station, mode, campaign or shift and a "
+            "name, see takt report "
+            "--help");
     size_t subject = 0, count = sizeof subjects / sizeof subjects[0];
     while (subject < count && strcmp(subjects[subject].name, argv[optind]) != 0)
         subject++;
     if (subject == count)
-        return cli_usage(
-            "takt report: '%s' is not unit, order, station, mode or shift, see takt report "
-            "--help",
-            argv[optind]);
+        return cli_usage("takt report: '%s' is not unit, order, station, mode, campaign or shift, "
+                         "see takt report "
+                         "--help",
+                         argv[optind]);
     int wrong = shift_times(&r, !subjects[subject].query, from, to);
     if (wrong)
         return wrong;
     r.renderer = renderer_find(format);
     if (!r.renderer)
         return cli_usage("takt report: no format '%s': html, pdf, xlsx, csv or json", format);
+    if (strcmp(subjects[subject].name, "campaign") == 0 && strcmp(format, "html") != 0 &&
+        strcmp(format, "json") != 0)
+        return cli_usage("takt report: a campaign comes as html or json, not as %s", format);
     if (!render_language(language))
         return cli_usage("takt report: no language '%s': en or zh", language);
     if (!station == !store)

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "reports/campaign.h"
+#include "reports/campaign_summary.h"
 
 static int64_t open_campaign(struct store_fixture *f)
 {
@@ -164,12 +165,34 @@ static void what_is_read_is_what_was_written(void **state)
     store_fixture_free(f);
 }
 
+static void a_campaign_is_a_document_by_its_number(void **state)
+{
+    struct store_fixture *f = engine_fixture(state);
+    struct error err = {0};
+    cJSON *c = NULL;
+    char number[24];
+    static const char *const none[] = {"", "0", "-1", "1x", "hot"};
+    const int64_t id = open_campaign(f);
+    put_unit(f, id, 1, "failed");
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(campaign_document(f->store, none[i], &c, &err), ERROR_INPUT);
+    assert_int_equal(campaign_document(f->store, "99999", &c, &err), ERROR_MISSING);
+    assert_null(c);
+    snprintf(number, sizeof number, "%lld", (long long)id);
+    assert_done(campaign_document(f->store, number, &c, &err), err);
+    assert_string_equal(cJSON_GetObjectItem(c, "document")->valuestring, "campaign");
+    assert_int_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(c, "summary"), "failures")->valueint,
+                     1);
+    cJSON_Delete(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH(a_station_conducts_one_campaign_at_a_time),
         ON_BOTH(a_units_row_is_where_it_stands_and_events_stay),
         ON_BOTH(what_was_not_committed_is_not_there),
+        ON_BOTH(a_campaign_is_a_document_by_its_number),
         cmocka_unit_test(what_is_read_is_what_was_written),
     };
     return cmocka_run_group_tests(tests, engines_up, engines_down);
