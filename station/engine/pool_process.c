@@ -225,6 +225,8 @@ static void take_answer(void *context, cJSON *said)
     } else if (p->proved || cJSON_GetObjectItemCaseSensitive(said, "proof")) {
         p->reachable = true;
         p->reason[0] = '\0';
+    } else {
+        p->watch_ns = 0; /* it is there again: whether it is the right one is looked at now */
     }
     e->changed = e->changed || was != p->reachable;
     if (cJSON_GetObjectItemCaseSensitive(said, "n")) {

@@ -114,6 +114,24 @@ static void wait_lease(struct bench_line *l, int free)
     }
 }
 
+/* Until the station knows that the pool is there: before that, without a lease, a run is refused at
+ * its start. */
+static void wait_reached(struct bench_line *l)
+{
+    const int64_t until = clock_mono_ms() + 60000;
+    for (;;) {
+        cJSON *status = line_status(l);
+        const cJSON *shared = cJSON_GetObjectItem(cJSON_GetObjectItem(status, "pool"), "shared");
+        const bool there = json_bool(shared, "reachable", false);
+        if (!there && clock_mono_ms() > until)
+            fail_msg("%s", cJSON_Print(status));
+        cJSON_Delete(status);
+        if (there)
+            return;
+        line_pause();
+    }
+}
+
 #define PASSED "1"
 
 static void a_unit_gets_its_identity_from_the_shared_pool_and_it_is_told(void **state)
@@ -176,6 +194,7 @@ static void a_station_goes_on_with_its_lease_and_tells_it_afterwards(void **stat
     }
     assert_int_equal(postgres_start(postgres), 0);
     wait_pool(address, "SELECT count(*) FROM takt_pool.identity WHERE state=3", 2);
+    wait_reached(&l);
     run_for(&l, "chip-c");
     assert_string_equal(last_verdict(&l), PASSED);
     wait_pool(address, "SELECT count(*) FROM takt_pool.identity WHERE state=3", 3);
