@@ -28,19 +28,31 @@ static double number(const cJSON *object, const char *name)
     return cJSON_IsNumber(value) ? value->valuedouble : NAN;
 }
 
-/* A name of at most `letters` letters (not bytes), the last one "…" when there were more. */
-static void shorten(char *s, size_t letters)
+/* About how wide the letter at `s` is in a sans-serif font, in parts of its size: no font is at
+ * hand where the page is made. Of the first byte alone: three bytes and more are mostly CJK. */
+static double letter_wide(const char *s)
 {
-    size_t n = 0;
+    if ((unsigned char)*s >= 0xe3)
+        return 1;
+    if (*s && strchr("mwMW@%<>=+~", *s))
+        return 0.9;
+    return *s && strchr("iIjlft.,:;'|!()[]/ ", *s) ? 0.42 : 0.66;
+}
+
+/* Cuts a name to what is about `width` times the font's size wide; "…" stands for what went. `s`
+ * has room for four bytes more. */
+static void shorten(char *s, double width)
+{
+    double wide = 0;
+    char *cut = s; /* the last place where "…" still fits */
     for (char *p = s; *p; p++) {
         if ((*p & 0xc0) == 0x80)
             continue;
-        if (++n == letters && p[1]) {
-            char *rest = p + 1;
-            while ((*rest & 0xc0) == 0x80)
-                rest++;
-            if (*rest)
-                strcpy(p, "…");
+        if (wide <= width - 1)
+            cut = p;
+        wide += letter_wide(p);
+        if (wide > width) {
+            strcpy(cut, "…");
             return;
         }
     }
@@ -61,7 +73,7 @@ double chart_pareto(const struct canvas *c, const cJSON *failures, double width)
         double length = bar * number(row, "count") / number(first, "count");
         snprintf(label, sizeof label - 4, "%s%s%s", member_text(row, "step"),
                  *member_text(row, "measurement") ? " · " : "", member_text(row, "measurement"));
-        shorten(label, (size_t)(name / 7.2));
+        shorten(label, (name - 14) / 13);
         snprintf(count, sizeof count, "%.0f", number(row, "count"));
         snprintf(share, sizeof share, "%.0f %%", 100 * number(row, "cumulative"));
         text(c, name - 10, y + 19, 13, ANCHOR_END, INK_TEXT, label);
@@ -89,16 +101,43 @@ static void widen(struct scale *s, double value)
     s->high = fmax(s->high, value);
 }
 
-static void level(const struct canvas *c, const struct scale *s, double value, double left,
+/* Lines across a control chart, in the order of their heights, and where each one's value stands
+ * beside it: two that are close have their values one above the other. */
+struct levels {
+    struct level {
+        double y, text_y;
+        char text[32];
+        enum ink ink;
+    } at[5];
+    int count;
+};
+
+static void level(struct levels *all, const struct canvas *c, const struct scale *s, double value,
                   double right, enum ink ink, double dash_px)
 {
-    char label[32];
     double y = place(s, value);
+    int i = all->count;
     if (isnan(value) || y < s->top - 0.5 || y > s->bottom + 0.5)
         return;
-    line(c, left, y, right, y, ink, 1, dash_px);
-    snprintf(label, sizeof label, "%.5g", value);
-    text(c, right + 6, y + 4, 11, ANCHOR_START, ink == INK_LINE ? INK_SOFT : ink, label);
+    line(c, 0, y, right, y, ink, 1, dash_px);
+    for (; i > 0 && all->at[i - 1].y > y; i--)
+        all->at[i] = all->at[i - 1];
+    all->at[i] = (struct level){.y = y, .text_y = y, .ink = ink == INK_LINE ? INK_SOFT : ink};
+    snprintf(all->at[i].text, sizeof all->at[i].text, "%.5g", value);
+    all->count++;
+}
+
+static void level_values(struct levels *all, const struct canvas *c, double x, double bottom)
+{
+    enum { APART = 11 };
+    for (int i = 1; i < all->count; i++)
+        all->at[i].text_y = fmax(all->at[i].text_y, all->at[i - 1].text_y + APART);
+    for (int i = all->count - 1; i >= 0; i--) {
+        all->at[i].text_y = fmin(all->at[i].text_y, bottom);
+        bottom = all->at[i].text_y - APART;
+    }
+    for (int i = 0; i < all->count; i++)
+        text(c, x, all->at[i].text_y + 4, 11, ANCHOR_START, all->at[i].ink, all->at[i].text);
 }
 
 double chart_control(const struct canvas *c, const cJSON *figure, double width)
@@ -112,6 +151,7 @@ double chart_control(const struct canvas *c, const cJSON *figure, double width)
         return count < 2 ? 0 : HEIGHT;
     double ucl = number(chart, "ucl"), lcl = number(chart, "lcl"), mean = number(chart, "mean");
     struct scale s = {ucl, lcl, 8, HEIGHT - 8};
+    struct levels levels = {0};
     cJSON_ArrayForEach(v, values) widen(&s, v->valuedouble);
     widen(&s, ucl);
     widen(&s, lcl);
@@ -138,11 +178,12 @@ double chart_control(const struct canvas *c, const cJSON *figure, double width)
             smooth[i] = (struct point_px){points[i].x, place(&s, v->valuedouble)};
         i++;
     }
-    level(c, &s, mean, 0, right, INK_LINE, 0);
-    level(c, &s, ucl, 0, right, INK_SOFT, 5);
-    level(c, &s, lcl, 0, right, INK_SOFT, 5);
-    level(c, &s, low, 0, right, INK_FAIL, 0);
-    level(c, &s, high, 0, right, INK_FAIL, 0);
+    level(&levels, c, &s, mean, right, INK_LINE, 0);
+    level(&levels, c, &s, ucl, right, INK_SOFT, 5);
+    level(&levels, c, &s, lcl, right, INK_SOFT, 5);
+    level(&levels, c, &s, low, right, INK_FAIL, 0);
+    level(&levels, c, &s, high, right, INK_FAIL, 0);
+    level_values(&levels, c, right + 6, s.bottom);
     c->ops->path(c->context, points, (size_t)count, INK_SOFT, 0.6, 0);
     if (i == count)
         c->ops->path(c->context, smooth, (size_t)count, INK_ACCENT, 1.6, 0);

@@ -154,9 +154,9 @@ static void drift(struct sheet *s, const cJSON *document)
 {
     const int l = s->language;
     const struct sheet_column columns[] = {
-        {word_of(l, WORD_MEASUREMENT), 200, false}, {word_of(l, WORD_PLACE), 194, false},
+        {word_of(l, WORD_MEASUREMENT), 200, false}, {word_of(l, WORD_PLACE), 176, false},
         {word_of(l, WORD_COUNT), 58, true},         {word_of(l, WORD_MEAN), 90, true},
-        {word_of(l, WORD_OTHERS), 90, true},        {"σ", 50, true}};
+        {word_of(l, WORD_OTHERS), 90, true},        {"σ", 68, true}};
     const struct sheet_style styles[] = {sheet_plain,  sheet_plain,  sheet_number,
                                          sheet_number, sheet_number, sheet_number};
     struct sheet_table t = {s, columns, 6};

@@ -14,8 +14,7 @@ struct drift drift_test(const struct series *one, const struct series *others,
     d.sigmas = s2 > 0 ? d.shift / s2 : NAN;
     if (one->count < 2 || others->count < 2 || !(v1 + v2 > 0))
         return d;
-    double df = (v1 + v2) * (v1 + v2) /
-                (v1 * v1 / (double)(one->count - 1) + v2 * v2 / (double)(others->count - 1));
+    double df = (double)(one->count < others->count ? one->count : others->count) - 1;
     double t = (fabs(d.shift) - rule->least * s2) / sqrt(v1 + v2);
     double p = 2 * distribution_t_upper(t, df);
     d.p = fmin(p, 1);

@@ -1,11 +1,12 @@
 /* Does one station, slot or instrument measure differently from the others?
  *
- * Welch's two-sample t test of means (unequal variances, Satterthwaite's degrees of freedom), on
- * the sums of two series. With enough units any difference becomes significant, so the test asks
- * for more than none: the null hypothesis is that the means differ by no more than `least`
- * deviations of the other series, and an alarm says that they differ by more. For n comparisons
- * made together each is held against rate / n (Bonferroni): the chance of any false alarm among
- * them stays at or below `rate`. */
+ * Welch's two-sample t test of means (unequal variances), on the sums of two series, with one
+ * degree of freedom less than the smaller one has values: its rate is then never above the stated
+ * one, whatever the sizes and variances (Mickey, Brown, Ann. Math. Statist. 37 (1966)). With
+ * enough units any difference becomes significant, so the test asks for more than none: the null
+ * hypothesis is that the means differ by no more than `least` deviations of the other series, and
+ * an alarm says that they differ by more. For n comparisons made together each is held against rate
+ * / n (Bonferroni): the chance of any false alarm among them stays at or below `rate`. */
 #ifndef TAKT_REPORTS_STATISTICS_DRIFT_H
 #define TAKT_REPORTS_STATISTICS_DRIFT_H
 
