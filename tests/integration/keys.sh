@@ -182,4 +182,24 @@ key_goes_there_and_back() {
 check "a camera takes a key and shows it" key_goes_there_and_back
 check "its program has forgotten it" "$find_keys" "$work/keys" "pid:$camd_pid" "$work/camd.log"
 kill "$camd_pid"
+wait "$camd_pid" 2>/dev/null
+# The same over a serial line, with a tap on it that writes down both ways.
+socat -r "$work/uart.to_unit" -R "$work/uart.to_station" "PTY,link=$work/uart.station,raw,echo=0" \
+    "PTY,link=$work/uart.unit,raw,echo=0" &
+uart_pid=$!
+trap 'kill $socat_pid $uart_pid $camd_pid 2>/dev/null; suite_clean' EXIT
+until_true 10 test -e "$work/uart.unit" || exit 1
+"$build/camd" --board "$board" --hal emulator --hal-options "$unit" --port "pty:$work/uart.unit" \
+    2>"$work/camd.log" &
+camd_pid=$!
+port=pty:$work/uart.station
+line_captured() {
+    grep -qa '"hello"' "$work/uart.to_unit" && LC_ALL=C grep -qaP '\x16\x03\x01' "$work/uart.to_unit" &&
+        LC_ALL=C grep -qaP '\x17\x03\x03' "$work/uart.to_unit" &&
+        LC_ALL=C grep -qaP '\x17\x03\x03' "$work/uart.to_station"
+}
+check "over a UART it takes and shows a key too" key_goes_there_and_back
+check "the line's traffic was captured" line_captured
+check "no key is in it either" "$find_keys" "$work/keys" "$work/uart.to_unit" "$work/uart.to_station"
+kill "$camd_pid" "$uart_pid"
 suite_end
