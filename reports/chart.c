@@ -101,7 +101,7 @@ static void widen(struct scale *s, double value)
     s->high = fmax(s->high, value);
 }
 
-/* Lines across a control chart, in the order of their heights, and where each one's value stands
+/* Lines across a chart, in the order of their heights, and where each one's value stands
  * beside it: two that are close have their values one above the other. */
 struct levels {
     struct level {
@@ -113,13 +113,13 @@ struct levels {
 };
 
 static void level(struct levels *all, const struct canvas *c, const struct scale *s, double value,
-                  double right, enum ink ink, double dash_px)
+                  double left, double right, enum ink ink, double dash_px)
 {
     double y = place(s, value);
     int i = all->count;
     if (isnan(value) || y < s->top - 0.5 || y > s->bottom + 0.5)
         return;
-    line(c, 0, y, right, y, ink, 1, dash_px);
+    line(c, left, y, right, y, ink, 1, dash_px);
     for (; i > 0 && all->at[i - 1].y > y; i--)
         all->at[i] = all->at[i - 1];
     all->at[i] = (struct level){.y = y, .text_y = y, .ink = ink == INK_LINE ? INK_SOFT : ink};
@@ -178,11 +178,11 @@ double chart_control(const struct canvas *c, const cJSON *figure, double width)
             smooth[i] = (struct point_px){points[i].x, place(&s, v->valuedouble)};
         i++;
     }
-    level(&levels, c, &s, mean, right, INK_LINE, 0);
-    level(&levels, c, &s, ucl, right, INK_SOFT, 5);
-    level(&levels, c, &s, lcl, right, INK_SOFT, 5);
-    level(&levels, c, &s, low, right, INK_FAIL, 0);
-    level(&levels, c, &s, high, right, INK_FAIL, 0);
+    level(&levels, c, &s, mean, 0, right, INK_LINE, 0);
+    level(&levels, c, &s, ucl, 0, right, INK_SOFT, 5);
+    level(&levels, c, &s, lcl, 0, right, INK_SOFT, 5);
+    level(&levels, c, &s, low, 0, right, INK_FAIL, 0);
+    level(&levels, c, &s, high, 0, right, INK_FAIL, 0);
     level_values(&levels, c, right + 6, s.bottom);
     c->ops->path(c->context, points, (size_t)count, INK_SOFT, 0.6, 0);
     if (i == count)
@@ -356,8 +356,10 @@ double chart_survival(const struct canvas *c, const cJSON *survival, double widt
         return HEIGHT;
     const struct scale s = {0, 1, 8, HEIGHT - BOTTOM};
     double x = LEFT, good = 1, deviation = 0;
+    struct levels levels = {0};
     for (int i = 0; i <= 4; i++)
-        level(c, &s, i / 4.0, LEFT, right, INK_LINE, 0);
+        level(&levels, c, &s, i / 4.0, LEFT, right, INK_LINE, 0);
+    level_values(&levels, c, right + 6, s.bottom);
     hours_axis(c, LEFT, right, HEIGHT - 6, to);
     for (step = member(survival, "steps") ? member(survival, "steps")->child : NULL;;
          step = step->next) {
@@ -427,10 +429,12 @@ double chart_course(const struct canvas *c, const cJSON *course, double width)
         s.high += 1;
     }
     to = to > 0 ? to : 1;
-    level(c, &s, s.low, 4, right, INK_LINE, 0);
-    level(c, &s, s.high, 4, right, INK_LINE, 0);
-    level(c, &s, low, 4, right, INK_FAIL, 0);
-    level(c, &s, high, 4, right, INK_FAIL, 0);
+    struct levels levels = {0};
+    level(&levels, c, &s, s.low, 4, right, INK_LINE, 0);
+    level(&levels, c, &s, s.high, 4, right, INK_LINE, 0);
+    level(&levels, c, &s, low, 4, right, INK_FAIL, 0);
+    level(&levels, c, &s, high, 4, right, INK_FAIL, 0);
+    level_values(&levels, c, right + 6, s.bottom);
     hours_axis(c, 4, right, HEIGHT - 6, to);
     cJSON_ArrayForEach(each, all) course_line(c, &s, each, to, right);
     return HEIGHT;
