@@ -1,0 +1,134 @@
+#include "station/campaign/serve_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SLOPE_MS = 30000, /* a slope is followed in steps of so long */
+    NOTE_MS = 60000,  /* what the surroundings read is on record after so long at the latest */
+};
+
+static void roll_condition(struct served *s, size_t i, int k, double value)
+{
+    struct watch_row *r = &s->conditions[i].rows[k];
+    const int64_t from_ms = s->elapsed_ms / s->c->rollup_ms * s->c->rollup_ms;
+    if (r->samples && r->from_ms != from_ms) {
+        served_row(s, 0, 2 * i + (size_t)k, r);
+        r->samples = 0;
+    }
+    if (!r->samples)
+        *r = (struct watch_row){.from_ms = from_ms};
+    watch_row_add(r, value);
+}
+
+void served_end_with(struct served *s, const char *state, const char *kind, const char *why)
+{
+    if (strcmp(s->state, "running") != 0)
+        return;
+    s->state = state;
+    snprintf(s->reason, sizeof s->reason, "%s", why);
+    served_event(s, 0, kind, "%s", why);
+}
+
+/* An interlock: off first, everything else after. */
+static void trip(struct served *s, const char *why)
+{
+    struct error err = {0};
+    int rc = surroundings_safe(s->surroundings, &err);
+    served_end_with(s, "held", "interlock", why);
+    if (rc)
+        served_event(s, 0, "interlock", "not everything could be switched off: %s", err.text);
+}
+
+void served_poll(struct served *s)
+{
+    bool off = false;
+    for (size_t i = 0; i < s->c->condition_count; i++) {
+        struct served_condition *k = &s->conditions[i];
+        const struct campaign_condition *of = &s->c->conditions[i];
+        struct error err = {0};
+        double value = NAN;
+        int rc = surroundings_read(s->surroundings, i, &value, &err);
+        if (rc) {
+            if (isfinite(k->measured))
+                served_event(s, 0, "instrument", "%s: %s", condition_name(of->kind), err.text);
+            k->measured = NAN;
+        } else {
+            k->measured = value;
+            roll_condition(s, i, 1, value);
+            if (isfinite(k->commanded))
+                roll_condition(s, i, 0, k->commanded);
+            if (of->kind == CONDITION_CHAMBER_C)
+                s->contact_ms = s->now_ms;
+        }
+        off = off || (of->tolerance > 0 && !(fabs(k->measured - k->commanded) <= of->tolerance));
+        if (!off || !s->off_since_ms || s->now_ms - s->off_since_ms < of->reach_ms)
+            continue;
+        char why[160];
+        snprintf(why, sizeof why, "%s is %.1f %s, not %.1f within %.1f after %.0f s",
+                 condition_name(of->kind), k->measured, condition_unit(of->kind), k->commanded,
+                 of->tolerance, (double)(s->now_ms - s->off_since_ms) / 1000);
+        trip(s, why);
+    }
+    if (!off)
+        s->off_since_ms = 0;
+    else if (!s->off_since_ms)
+        s->off_since_ms = s->now_ms;
+    /* Units' samples carry it along; without any it is noted by itself. */
+    s->dirty = s->dirty || s->now_ms - s->noted_ms >= NOTE_MS;
+}
+
+void served_judge_interlocks(struct served *s)
+{
+    struct interlock_view v = {.now_ms = s->now_ms, .contact_ms = s->contact_ms, .chamber_c = NAN};
+    char why[160];
+    if (!s->has_chamber)
+        return;
+    for (size_t i = 0; i < s->c->condition_count; i++)
+        if (s->c->conditions[i].kind == CONDITION_CHAMBER_C)
+            v.chamber_c = s->conditions[i].measured;
+    surroundings_chamber(s->surroundings, &v.door_open, &v.alarm);
+    if (interlock_judge(s->c, &v, why))
+        trip(s, why);
+}
+
+/* Gives conditions anew where they changed; when the next does. */
+int64_t served_set_conditions(struct served *s)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < s->c->condition_count; i++) {
+        struct served_condition *k = &s->conditions[i];
+        const struct profile *p = &s->c->conditions[i].profile;
+        struct error err = {0};
+        if (s->now_ms >= k->due_ms) {
+            k->commanded = profile_at(p, s->elapsed_ms);
+            if (surroundings_set(s->surroundings, i, k->commanded, &err)) {
+                served_event(s, 0, "instrument", "%s: %s", condition_name(s->c->conditions[i].kind),
+                             err.text);
+                k->due_ms = s->now_ms + s->c->poll_ms;
+            } else {
+                const int64_t at = profile_next_ms(p, s->elapsed_ms, SLOPE_MS);
+                k->due_ms = at == INT64_MAX ? INT64_MAX : s->now_ms + at - s->elapsed_ms;
+            }
+        }
+        next = sooner(next, k->due_ms);
+    }
+    return next;
+}
+
+/* Campaign time goes on while the surroundings are what they are to be. */
+void served_go_on(struct served *s)
+{
+    const int64_t passed_ms = s->now_ms - s->last_ms;
+    s->last_ms = s->now_ms;
+    if (passed_ms <= 0)
+        return;
+    if (!s->off_since_ms) {
+        s->elapsed_ms += passed_ms;
+        return;
+    }
+    for (size_t i = 0; i < s->c->condition_count; i++)
+        if (s->conditions[i].due_ms != INT64_MAX) /* the profile stands still meanwhile */
+            s->conditions[i].due_ms += passed_ms;
+}
