@@ -61,6 +61,8 @@ struct sheet_table {
     int count;
 };
 void sheet_table_begin(struct sheet_table *t);
+/* The next `rows` rows of one line each stand on one page. */
+void sheet_table_keep(struct sheet_table *t, int rows);
 /* One text a column, NULL for none; returns where the row begins, for what is drawn into it. */
 double sheet_table_row(struct sheet_table *t, const char *const *cells,
                        const struct sheet_style *styles);

@@ -4,6 +4,8 @@
 
 #include "reports/render_pdf.h"
 
+enum { ROW_HIGH = 17 }; /* of a table, at least */
+
 const struct sheet_style sheet_plain = {12.5, false, INK_TEXT, ANCHOR_START};
 const struct sheet_style sheet_soft = {11.5, false, INK_SOFT, ANCHOR_START};
 const struct sheet_style sheet_number = {12.5, false, INK_TEXT, ANCHOR_END};
@@ -201,11 +203,19 @@ void sheet_table_begin(struct sheet_table *t)
     heads(t);
 }
 
+void sheet_table_keep(struct sheet_table *t, int rows)
+{
+    const int page = t->sheet->page;
+    sheet_need(t->sheet, rows * (ROW_HIGH + 8));
+    if (t->sheet->page != page)
+        heads(t);
+}
+
 double sheet_table_row(struct sheet_table *t, const char *const *cells,
                        const struct sheet_style *styles)
 {
     struct sheet *s = t->sheet;
-    double x = SHEET_MARGIN, high = 17;
+    double x = SHEET_MARGIN, high = ROW_HIGH;
     int page = s->page;
     for (int i = 0; i < t->count; i++)
         if (cells[i])

@@ -145,6 +145,7 @@ static void steps(struct sheet *s, const cJSON *run)
         if (count > 1)
             snprintf(attempts, sizeof attempts, "  (%s %d)", word_of(l, WORD_ATTEMPT), count);
         snprintf(name, sizeof name, "%.120s%s", member_text(step, "id"), attempts);
+        sheet_table_keep(&t, 2); /* a step's name never stands alone at the end of a page */
         measurement(&t, name, NULL, member_text(step, "verdict"));
         if (!member_is(step, "verdict", "pass"))
             message(s, member_text(attempt, "message"));

@@ -34,6 +34,15 @@ check "Chinese is text, with glyphs" pdf_says 工单 直通率 控制图
 check "Chinese fonts are inside" pdf_fonts_are_inside
 check "a unit's certificate" report pdf en unit SN000000007
 check "it holds limits and values" pdf_says "Test certificate" SN000000007 "8.5 … 11.5" PASS
+no_step_alone() { # its name as the last words of a page, its figures on the next
+    local lonely
+    lonely=$(pdftotext -layout "$work/report.pdf" - | awk 'BEGIN { RS = "\f" }
+        { n = split($0, l, "\n"); for (k = 0; n && k < 2; n--) if (l[n] != "") { k++; last = l[n] }
+          if (last ~ /^ *[a-z_0-9]+ +合格 *$/) print last }')
+    [ -z "$lonely" ] || { echo "a page ends with the step '$lonely'"; return 1; }
+}
+check "the same in Chinese" report pdf zh unit SN000000007
+check "no step's name stands alone at the end of a page" no_step_alone
 check "a hostile order as PDF" report pdf zh order WO-HOSTILE
 check "its names are text" pdf_says "<script>" "DROP TABLE" 摄像头-01
 
