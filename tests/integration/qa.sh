@@ -71,7 +71,7 @@ killed_conductor() { # its process alone
         until_true 240 gaps_are 2
 }
 leaves_and_joins() {
-    qa leave 1; until_true 240 unit_is 1 left && qa join 1 &&
+    qa leave 1 || return 1; until_true 240 unit_is 1 left && qa join 1 &&
         until_true 240 unit_is 1 watched
 }
 door() { # off at once, and it stays off until a person says so

@@ -184,6 +184,7 @@ static void a_campaign_is_a_document_by_its_number(void **state)
     assert_int_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(c, "summary"), "failures")->valueint,
                      1);
     cJSON_Delete(c);
+    store_fixture_free(f);
 }
 
 int main(void)
