@@ -90,7 +90,7 @@ static void index_text(const cJSON *value, char out[32], struct sheet_style *sty
         snprintf(out, 32, "–");
         return;
     }
-    snprintf(out, 32, "%.2f", value->valuedouble);
+    snprintf(out, 32, fabs(value->valuedouble) < 100 ? "%.2f" : "%.0f", value->valuedouble);
     style->ink = value->valuedouble < 1 ? INK_FAIL : value->valuedouble < 1.33 ? INK_ODD : INK_TEXT;
     style->bold = value->valuedouble < 1.33;
 }
@@ -99,10 +99,10 @@ static void capability(struct sheet *s, const cJSON **rows, size_t count)
 {
     enum { NAME, COUNT, LIMITS, MEAN, SPREAD, CPK, PPK };
     const int l = s->language;
-    const struct sheet_column columns[] = {{word_of(l, WORD_MEASUREMENT), 238, false},
-                                           {word_of(l, WORD_COUNT), 58, true},
-                                           {word_of(l, WORD_LIMITS), 116, true},
-                                           {word_of(l, WORD_MEAN), 82, true},
+    const struct sheet_column columns[] = {{word_of(l, WORD_MEASUREMENT), 224, false},
+                                           {word_of(l, WORD_COUNT), 50, true},
+                                           {word_of(l, WORD_LIMITS), 112, true},
+                                           {word_of(l, WORD_MEAN), 108, true},
                                            {"", 88, false},
                                            {"Cpk", 50, true},
                                            {"Ppk", 50, true}};

@@ -85,6 +85,7 @@ int exhibit_begin(const struct step_context *c, const struct nv12 *frame, int wi
         return error_set(err, ERROR_MEMORY, "no memory for a picture of %d x %d", width,
                          out->picture_height_px + PANEL_HEIGHT);
     }
+    out->bottom_px = out->picture_height_px;
     cairo_set_source_rgb(out->cairo, 1, 1, 1);
     cairo_paint(out->cairo);
     cairo_select_font_face(out->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
@@ -224,6 +225,7 @@ static void draw_line(struct exhibit *e, const struct axes *a, const struct exhi
     cairo_stroke(e->cairo);
     cairo_restore(e->cairo);
     const double y = a->y + ROW * (double)(index + 1);
+    colour(e, l->mark);
     cairo_rectangle(e->cairo, a->x + a->width - 130, y - 9, 10, 10);
     cairo_fill(e->cairo);
     cairo_set_source_rgb(e->cairo, 0.1, 0.1, 0.1);
@@ -242,6 +244,7 @@ void exhibit_plot(struct exhibit *e, const struct exhibit_curve *curve)
     for (size_t i = 0; i < curve->line_count; i++)
         draw_line(e, &a, &curve->lines[i], i);
     e->next_panel += PANEL_WIDTH;
+    e->bottom_px = e->picture_height_px + PANEL_HEIGHT;
 }
 
 void exhibit_figure(struct exhibit *e, const struct step_context *c, const char *measurement,
@@ -272,6 +275,7 @@ void exhibit_figure(struct exhibit *e, const struct step_context *c, const char 
     if (mark != EXHIBIT_BAD)
         cairo_set_source_rgb(e->cairo, 0.1, 0.1, 0.1);
     text(e, e->figures_x + 16, e->next_row, line);
+    e->bottom_px = fmax(e->bottom_px, e->next_row + ROW / 2.0);
     e->next_row += ROW;
 }
 
@@ -285,8 +289,11 @@ int exhibit_attach(struct step_context *c, const char *name, const struct exhibi
 {
     struct buffer png = {0};
     int rc = 0;
-    if (cairo_surface_write_to_png_stream(e->surface, keep, &png) != CAIRO_STATUS_SUCCESS)
+    cairo_surface_t *drawn = cairo_surface_create_for_rectangle(
+        e->surface, 0, 0, cairo_image_surface_get_width(e->surface), ceil(e->bottom_px));
+    if (cairo_surface_write_to_png_stream(drawn, keep, &png) != CAIRO_STATUS_SUCCESS)
         rc = error_set(err, ERROR_MEMORY, "no memory for the picture \"%s\"", name);
+    cairo_surface_destroy(drawn);
     if (rc == 0)
         rc = c->services->attached(c->engine, name, "image/png", png.data, png.size, err);
     buffer_free(&png);

@@ -19,6 +19,7 @@ struct exhibit {
     double next_panel; /* where the next panel begins, left to right */
     double next_row;   /* of figures, in their panel */
     double figures_x;  /* that panel */
+    double bottom_px;  /* below it nothing was drawn */
 };
 
 enum exhibit_mark { EXHIBIT_FREE, EXHIBIT_GOOD, EXHIBIT_BAD };
