@@ -59,9 +59,9 @@ static const struct step_measurement measurements[] = {
 static int run(struct step_context *c, struct error *err)
 {
     struct error ignored = {0};
-    int rc = image_chart(c, err);
+    int frozen = 0, rc = image_chart(c, &frozen, err);
     if (rc == 0)
-        rc = image_panel(c, err);
+        rc = image_panel(c, frozen, err);
     camera_restore(c);
     light_scene(c->fixture, "dark", 0, &ignored);
     return rc;

@@ -4,9 +4,11 @@
 
 #include "station/steps/step.h"
 
-/* Sharpness, colour, tones, noise: reports them and attaches "chart". */
-int image_chart(struct step_context *c, struct error *err);
-/* Shading, light's middle, spots, pixels, flicker, pace: reports them and attaches "panel". */
-int image_panel(struct step_context *c, struct error *err);
+/* Sharpness, colour, tones, noise: reports them and attaches "chart". *frozen is how many of its
+ * frames are the one before to the last bit. */
+int image_chart(struct step_context *c, int *frozen, struct error *err);
+/* Shading, light's middle, spots, pixels, flicker, pace, and frozen frames with those of the chart:
+ * reports them and attaches "panel". */
+int image_panel(struct step_context *c, int frozen, struct error *err);
 
 #endif

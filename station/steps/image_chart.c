@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fixtures/light.h"
 #include "station/measure/contrast.h"
@@ -118,10 +119,14 @@ static int measure_noise(struct step_context *c, const struct chart_view *s, str
     if (rc == 0)
         rc = noise_measure(bands, s->count, &noise, err);
     free(data);
-    /* Equal frames are a picture that stands still, not one without noise. */
-    if (rc == 0 && !isfinite(noise.snr_db))
-        rc =
-            error_set(err, ERROR_STATE, "noise: %zu frames are the same to the last bit", s->count);
+    /* Equal frames are a picture that stands still: its noise is not known, and frozen_frames will
+     * say so as well. */
+    if (rc == 0 && !isfinite(noise.snr_db)) {
+        char why[80];
+        snprintf(why, sizeof why, "%zu frames are the same to the last bit", s->count);
+        rc = step_noted(c, "noise", why, err);
+        noise.snr_db = 0;
+    }
     return rc < 0 ? rc : step_value(c, "snr_db", noise.snr_db, err);
 }
 
@@ -247,7 +252,7 @@ static int take(struct step_context *c, struct chart_view *s, struct error *err)
     return chart_picture_find(c, &frame, &s->picture, err);
 }
 
-int image_chart(struct step_context *c, struct error *err)
+int image_chart(struct step_context *c, int *frozen, struct error *err)
 {
     struct color colour;
     struct chart_view *s = calloc(1, sizeof *s);
@@ -268,6 +273,9 @@ int image_chart(struct step_context *c, struct error *err)
         rc = measure_geometry(c, s, err);
     if (rc == 0)
         rc = attach(c, s, &colour, err);
+    for (size_t i = 1; i < s->count; i++)
+        *frozen +=
+            memcmp(s->views[i].nv12, s->views[i - 1].nv12, view_nv12(&s->views[i]).bytes) == 0;
     view_free(s->views, s->count);
     chart_picture_free(&s->picture);
     free(s);

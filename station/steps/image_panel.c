@@ -189,7 +189,7 @@ static int attach(struct step_context *c, const struct panel *p, struct error *e
     return rc;
 }
 
-int image_panel(struct step_context *c, struct error *err)
+int image_panel(struct step_context *c, int frozen, struct error *err)
 {
     struct panel *p = calloc(1, sizeof *p);
     if (!p)
@@ -201,6 +201,7 @@ int image_panel(struct step_context *c, struct error *err)
         rc = camera_capture(c, frames, p->views, err);
     if (rc == 0) {
         p->count = frames;
+        p->frozen = frozen;
         rc = evaluate(c, p, err);
     }
     if (rc == 0)

@@ -11,7 +11,8 @@ picture_only() {
         cp "$work/station" "$station" &&
         sed 's#//.*##' "$repo/station/products/ptz-indoor-3mp/limits.json" | jq 'del(.power_on.boot_seconds)' >"$products/ptz-indoor-3mp/limits.json" &&
         sed 's#//.*##' "$repo/station/products/ptz-indoor-3mp/vision.json" |
-        jq '.steps |= map(select(.id | IN("power_on", "connect", "image"))) | .steps[0].params = { "boot_timeout_s": 45 }' \
+        jq '.steps |= map(select(.id | IN("power_on", "connect", "image"))) | .steps[0].params = { "boot_timeout_s": 45 } |
+            .steps |= map(if .id == "image" then .params.panel_frames = 12 else . end)' \
             >"$products/ptz-indoor-3mp/vision.json"
 }
 check "its plan is the picture's alone, and patient" picture_only
