@@ -15,7 +15,7 @@ static int check(void *context, int line, const struct identity *i, struct error
     if (line <= *last || !i->did[0] || !memchr(i->did, '\0', sizeof i->did) ||
         (i->mac[0] &&
          (strlen(i->mac) != 17 || sscanf(i->mac, "%2x", &octet) != 1 || (octet & 3))) ||
-        i->key_bytes < 16 || i->key_bytes > IDENTITY_KEY_MAX)
+        (i->key_bytes && i->key_bytes < 16) || i->key_bytes > IDENTITY_KEY_MAX)
         abort();
     *last = line;
     return 0;
