@@ -10,10 +10,11 @@
 
 #include "protocol/base/digest.h"
 #include "protocol/base/file.h"
+#include "protocol/wire/certificate_parts.h"
 #include "provisioning/database.h"
 #include "provisioning/pool_parts.h"
 
-enum { SERIAL_BITS = 127, DAYS_A_YEAR = 365 };
+enum { DAYS_A_YEAR = 365 };
 
 struct device_ca {
     X509 *certificate;
@@ -71,27 +72,6 @@ static int sign(const struct device_ca *ca, X509 *x, struct error *err)
     return error_set(err, ERROR_MISMATCH, "device CA: its key is not that of its certificate");
 }
 
-static bool extend(X509 *x, X509 *issuer, int nid, const char *value)
-{
-    X509V3_CTX context;
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, issuer, x, NULL, NULL, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    const bool added = extension && X509_add_ext(x, extension, -1) == 1;
-    X509_EXTENSION_free(extension);
-    return added;
-}
-
-static bool set_serial(X509 *x)
-{
-    BIGNUM *serial = BN_new();
-    const bool set = serial &&
-                     BN_rand(serial, SERIAL_BITS, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
-                     BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(x));
-    BN_free(serial);
-    return set;
-}
-
 /* RFC 5280, 4.1.2.5: 99991231235959Z stands for no end. */
 static bool set_dates(const struct device_ca *ca, X509 *x, int64_t wall_ms)
 {
@@ -107,14 +87,14 @@ static int issue(const struct device_ca *ca, X509_NAME *subject, EVP_PKEY *key, 
                  X509 **out, struct error *err)
 {
     X509 *x = *out = X509_new();
-    if (!x || X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) ||
+    if (!x || X509_set_version(x, X509_VERSION_3) != 1 || !certificate_set_serial(x) ||
         !set_dates(ca, x, wall_ms) || X509_set_subject_name(x, subject) != 1 ||
         X509_set_issuer_name(x, X509_get_subject_name(ca->certificate)) != 1 ||
         X509_set_pubkey(x, key) != 1 ||
-        !extend(x, ca->certificate, NID_basic_constraints, "critical,CA:FALSE") ||
-        !extend(x, ca->certificate, NID_key_usage, "critical,digitalSignature") ||
-        !extend(x, ca->certificate, NID_subject_key_identifier, "hash") ||
-        !extend(x, ca->certificate, NID_authority_key_identifier, "keyid:always"))
+        !certificate_extend(x, ca->certificate, NID_basic_constraints, "critical,CA:FALSE") ||
+        !certificate_extend(x, ca->certificate, NID_key_usage, "critical,digitalSignature") ||
+        !certificate_extend(x, ca->certificate, NID_subject_key_identifier, "hash") ||
+        !certificate_extend(x, ca->certificate, NID_authority_key_identifier, "keyid:always"))
         return failed(err, "make a certificate");
     return sign(ca, x, err);
 }

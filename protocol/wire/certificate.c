@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "protocol/base/digest.h"
+#include "protocol/wire/certificate_parts.h"
 
 enum { DAY_SECONDS = 24 * 60 * 60, SERIAL_BITS = 127, NAME_MAX_BYTES = 64 /* RFC 5280 ub */ };
 
@@ -57,7 +58,7 @@ static bool set_name(X509_NAME *name, const struct wish *w)
                                                    (const unsigned char *)w->role, -1, -1, 0) == 1);
 }
 
-static bool set_serial(X509 *x)
+bool certificate_set_serial(X509 *x)
 {
     BIGNUM *serial = BN_new();
     bool ok = serial && BN_rand(serial, SERIAL_BITS, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
@@ -66,7 +67,7 @@ static bool set_serial(X509 *x)
     return ok;
 }
 
-static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
+bool certificate_extend(X509 *x, X509 *issuer, int nid, const char *value)
 {
     X509V3_CTX context;
     X509V3_set_ctx_nodb(&context);
@@ -80,16 +81,18 @@ static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
 static bool describe(X509 *x, EVP_PKEY *key, const struct wish *w)
 {
     X509 *issuer = w->issuer ? w->issuer : x;
-    return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) && set_dates(x, w->days) &&
-           set_name(X509_get_subject_name(x), w) &&
+    return X509_set_version(x, X509_VERSION_3) == 1 && certificate_set_serial(x) &&
+           set_dates(x, w->days) && set_name(X509_get_subject_name(x), w) &&
            X509_set_issuer_name(x, X509_get_subject_name(issuer)) == 1 &&
            X509_set_pubkey(x, key) == 1 &&
-           add_extension(x, issuer, NID_basic_constraints,
-                         w->ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
-           add_extension(x, issuer, NID_key_usage,
-                         w->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature") &&
-           add_extension(x, issuer, NID_subject_key_identifier, "hash") &&
-           (!w->issuer || add_extension(x, issuer, NID_authority_key_identifier, "keyid:always"));
+           certificate_extend(x, issuer, NID_basic_constraints,
+                              w->ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
+           certificate_extend(x, issuer, NID_key_usage,
+                              w->ca ? "critical,keyCertSign,cRLSign"
+                                    : "critical,digitalSignature") &&
+           certificate_extend(x, issuer, NID_subject_key_identifier, "hash") &&
+           (!w->issuer ||
+            certificate_extend(x, issuer, NID_authority_key_identifier, "keyid:always"));
 }
 
 static int make(const struct wish *w, struct certificate *out, struct error *err)
