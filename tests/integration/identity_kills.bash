@@ -1,6 +1,8 @@
 # Stations that share a pool give identities to virtual cameras while every process is killed, the
 # network is cut and PostgreSQL is stopped; then pool, stores, units and labels are held against each
-# other. Source it behind suite.bash, with STATIONS, SLOTS, KILLS and SEED set; calls `check`.
+# other. Source it behind suite.bash, with STATIONS, SLOTS, KILLS and SEED set; calls `check`. How
+# far it is goes to stderr.
+exec 3>&2
 export PATH=$PATH:/usr/lib/postgresql/15/bin
 pg=$work/pg net=$work/net units=$work/units
 as_postgres() { if [ "$(id -u)" = 0 ]; then setpriv --reuid nobody --regid nogroup --clear-groups "$@"; else "$@"; fi; }
@@ -72,12 +74,30 @@ identity_partition() {
         jq -r '.flash.partitions[] | select(.name == "identity") | "\(.offset_kib) \(.size_kib)"')
     dd if="$1" bs=1024 skip="$at" count="$size" status=none
 }
-off() { ! pgrep -f "camd .*$1/slot$2( |\$)" >/dev/null; }
+# Asked all the time by every slot: of the bench's own children, without a process for it.
+off() { # station slot
+    local thread child children words
+    for thread in /proc/${bench_pids[$1 - 1]}/task/*/children; do
+        children=()
+        read -ra children 2>/dev/null <"$thread" 
+        for child in "${children[@]}"; do
+            mapfile -d '' -t words 2>/dev/null <"/proc/$child/cmdline" || continue
+            [[ " ${words[*]} " != *"/bench$1/slot$2 "* ]] || return 1
+        done
+    done
+}
+until_off() { # station slot
+    local end=$((SECONDS + 120))
+    until off "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.3
+    done
+}
 # One slot after the other gets a unit that was never anywhere, until it passed or was tried six times.
 serve_slot() { # station slot
     local dir=$work/bench$1 chip tries
     while [ ! -e "$work/stop" ]; do
-        until_true 120 off "$dir" "$2" || continue
+        until_off "$1" "$2" || continue
         chip=$(openssl rand -hex 16)
         cp "$dir/pristine$2.img" "$dir/slot$2/flash.img"
         jq --arg chip "$chip" '.chip_id = $chip' "$dir/slot$2/unit.json" >"$dir/unit$2" && cp "$dir/unit$2" "$dir/slot$2/unit.json"
@@ -87,7 +107,7 @@ serve_slot() { # station slot
             sleep 0.5
             [ -e "$work/stop" ] && [ -e "$work/kills_over" ] && [ $tries -ge 2 ] && break
         done
-        until_true 120 off "$dir" "$2"
+        until_off "$1" "$2"
         identity_partition "$dir/slot$2/flash.img" >"$units/$chip.img"
         echo "$chip" >>"$work/swapped"
     done
@@ -112,6 +132,7 @@ declare -A killed=([station]=0 [camd]=0 [cut]=0 [postgres]=0)
 kill_all_day() {
     local done=0 pause
     RANDOM=$SEED
+    touch "$work/swapped"
     while [ $done -lt "$KILLS" ]; do
         pause=$(awk "BEGIN { print 0.05 + $((RANDOM % 60)) / 100 }")
         sleep "$pause"
@@ -126,7 +147,8 @@ kill_all_day() {
             pg_start
             killed[postgres]=$((killed[postgres] + 1))
         else
-            kill_one && done=$((done + 1))
+            kill_one && done=$((done + 1)) && [ $((done % 50)) = 0 ] &&
+                echo "$done of $KILLS kills, $SECONDS s, $(wc -l <"$work/swapped") units" >&3
         fi
     done
     # Whatever chance said, each of these has been.

@@ -23,6 +23,7 @@ enum {
     PRESS_EVERY_MS = 250,
     ECHO_MS = 1500,
     TYPE_TRIES = 10,
+    GIVEN_UP_MS = 2500, /* loady that gave up swallows what comes until nothing did for 2 s */
     ASK_TRIES = 5,
     PROBE_EVERY_MS = 2000,
 };
@@ -306,7 +307,8 @@ static int type(struct loader *c, const char *text, struct error *err)
 {
     for (int i = 0; i < TYPE_TRIES; i++) {
         if (i > 0) {
-            int rc = loader_write(c, INTERRUPT, 1, err);
+            int rc = c->heard.size ? 0 : loader_drain(c, GIVEN_UP_MS, err);
+            rc = rc ? rc : loader_write(c, INTERRUPT, 1, err);
             rc = rc ? rc : loader_drain(c, QUIET_MS, err);
             if (rc)
                 return rc;
