@@ -79,7 +79,7 @@ off() { # station slot
     local thread child children words
     for thread in /proc/${bench_pids[$1 - 1]}/task/*/children; do
         children=()
-        read -ra children 2>/dev/null <"$thread" 
+        read -ra children 2>/dev/null <"$thread" || true # it ends without a line end
         for child in "${children[@]}"; do
             mapfile -d '' -t words 2>/dev/null <"/proc/$child/cmdline" || continue
             [[ " ${words[*]} " != *"/bench$1/slot$2 "* ]] || return 1
