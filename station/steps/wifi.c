@@ -13,13 +13,12 @@
 /* Below what any radio hears: thermal noise of 20 MHz lies at -101 dBm. */
 #define NOTHING_DBM (-110.0)
 
-enum { LOOK_MS = 100 };
-
 static const struct step_param params[] = {
     {"join_timeout_s", PARAM_NUMBER, "8", 1, 60, "s"},
     {"seconds", PARAM_NUMBER, "1", 1, 60, "of traffic each way, s"},
     {"country", PARAM_TEXT, "CN", 0, 0, "whose rules of the air the unit must keep"},
     {"looks", PARAM_NUMBER, "1", 1, 50, "how often its level is asked for"},
+    {"look_every_ms", PARAM_NUMBER, "100", 10, 5000, "between two looks, ms"},
     {0}};
 
 static const struct step_measurement measurements[] = {
@@ -73,7 +72,8 @@ static int not_joined(struct step_context *c, const struct access_point_facts *a
     return rc;
 }
 
-/* The level wanders; each look says what it is now. */
+/* The level wanders; each look says what it is now. Looks closer together than the fading lasts
+ * (a second or two) say the same again: what counts is the time that they span. */
 static int mean_level(struct step_context *c, const cJSON *joined, double *dbm, struct error *err)
 {
     const int looks = (int)step_number(c, "looks");
@@ -81,7 +81,7 @@ static int mean_level(struct step_context *c, const cJSON *joined, double *dbm, 
     int rc = 0;
     for (int i = 1; i < looks && rc == 0; i++) {
         cJSON *link = NULL;
-        rc = step_wait(c, LOOK_MS, err);
+        rc = step_wait(c, (int)step_number(c, "look_every_ms"), err);
         if (rc == 0)
             rc = unit_call(c->unit, "wifi.link", NULL, 5000, &link, err);
         sum += json_number(link, "rssi_dbm", NOTHING_DBM);

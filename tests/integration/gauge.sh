@@ -13,7 +13,8 @@ patient() {
         cp "$work/station" "$station" &&
         sed 's#//.*##' "$repo/station/products/ptz-indoor-3mp/limits.json" | jq 'del(.power_on.boot_seconds)' >"$products/ptz-indoor-3mp/limits.json" &&
         sed 's#//.*##' "$repo/station/products/ptz-indoor-3mp/senses.json" |
-        jq '.steps[0].params = { "boot_timeout_s": 45 }' >"$products/ptz-indoor-3mp/senses.json"
+        jq '.steps[0].params = { "boot_timeout_s": 45 } |
+            (.steps[] | select(.id == "wifi") | .params.look_every_ms) = 100' >"$products/ptz-indoor-3mp/senses.json"
 }
 check "its product is patient with a busy machine" patient
 senses() { # ORDER [option...]
