@@ -81,7 +81,7 @@ static int open_keeper(const char *uri, void **out, struct error *err)
         rc = cryptoki_find(k->token, CKO_SECRET_KEY, &k->key, &none);
         if (rc == ERROR_MISSING)
             rc = make_key(k, err);
-        else if (rc)
+        else if (rc && err)
             *err = none;
     }
     if (!rc)

@@ -233,7 +233,7 @@ int shared_pool_import(struct shared_pool *p, const struct shared_import *wish, 
         if (!rc)
             rc = shared_run(p, err, NULL, "COMMIT", "");
         else
-            PQclear(PQexec(p->pg, "ROLLBACK"));
+            shared_roll_back(p);
     }
     delivery_wipe(&text);
     OPENSSL_cleanse(im.fingerprint_key, sizeof im.fingerprint_key);

@@ -12,7 +12,7 @@ static int settle(struct shared_pool *p, int rc, struct error *err)
 {
     if (!rc)
         return shared_run(p, err, NULL, "COMMIT", "");
-    PQclear(PQexec(p->pg, "ROLLBACK"));
+    shared_roll_back(p);
     return rc;
 }
 

@@ -21,6 +21,8 @@ PGresult *shared_query(struct shared_pool *p, struct error *err, const char *sql
 /* The same without rows; *changed, when wanted, is how many rows it wrote. */
 int shared_run(struct shared_pool *p, struct error *err, int64_t *changed, const char *sql,
                const char *types, ...);
+/* What was begun, as far as it can still be said to the server; it does so by itself otherwise. */
+void shared_roll_back(struct shared_pool *p);
 int64_t shared_number_at(const PGresult *r, int row, int column);
 /* A row of id, did, mac, fingerprint, sealed key, state. */
 int shared_identity_at(const PGresult *r, int row, struct shared_identity *out, struct error *err);

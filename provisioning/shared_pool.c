@@ -1,14 +1,19 @@
 #include "provisioning/shared_pool.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/base/clock.h"
 #include "protocol/base/digest.h"
 #include "provisioning/shared_parts.h"
 #include "provisioning/shared_schema.h"
+
+/* Longer than a statement may take there (statement_timeout, below). */
+enum { SILENT_MS = 22000 };
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
@@ -74,18 +79,45 @@ static int take_values(struct values *v, const char *types, va_list list)
     return n;
 }
 
+/* What the server answers, or NULL: from one that is silent the library alone would wait for ever,
+ * as long as its machine says that it is there. After that the connection is of no more use. */
+static PGresult *result(struct shared_pool *p, int sent, struct error *err)
+{
+    const int64_t end_ms = clock_mono_ms() + SILENT_MS;
+    bool usable = sent == 1;
+    while (usable && PQisBusy(p->pg)) {
+        const int64_t left_ms = end_ms - clock_mono_ms();
+        struct pollfd ready = {.fd = PQsocket(p->pg), .events = POLLIN};
+        if (left_ms <= 0) {
+            error_set(err, ERROR_CLOSED, "the shared pool: silent for %d s", SILENT_MS / 1000);
+            return NULL;
+        }
+        if (poll(&ready, 1, (int)left_ms) != 0)
+            usable = PQconsumeInput(p->pg) == 1;
+    }
+    PGresult *last = usable ? PQgetResult(p->pg) : NULL, *next;
+    while (last && (next = PQgetResult(p->pg))) { /* of several statements, as PQexec() has it */
+        if (PQresultStatus(next) == PGRES_FATAL_ERROR) {
+            PQclear(last);
+            last = next;
+        } else {
+            PQclear(next);
+        }
+    }
+    const ExecStatusType status = PQresultStatus(last);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return last;
+    fail(p, last, err);
+    PQclear(last);
+    return NULL;
+}
+
 static PGresult *query(struct shared_pool *p, struct error *err, const char *sql, const char *types,
                        va_list list)
 {
     struct values v;
     const int n = take_values(&v, types, list);
-    PGresult *r = PQexecParams(p->pg, sql, n, NULL, v.texts, v.sizes, v.formats, 0);
-    const ExecStatusType status = PQresultStatus(r);
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
-        return r;
-    fail(p, r, err);
-    PQclear(r);
-    return NULL;
+    return result(p, PQsendQueryParams(p->pg, sql, n, NULL, v.texts, v.sizes, v.formats, 0), err);
 }
 
 PGresult *shared_query(struct shared_pool *p, struct error *err, const char *sql, const char *types,
@@ -111,6 +143,12 @@ int shared_run(struct shared_pool *p, struct error *err, int64_t *changed, const
         *changed = strtoll(PQcmdTuples(r), NULL, 10);
     PQclear(r);
     return 0;
+}
+
+void shared_roll_back(struct shared_pool *p)
+{
+    struct error ignored;
+    PQclear(result(p, PQsendQuery(p->pg, "ROLLBACK"), &ignored));
 }
 
 int64_t shared_number_at(const PGresult *r, int row, int column)
@@ -157,9 +195,9 @@ static int make_tables(struct shared_pool *p, struct error *err)
     if (!rc && !(r = shared_query(p, err, "SELECT to_regclass('takt_pool.setting')", "")))
         rc = err->code;
     if (!rc && PQgetisnull(r, 0, 0)) {
-        PGresult *made = PQexec(p->pg, shared_schema_1);
-        if (PQresultStatus(made) != PGRES_COMMAND_OK)
-            rc = fail(p, made, err);
+        PGresult *made = result(p, PQsendQuery(p->pg, shared_schema_1), err);
+        if (!made)
+            rc = err->code;
         PQclear(made);
     }
     PQclear(r);
@@ -193,15 +231,12 @@ int shared_pool_open(const char *address, struct shared_pool **out, struct error
 {
     /* A statement that hangs, or a server that is gone without a word, is as good as none: the
      * station goes on with what it holds. */
-    static const char *const names[] = {"dbname",
-                                        "connect_timeout",
-                                        "tcp_user_timeout",
-                                        "keepalives_idle",
-                                        "options",
-                                        "application_name",
-                                        NULL};
+    static const char *const names[] = {
+        "dbname",          "connect_timeout",     "tcp_user_timeout",
+        "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "options",         "application_name",    NULL};
     const char *const values[] = {
-        address,     "4", "5000", "10", "-c statement_timeout=20000 -c lock_timeout=4000",
+        address,     "4", "5000", "10", "3", "3", "-c statement_timeout=20000 -c lock_timeout=4000",
         "takt pool", NULL};
     struct shared_pool *p = calloc(1, sizeof *p);
     if (!p)
@@ -244,20 +279,14 @@ static PGresult *ask_for_one(struct shared_pool *p, const struct pool_request *r
                                   r->operator_name ? r->operator_name : "",
                                   wall_ms};
     if (!p->prepared) {
-        PGresult *made = PQprepare(p->pg, "reserve", shared_reserve_sql, 0, NULL);
-        p->prepared = PQresultStatus(made) == PGRES_COMMAND_OK;
-        if (!p->prepared)
-            fail(p, made, err);
+        PGresult *made =
+            result(p, PQsendPrepare(p->pg, "reserve", shared_reserve_sql, 0, NULL), err);
+        p->prepared = made != NULL;
         PQclear(made);
         if (!p->prepared)
             return NULL;
     }
-    PGresult *rows = PQexecPrepared(p->pg, "reserve", 6, values, NULL, NULL, 0);
-    if (PQresultStatus(rows) == PGRES_TUPLES_OK)
-        return rows;
-    fail(p, rows, err);
-    PQclear(rows);
-    return NULL;
+    return result(p, PQsendQueryPrepared(p->pg, "reserve", 6, values, NULL, NULL, 0), err);
 }
 
 int shared_pool_reserve(struct shared_pool *p, const struct pool_request *r,

@@ -14,7 +14,10 @@
 
 struct shared_pool;
 
-/* "postgresql://...". Makes the tables where there are none. ERROR_CLOSED the server does not
+/* A call to a server that has fallen silent ends with ERROR_CLOSED, after 22 s at the latest; then
+ * the pool is to be closed and opened anew.
+ *
+ * "postgresql://...". Makes the tables where there are none. ERROR_CLOSED the server does not
  * answer (within some seconds); ERROR_STATE tables of a newer version. */
 int shared_pool_open(const char *address, struct shared_pool **out, struct error *err);
 void shared_pool_close(struct shared_pool *p); /* NULL is fine */

@@ -221,6 +221,27 @@ void action_golden(struct console *c, int slot)
         start(c, slot, NULL, "golden");
 }
 
+void action_accept(struct console *c)
+{
+    struct error err = {0};
+    cJSON *result = NULL;
+    if (!action_may(c, ACT_PLAN))
+        return;
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddStringToObject(params, "plan", c->config->plan);
+    cJSON_AddStringToObject(params, "operator", c->who);
+    if (action_call(c, "plan.accept", params, &result, &err)) {
+        say(c, _("not accepted: %s"), err.text);
+        return;
+    }
+    const char *changed = json_string(result, "changed", "");
+    if (*changed)
+        say(c, _("the changed files hold from now on (%s)"), changed);
+    else
+        say(c, "%s", _("plan, limits, product and bundle are unchanged"));
+    cJSON_Delete(result);
+}
+
 void action_abort(struct console *c, int slot)
 {
     struct error err = {0};

@@ -131,8 +131,18 @@ static void draw(struct console *c, const struct area *a)
     draw_instruments(c, &y, a);
 }
 
+static bool key(struct console *c, int pressed)
+{
+    if (pressed != 'a')
+        return false;
+    action_accept(c);
+    return true;
+}
+
 const struct console_screen screen_health = {
     .name = N_("station"),
+    .keys = N_("a accept changed plan, limits, product, bundle"),
     .reads = -1,
     .draw = draw,
+    .key = key,
 };

@@ -78,6 +78,8 @@ void say(struct console *c, const char *format, ...) __attribute__((format(print
 bool action_start(struct console *c, int slot, const char *serial);
 void action_abort(struct console *c, int slot);
 void action_golden(struct console *c, int slot);
+/* The changed files of the plan hold from now on. */
+void action_accept(struct console *c);
 void action_ask(struct console *c, int prompt_kind); /* opens the question */
 void action_answer(struct console *c);               /* the open question was answered */
 void action_code(struct console *c, const char *text);

@@ -11,6 +11,7 @@
 #include "protocol/base/json.h"
 #include "protocol/base/version.h"
 #include "reports/outbox.h"
+#include "station/engine/acceptance.h"
 #include "station/engine/admission.h"
 #include "station/engine/campaign_process.h"
 #include "station/engine/channel.h"
@@ -186,6 +187,7 @@ static const struct {
     {"subscribe", subscribe},
     {"run.start", control_run_start},
     {"run.abort", control_run_abort},
+    {"plan.accept", control_plan_accept},
     {"pool.import", control_pool_import},
     {"pool.status", control_pool_status},
     {"pool.quota", control_pool_quota},

@@ -7,6 +7,8 @@
  *             without slots: every idle one; serials go with the slots, in their order; mode is
  *             production, engineering, repair, golden or gauge; again: beyond the retest policy
  *   run.abort {slot} or {"all": true}, operator?                  -> {"aborting": [slot]}
+ *   plan.accept {plan}                                            -> {"plan", "changed"}
+ *             its files as they are now hold from now on (acceptance.h)
  *   pool.import {path, operator?}                                 -> {"imported": n}
  *   pool.status                                                   -> {"free": n, ...}
  *   operator.*                                   accounts and signing in: control_operator.h

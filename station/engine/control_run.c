@@ -8,6 +8,7 @@
 #include "protocol/base/json.h"
 #include "protocol/base/version.h"
 #include "provisioning/audit.h"
+#include "station/engine/acceptance.h"
 #include "station/engine/admission.h"
 #include "station/engine/campaign_process.h"
 #include "station/engine/journal.h"
@@ -21,6 +22,7 @@ struct starting {
     cJSON *id;
     struct slot *slots[STATION_SLOTS_MAX];
     size_t count;
+    bool accept; /* the files become the version that holds */
 };
 
 static int audit(struct engine *e, const char *actor, const char *action, const char *subject,
@@ -89,7 +91,10 @@ static int open_run(struct engine *e, struct slot *s, struct error *err)
 static int write_start(struct op *op, struct error *err)
 {
     struct starting *st = op->context;
-    int rc = 0;
+    const struct run *first = &st->slots[0]->run;
+    int rc = st->accept ? acceptance_write(st->engine, first->plan, first->bundle_sha256,
+                                           first->operator_name, err)
+                        : 0;
     for (size_t i = 0; !rc && i < st->count; i++)
         rc = open_run(st->engine, st->slots[i], err);
     return rc;
@@ -251,7 +256,9 @@ static int fill_runs(struct engine *e, const cJSON *params, struct starting *st,
                             first.bundle_sha256, err);
     if (!rc) {
         remember_golden(e, first.plan);
-        rc = admission_open(e, first.plan, first.order, first.mode, err);
+        rc = acceptance_check(e, first.plan, first.bundle_sha256, first.mode, &st->accept, err);
+        if (!rc)
+            rc = admission_open(e, first.plan, first.order, first.mode, err);
         if (rc)
             plan_free(first.plan);
     }

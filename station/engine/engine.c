@@ -9,6 +9,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/file.h"
 #include "provisioning/audit.h"
+#include "station/engine/acceptance.h"
 #include "station/engine/campaign_process.h"
 #include "station/engine/control.h"
 #include "station/engine/control_operator.h"
@@ -279,6 +280,8 @@ static int open_state(struct engine *e, struct error *err)
         rc = journal_open(store_handle(e->store), &e->journal, err);
     if (!rc)
         rc = operators_open(store_handle(e->store), &e->operators, err);
+    if (!rc)
+        rc = acceptance_open(store_handle(e->store), err);
     if (!rc && st->identities.custody[0])
         rc = custody_open(st->identities.custody, &e->custody, err);
     if (!rc && e->custody)

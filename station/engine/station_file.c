@@ -7,6 +7,7 @@
 
 #include "fixtures/fixture.h"
 #include "protocol/base/file.h"
+#include "protocol/formats/signing.h"
 #include "protocol/formats/token.h"
 #include "provisioning/signer.h"
 #include "reports/outbox.h"
@@ -115,7 +116,7 @@ static int take_token_key(struct station_file *s, const cJSON *given, const char
 static int take_credentials(struct station_file *s, const char *folder, struct error *err)
 {
     static const char *const members[] = {"certificate", "key",          "factory_ca", "bundle_key",
-                                          "token_key",   "token_life_s", NULL};
+                                          "token_key",   "token_life_s", "plan_key",   NULL};
     const struct json_document *doc = s->document;
     const cJSON *given;
     if (!cJSON_GetObjectItemCaseSensitive(json_root(doc), "credentials"))
@@ -135,6 +136,13 @@ static int take_credentials(struct station_file *s, const char *folder, struct e
     }
     if (!rc && cJSON_GetObjectItemCaseSensitive(given, "bundle_key"))
         rc = take_pem(doc, given, "bundle_key", folder, &s->bundle_key_pem, err);
+    if (!rc && cJSON_GetObjectItemCaseSensitive(given, "plan_key")) {
+        struct error why = {0};
+        rc = take_pem(doc, given, "plan_key", folder, &s->plan_key_pem, err);
+        if (!rc && signing_public_key_check(s->plan_key_pem, &why))
+            rc = json_complain(doc, cJSON_GetObjectItemCaseSensitive(given, "plan_key"), err, "%s",
+                               why.text);
+    }
     return rc ? rc : take_token_key(s, given, folder, err);
 }
 
@@ -468,6 +476,7 @@ void station_file_free(struct station_file *s)
     free_secret(s->credentials.certificate_pem);
     free_secret(s->credentials.private_key_pem);
     free_secret(s->bundle_key_pem);
+    free_secret(s->plan_key_pem);
     json_free(s->document);
     free(s);
 }

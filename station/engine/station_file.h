@@ -54,7 +54,8 @@ struct station_file {
     struct credentials credentials; /* PEM texts, owned; NULLs when none are given */
     char token_key[PATH_MAX + 16];  /* signer's address, "file:/..."; "" when none */
     int token_life_s;               /* of a factory token */
-    const char *bundle_key_pem;     /* public: whose bundles are flashed; NULL when none */
+    const char *plan_key_pem;   /* public: whose plans are run; NULL when unsigned ones are, too */
+    const char *bundle_key_pem; /* public: whose bundles are flashed; NULL when none */
     bool has_instruments;
     char campaigns_dir[PATH_MAX]; /* "" when none */
     const char *clock;            /* address of simulated time; "" is the system's */

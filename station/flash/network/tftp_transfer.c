@@ -164,9 +164,12 @@ static int64_t again_us(const struct tftp_transfer *t)
     return us < AGAIN_MAX_US ? us : AGAIN_MAX_US;
 }
 
-/* RFC 6298, 2.2 and 2.3. */
+/* RFC 6298, 2.2 and 2.3. A block that went out twice times nothing, so the longer patience stays
+ * until one that went out once has: else a client slower than the estimate gets every block twice.
+ */
 static void learn(struct tftp_transfer *t, int64_t sample_us)
 {
+    t->doublings = 0;
     if (sample_us < 1)
         sample_us = 1;
     if (!t->round_trip_us) {
@@ -182,7 +185,6 @@ static void learn(struct tftp_transfer *t, int64_t sample_us)
 static void moved(struct tftp_transfer *t, int64_t now_us)
 {
     t->moved_us = now_us;
-    t->doublings = 0;
     t->alone = false;
     t->deadline_us = now_us + again_us(t);
 }
@@ -205,6 +207,7 @@ static void take_acknowledgement(struct tftp_transfer *t, uint16_t number, int64
                 learn(t, now_us - t->timed_us);
             t->timed_block = NONE;
             t->state = TFTP_SENDING;
+            t->echo = t->doublings > 0;
             moved(t, now_us);
         }
         return;
@@ -215,11 +218,17 @@ static void take_acknowledgement(struct tftp_transfer *t, uint16_t number, int64
     if (ahead > flight)
         return; /* old */
     if (ahead == 0) {
+        if (t->echo) {
+            t->echo = false;
+            return;
+        }
         if (window(t) > 1 && flight && t->stuck_at != t->acked && t->next > t->acked + 1)
             go_back(t);
         return;
     }
     t->acked += ahead;
+    /* It was only slow: the block that was tried alone comes to it a second time yet. */
+    t->echo = t->alone && ahead > 1;
     if (t->timed_block != NONE && t->acked >= t->timed_block) {
         if (t->acked == t->timed_block)
             learn(t, now_us - t->timed_us);

@@ -74,6 +74,7 @@ struct tftp_transfer {
     int64_t round_trip_us, deviation_us; /* 0 = not known yet */
     unsigned doublings;
     bool alone; /* one block is tried before the window */
+    bool echo;  /* the next duplicate acknowledgement answers what went out twice: no loss */
 };
 
 /* One packet: `head`, and behind it the file's bytes from `offset`. */

@@ -272,6 +272,38 @@ static void test_a_lost_stations_lease_is_written_off_and_never_issued(void **st
     end(&s);
 }
 
+/* Its machine still answers for it, so nothing but time says that it is gone. */
+static void test_a_silent_server_is_given_up_and_the_unit_keeps_its_identity(void **state)
+{
+    (void)state;
+    struct shared s;
+    struct error err = {0};
+    struct shared_identity first, again;
+    begin(&s, 3);
+    const long long backend = shared_sql(
+        s.address, "SELECT pid FROM pg_stat_activity WHERE application_name = 'takt pool'"
+                   " AND datname = current_database()");
+    assert_true(backend > 1);
+    assert_int_equal(kill((pid_t)backend, SIGSTOP), 0);
+    const struct pool_request r = shared_request("chip-a", "s1", 5);
+    const int64_t began_ms = clock_mono_ms();
+    const int rc = shared_pool_reserve(s.pool, &r, &first, &err);
+    const int64_t took_ms = clock_mono_ms() - began_ms;
+    assert_int_equal(kill((pid_t)backend, SIGCONT), 0);
+    assert_int_equal(rc, ERROR_CLOSED);
+    assert_non_null(strstr(err.text, "silent"));
+    assert_in_range(took_ms, 20000, 120000);
+    /* What was asked may still be done there: asked again, it is the same identity. */
+    shared_pool_close(s.pool);
+    assert_done(shared_pool_open(s.address, &s.pool, &err), err);
+    assert_done(shared_pool_reserve(s.pool, &r, &first, &err), err);
+    assert_done(shared_pool_reserve(s.pool, &r, &again, &err), err);
+    assert_string_equal(first.did, again.did);
+    assert_int_equal(
+        shared_sql(s.address, "SELECT count(*) FROM takt_pool.identity WHERE state > 0"), 1);
+    end(&s);
+}
+
 static int start_postgres(void **state)
 {
     (void)state;
@@ -300,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_eight_at_once_take_each_identity_once),
         cmocka_unit_test(test_a_unit_keeps_what_is_on_it),
         cmocka_unit_test(test_a_lost_stations_lease_is_written_off_and_never_issued),
+        cmocka_unit_test(test_a_silent_server_is_given_up_and_the_unit_keeps_its_identity),
     };
     return cmocka_run_group_tests(tests, start_postgres, stop_postgres);
 }

@@ -159,6 +159,18 @@ static void test_a_lost_packet_costs_far_less_than_the_clients_own_patience(void
     assert_true(o.packets < o.blocks * 12 / 10);
 }
 
+static void test_a_client_slower_than_the_first_guess_gets_each_block_once(void **state)
+{
+    /* 400 ms there and back, where 250 ms are waited for at first; in windows as well. */
+    for (uint32_t window = 1; window <= 16; window *= 4) {
+        struct net n = {.delay_us = 200000};
+        const struct outcome o = fetch(&n, 1468, window, 1468 * 500);
+        if (o.packets > o.blocks + 2 * window)
+            fail_msg("window %u: %llu packets for %llu blocks", window,
+                     (unsigned long long)o.packets, (unsigned long long)o.blocks);
+    }
+}
+
 static void test_every_mix_of_loss_doubling_and_swapping_ends_whole(void **state)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -284,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_block_numbers_wrap),
         cmocka_unit_test(test_doubled_acknowledgements_double_no_block),
         cmocka_unit_test(test_a_lost_packet_costs_far_less_than_the_clients_own_patience),
+        cmocka_unit_test(test_a_client_slower_than_the_first_guess_gets_each_block_once),
         cmocka_unit_test(test_every_mix_of_loss_doubling_and_swapping_ends_whole),
         cmocka_unit_test(test_within_a_window_one_gap_is_filled_by_going_back_once),
         cmocka_unit_test(test_a_request_that_comes_twice_is_one_transfer),
