@@ -1,7 +1,7 @@
 /* An SQLite VFS whose power can be cut. Over the machine's own it keeps, of each file, what was
  * last synced and the writes since. At the cut every later call fails; then each file becomes what
  * was synced and a random part of the writes since, some of them torn at a sector, as a disk with a
- * cache may leave it. Include after cmocka.h. */
+ * cache may leave it. Its disk can be full as well. Include after cmocka.h. */
 #ifndef TESTS_UNIT_REPORTS_POWER_CUT_VFS_H
 #define TESTS_UNIT_REPORTS_POWER_CUT_VFS_H
 
@@ -36,7 +36,8 @@ static struct {
     sqlite3_vfs vfs;
     struct cut_image images[FILES_MAX];
     int operations, cut_at; /* 0 = never */
-    bool dead;
+    int full_at;            /* from this one on the disk has no room for a write; 0 = never */
+    bool dead, full;
 } cut;
 
 struct cut_file {
@@ -111,10 +112,14 @@ static inline int cut_read(sqlite3_file *f, void *out, int n, sqlite3_int64 at)
 static inline int cut_write(sqlite3_file *f, const void *bytes, int n, sqlite3_int64 at)
 {
     struct cut_file *c = (struct cut_file *)f;
-    if (c->image && !cut.dead)
+    if (c->image && !cut.dead && !cut.full)
         note_write(c->image, bytes, n, at); /* the one under way may reach the disk, or not */
     if (gone())
         return SQLITE_IOERR_WRITE;
+    if (cut.full_at && cut.operations >= cut.full_at)
+        cut.full = true;
+    if (cut.full)
+        return SQLITE_FULL;
     return c->real->pMethods->xWrite(c->real, bytes, n, at);
 }
 
@@ -301,7 +306,8 @@ static inline void start_over(int cut_at)
     memset(cut.images, 0, sizeof cut.images);
     cut.operations = 0;
     cut.cut_at = cut_at;
-    cut.dead = false;
+    cut.full_at = 0;
+    cut.dead = cut.full = false;
 }
 
 /* Before the first handle is opened: from here on every one is on it. */
