@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/base/clock.h"
 #include "protocol/base/json.h"
 #include "reports/campaign.h"
 #include "reports/statistics/reliability.h"
-#include "reports/statistics/survival.h"
 
 static const cJSON *member(const cJSON *object, const char *name)
 {
@@ -81,17 +81,38 @@ static void add_survival(cJSON *into, const struct survival_step *steps, size_t 
     }
 }
 
-/* The mean of what was measured of the first condition, by samples: NAN without one. The chamber's
- * are the rows of unit 0, figure 1, where it is the first condition. */
+/* Where the file has its chamber among the conditions, -1: nowhere. */
+static int chamber_condition(const cJSON *campaign)
+{
+    const char *text = json_string(campaign, "file", "");
+    struct json_document *file = NULL;
+    struct error ignored = {0};
+    const cJSON *condition;
+    int k = 0, found = -1;
+    if (json_parse("campaign", text, strlen(text), &file, &ignored))
+        return -1;
+    cJSON_ArrayForEach(condition, member(json_root(file), "conditions"))
+    {
+        if (strcmp(condition->string, "chamber_c") == 0)
+            found = k;
+        k++;
+    }
+    json_free(file);
+    return found;
+}
+
+/* The mean of what was measured of the chamber, by samples: NAN without one. */
 static double stress_c(const cJSON *campaign)
 {
     const cJSON *row;
     double sum = 0, samples = 0;
-    if (!strstr(json_string(campaign, "file", ""), "chamber_c"))
+    const int chamber = chamber_condition(campaign);
+    if (chamber < 0)
         return NAN;
     cJSON_ArrayForEach(row, member(campaign, "rows"))
     {
-        if (json_number(row, "unit", -1) != 0 || json_number(row, "figure", 0) != 1)
+        if (json_number(row, "unit", -1) != 0 ||
+            (int)json_number(row, "figure", -1) != 2 * chamber + 1)
             continue;
         sum += json_number(row, "mean", 0) * json_number(row, "samples", 0);
         samples += json_number(row, "samples", 0);
@@ -111,38 +132,116 @@ static void add_arrhenius(cJSON *into, const cJSON *campaign, double unit_hours)
     cJSON_AddNumberToObject(into, "use_hours", unit_hours * factor);
 }
 
-int campaign_summary(const cJSON *campaign, cJSON **out, struct error *err)
+/* ---- what a further campaign would need ------------------------------------------------------ */
+
+enum { FAILURES_ALLOWED = 3 }; /* none, one and two */
+
+/* 1, 2 or 5 of a power of ten, not below. */
+static double round_up(double hours)
+{
+    static const double steps[] = {1, 2, 5, 10};
+    const double ten = pow(10, floor(log10(hours)));
+    size_t i = 0;
+    while (i < 3 && steps[i] * ten < hours * (1 - 1e-9))
+        i++;
+    return steps[i] * ten;
+}
+
+/* One row; the caller adds how many units, for none, one and two failures. */
+static cJSON *sample_row(cJSON *rows, const char *shown, double value)
+{
+    cJSON *row = cJSON_CreateObject();
+    cJSON_AddNumberToObject(row, shown, value);
+    cJSON_AddItemToArray(rows, row);
+    return cJSON_AddArrayToObject(row, "units");
+}
+
+static void add_samples(cJSON *into, const struct survival_unit *units, size_t count,
+                        double confidence)
+{
+    static const double parts[] = {0.90, 0.95, 0.99};
+    enum { TARGETS = 4 };
+    /* At this one's stress each hour of a unit counts for so many of use. */
+    const double factor = json_number(into, "factor", 1);
+    double mtbf_h = json_number(into, "mtbf_bound_h", NAN) * factor, hours = 0;
+    cJSON *samples = cJSON_AddObjectToObject(into, "samples"), *needed;
+    for (size_t i = 0; i < count; i++)
+        hours = fmax(hours, units[i].hours);
+    cJSON_AddNumberToObject(samples, "hours", hours);
+    cJSON *rows = cJSON_AddArrayToObject(samples, "rows");
+    for (int i = 0; i < TARGETS && mtbf_h > 0 && hours > 0; i++, mtbf_h *= 1.01) {
+        mtbf_h = round_up(mtbf_h);
+        needed = sample_row(rows, "mtbf_h", mtbf_h);
+        for (int r = 0; r < FAILURES_ALLOWED; r++)
+            cJSON_AddItemToArray(
+                needed, cJSON_CreateNumber(
+                            ceil(reliability_test_hours(mtbf_h, r, confidence) / factor / hours)));
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        needed = sample_row(rows, "good", parts[i]);
+        for (int r = 0; r < FAILURES_ALLOWED; r++)
+            cJSON_AddItemToArray(
+                needed, cJSON_CreateNumber(reliability_test_units(parts[i], r, confidence)));
+    }
+}
+
+/* ---- altogether ------------------------------------------------------------------------------ */
+
+int campaign_watched(const cJSON *campaign, struct survival_unit **out, size_t *count,
+                     struct error *err)
 {
     const cJSON *units = member(campaign, "units"), *unit;
     const size_t most = (size_t)cJSON_GetArraySize(units);
-    struct survival_unit *watched = calloc(most ? most : 1, sizeof *watched);
-    struct survival_step *steps = calloc(most ? most : 1, sizeof *steps);
-    cJSON *made = cJSON_CreateObject(), *causes = cJSON_CreateArray();
+    *count = 0;
+    *out = calloc(most ? most : 1, sizeof **out);
+    if (!*out)
+        return error_set(err, ERROR_MEMORY, "a campaign's units: out of memory");
+    cJSON_ArrayForEach(unit, units)
+    {
+        if (!is(unit, "joining"))
+            (*out)[(*count)++] = (struct survival_unit){
+                json_number(unit, "watched_ms", 0) / 3600000, is(unit, "failed")};
+    }
+    return 0;
+}
+
+static void add_causes(cJSON *into, const cJSON *campaign)
+{
+    cJSON *causes = cJSON_CreateArray();
+    const cJSON *unit;
+    char cause[96];
+    cJSON_ArrayForEach(unit, member(campaign, "units"))
+    {
+        if (!is(unit, "failed"))
+            continue;
+        cause_of(campaign, unit, cause, sizeof cause);
+        count_cause(causes, cause);
+    }
+    cJSON_AddItemToObject(into, "causes", in_order(causes));
+}
+
+int campaign_summary(const cJSON *campaign, cJSON **out, struct error *err)
+{
+    struct survival_unit *watched = NULL;
+    struct survival_step *steps = NULL;
+    cJSON *made = NULL;
     const double confidence = json_number(campaign, "confidence", 0.9);
     double hours = 0;
     size_t count = 0;
     int failures = 0;
     *out = NULL;
-    if (!watched || !steps || !made || !causes) {
-        free(watched);
-        free(steps);
-        cJSON_Delete(made);
-        cJSON_Delete(causes);
-        return error_set(err, ERROR_MEMORY, "a campaign's figures: out of memory");
+    int rc = campaign_watched(campaign, &watched, &count, err);
+    if (rc)
+        return rc;
+    steps = calloc(count ? count : 1, sizeof *steps);
+    made = cJSON_CreateObject();
+    if (!steps || !made) {
+        rc = error_set(err, ERROR_MEMORY, "a campaign's figures: out of memory");
+        goto out;
     }
-    cJSON_ArrayForEach(unit, units)
-    {
-        char cause[96];
-        if (is(unit, "joining"))
-            continue;
-        watched[count] = (struct survival_unit){json_number(unit, "watched_ms", 0) / 3600000,
-                                                is(unit, "failed")};
-        hours += watched[count].hours;
-        if (watched[count++].failed) {
-            cause_of(campaign, unit, cause, sizeof cause);
-            count_cause(causes, cause);
-            failures++;
-        }
+    for (size_t i = 0; i < count; i++) {
+        hours += watched[i].hours;
+        failures += watched[i].failed;
     }
     const double bound = reliability_mtbf_bound(hours, failures, confidence);
     cJSON_AddNumberToObject(made, "unit_hours", hours);
@@ -151,18 +250,21 @@ int campaign_summary(const cJSON *campaign, cJSON **out, struct error *err)
     if (isfinite(bound))
         cJSON_AddNumberToObject(made, "mtbf_bound_h", bound);
     add_survival(made, steps, survival_estimate(watched, count, steps));
-    cJSON_AddItemToObject(made, "causes", in_order(causes));
+    add_causes(made, campaign);
     add_arrhenius(made, campaign, hours);
+    add_samples(made, watched, count, confidence);
+    *out = made;
+out:
     free(watched);
     free(steps);
-    *out = made;
-    return 0;
+    return rc;
 }
 
 int campaign_document(struct store *reader, const char *name, cJSON **out, struct error *err)
 {
     char *end;
     cJSON *made = NULL, *summary = NULL;
+    char when[25];
     const long long id = strtoll(name, &end, 10);
     *out = NULL;
     if (!*name || *end || id < 1)
@@ -175,6 +277,10 @@ int campaign_document(struct store *reader, const char *name, cJSON **out, struc
         return rc;
     }
     cJSON_AddStringToObject(made, "document", "campaign");
+    clock_format_utc((int64_t)json_number(made, "started_ms", 0), when);
+    cJSON_AddStringToObject(made, "started", when);
+    clock_format_utc((int64_t)json_number(made, "at_ms", 0), when);
+    cJSON_AddStringToObject(made, "last", when);
     cJSON_AddItemToObject(made, "summary", summary);
     *out = made;
     return 0;

@@ -345,38 +345,61 @@ static void hours_axis(const struct canvas *c, double left, double right, double
     }
 }
 
-double chart_survival(const struct canvas *c, const cJSON *survival, double width)
+/* One curve with its band, to where its longest unit was watched. */
+static void survival_curve(const struct canvas *c, const struct scale *s, const cJSON *curve,
+                           double left, double px_per_hour, enum ink ink)
 {
-    enum { HEIGHT = 200, LEFT = 4, RIGHT = 60, BOTTOM = 24 };
-    const double to = number(survival, "to"), right = width - RIGHT;
-    const cJSON *step;
-    if (!(to > 0))
-        return 0;
-    if (!c)
-        return HEIGHT;
-    const struct scale s = {0, 1, 8, HEIGHT - BOTTOM};
-    double x = LEFT, good = 1, deviation = 0;
-    struct levels levels = {0};
-    for (int i = 0; i <= 4; i++)
-        level(&levels, c, &s, i / 4.0, LEFT, right, INK_LINE, 0);
-    level_values(&levels, c, right + 6, s.bottom);
-    hours_axis(c, LEFT, right, HEIGHT - 6, to);
-    for (step = member(survival, "steps") ? member(survival, "steps")->child : NULL;;
-         step = step->next) {
-        const double next = step ? LEFT + number(step, "hours") / to * (right - LEFT) : right;
-        const double high = place(&s, fmin(good + 1.96 * deviation, 1));
-        const double low = place(&s, fmax(good - 1.96 * deviation, 0));
+    const cJSON *step = member(curve, "steps") ? member(curve, "steps")->child : NULL;
+    const double end = left + number(curve, "until") * px_per_hour;
+    double x = left, good = 1, deviation = 0;
+    for (;; step = step->next) {
+        const double next = step ? left + number(step, "hours") * px_per_hour : end;
+        const double high = place(s, fmin(good + 1.96 * deviation, 1));
+        const double low = place(s, fmax(good - 1.96 * deviation, 0));
         if (deviation > 0)
-            c->ops->rect(c->context, x, high, next - x, low - high, INK_ACCENT, 0.15);
-        line(c, x, place(&s, good), next, place(&s, good), INK_ACCENT, 1.8, 0);
+            c->ops->rect(c->context, x, high, next - x, low - high, ink, 0.15);
+        line(c, x, place(s, good), next, place(s, good), ink, 1.8, 0);
         if (!step)
             break;
-        line(c, next, place(&s, good), next, place(&s, number(step, "good")), INK_ACCENT, 1.8, 0);
+        line(c, next, place(s, good), next, place(s, number(step, "good")), ink, 1.8, 0);
         good = number(step, "good");
         deviation = number(step, "deviation");
         x = next;
     }
-    return HEIGHT;
+}
+
+double chart_survival(const struct canvas *c, const cJSON *survival, double width)
+{
+    enum { HEIGHT = 200, LEFT = 4, RIGHT = 60, BOTTOM = 24, NAME = 16 };
+    static const enum ink inks[] = {INK_ACCENT, INK_ODD};
+    const double to = number(survival, "to"), right = width - RIGHT;
+    const cJSON *curve;
+    int names = 0;
+    if (!(to > 0))
+        return 0;
+    cJSON_ArrayForEach(curve, member(survival, "curves")) names += *member_text(curve, "name") != 0;
+    if (!c)
+        return HEIGHT + names * NAME;
+    const struct scale s = {0, 1, 8, HEIGHT - BOTTOM};
+    struct levels levels = {0};
+    int i;
+    for (i = 0; i <= 4; i++)
+        level(&levels, c, &s, i / 4.0, LEFT, right, INK_LINE, 0);
+    level_values(&levels, c, right + 6, s.bottom);
+    hours_axis(c, LEFT, right, HEIGHT - 6, to);
+    i = 0;
+    cJSON_ArrayForEach(curve, member(survival, "curves"))
+    {
+        const enum ink ink = inks[i > 0];
+        const double y = HEIGHT + 6 + i * NAME;
+        survival_curve(c, &s, curve, LEFT, (right - LEFT) / to, ink);
+        if (names) {
+            line(c, LEFT, y - 4, LEFT + 18, y - 4, ink, 1.8, 0);
+            text(c, LEFT + 26, y, 11, ANCHOR_START, INK_TEXT, member_text(curve, "name"));
+        }
+        i++;
+    }
+    return HEIGHT + names * NAME;
 }
 
 /* Every nth pair, so that no more than POINTS_MAX are drawn, and the last. */

@@ -41,8 +41,9 @@ double chart_control(const struct canvas *c, const cJSON *figure, double width);
 double chart_throughput(const struct canvas *c, const cJSON *throughput, double width);
 /* Where mean +- 3 deviations lie between the limits. */
 double chart_spread(const struct canvas *c, const cJSON *figure, double width);
-/* The share still good over the hours, {"to": hours, "steps": [{"hours", "good", "deviation"}]},
- * with a band of 1.96 deviations. */
+/* The share still good over the hours, {"to": hours, "curves": [{"name", "until": hours, "steps":
+ * [{"hours", "good", "deviation"}]}]}, each with a band of 1.96 deviations; at most two, of which
+ * those with a name are told apart by it. */
 double chart_survival(const struct canvas *c, const cJSON *survival, double width);
 /* A line a unit over the hours, {"low", "high", "series": [{"failed", "values": [h, v, h, v...]}]},
  * between its limits; "dashed": what was commanded. 0 without a value. */

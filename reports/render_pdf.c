@@ -15,8 +15,9 @@ static int render(const cJSON *document, const struct render_options *options, s
     static const struct {
         const char *document;
         void (*write)(struct sheet *s, const cJSON *document);
-    } pages[] = {{"unit", pdf_unit},     {"run", pdf_unit},    {"order", pdf_order},
-                 {"station", pdf_order}, {"shift", pdf_order}, {"mode", pdf_order}};
+    } pages[] = {{"unit", pdf_unit},        {"run", pdf_unit},    {"order", pdf_order},
+                 {"station", pdf_order},    {"shift", pdf_order}, {"mode", pdf_order},
+                 {"campaign", pdf_campaign}};
     static const struct render_options plain = {0};
     enum { PAGES = sizeof pages / sizeof pages[0] };
     struct sheet s = {.options = options ? options : &plain};

@@ -69,5 +69,6 @@ double sheet_table_row(struct sheet_table *t, const char *const *cells,
 
 void pdf_unit(struct sheet *s, const cJSON *document);
 void pdf_order(struct sheet *s, const cJSON *document);
+void pdf_campaign(struct sheet *s, const cJSON *document);
 
 #endif

@@ -23,4 +23,17 @@ struct survival_step {
  * taken out at the hour of a failure counts as at risk then. */
 size_t survival_estimate(struct survival_unit *units, size_t count, struct survival_step *steps);
 
+/* Do two lots fail alike? The log-rank test (Mantel 1966; Peto and Peto 1972): at each hour at
+ * which a unit of either failed, how many failures fall to the first lot if both fail alike. */
+struct survival_comparison {
+    int failed[2];
+    double expected[2];
+    double chi_square; /* of one degree of freedom; NAN where nothing can be compared */
+    double p;          /* chance of such a difference, or a larger one, between equal lots */
+};
+/* Sorts both. */
+void survival_log_rank(struct survival_unit *first, size_t first_count,
+                       struct survival_unit *second, size_t second_count,
+                       struct survival_comparison *out);
+
 #endif

@@ -10,7 +10,7 @@
 #include "protocol/base/json.h"
 #include "reports/campaign.h"
 #include "reports/campaign_summary.h"
-#include "reports/statistics/distribution.h"
+#include "reports/statistics/reliability.h"
 #include "station/campaign/campaign.h"
 #include "station/cli/command.h"
 #include "station/cli/places.h"
@@ -236,17 +236,34 @@ static int check(const char *path, struct error *err)
     return 0;
 }
 
-/* Unit-hours to show a mean time between failures at a confidence: the bound of reliability.h
- * turned round, T = MTBF chi-square(confidence; 2r + 2) / 2. */
-static int samples(const struct qa_options *o, const char *mtbf_text, struct error *err)
+/* "99%": how many units show that this part of a lot lasts. */
+static int samples_good(const struct qa_options *o, double percent, struct error *err)
+{
+    const int units = reliability_test_units(percent / 100, o->failures, o->confidence);
+    if (units < 0)
+        return error_set(err, ERROR_INPUT, "%g %% at %g %% with %d failures: no number of units",
+                         percent, o->confidence * 100, o->failures);
+    if (o->json)
+        printf("{ \"units\": %d }\n", units);
+    else
+        printf("to show at %g %% that %g %% last, with %d failures: %d units for as long as they "
+               "shall last\n",
+               o->confidence * 100, percent, o->failures, units);
+    return 0;
+}
+
+/* How many for how long to show it. */
+static int samples(const struct qa_options *o, const char *text, struct error *err)
 {
     char *end;
-    const double mtbf_h = strtod(mtbf_text, &end);
-    if (*end || !(mtbf_h > 0) || !isfinite(mtbf_h))
-        return error_set(err, ERROR_INPUT, "'%s' is no mean time between failures in hours",
-                         mtbf_text);
-    const double hours =
-        mtbf_h * distribution_chi_square_quantile(o->confidence, 2 * o->failures + 2) / 2;
+    const double mtbf_h = strtod(text, &end);
+    if (end != text && strcmp(end, "%") == 0 && mtbf_h > 0 && mtbf_h < 100)
+        return samples_good(o, mtbf_h, err);
+    if (end == text || *end || !(mtbf_h > 0) || !isfinite(mtbf_h))
+        return error_set(err, ERROR_INPUT,
+                         "'%s' is no mean time between failures in hours, and no part as in 99%%",
+                         text);
+    const double hours = reliability_test_hours(mtbf_h, o->failures, o->confidence);
     if (o->json)
         printf("{ \"unit_hours\": %.6g, \"units\": %.0f }\n", hours, ceil(hours / o->hours));
     else
@@ -272,7 +289,8 @@ static const char usage[] =
     "       takt qa leave|join UNIT --station S\n"
     "       takt qa report ID --station S | --store F [--json]\n"
     "       takt qa check FILE\n"
-    "       takt qa samples MTBF_H [--confidence 0.9] [--failures 0] [--hours 720] [--json]\n\n"
+    "       takt qa samples MTBF_H|PERCENT% [--confidence 0.9] [--failures 0]\n"
+    "         [--hours 720] [--json]\n\n"
     "  run      a campaign: a file, or a name of the station's campaigns_dir (docs/campaigns.md),\n"
     "           on every idle slot and the units of the rack; it goes on when this ends\n"
     "  status   how far it is and how its units are; exit 1 when one has failed\n"
@@ -281,7 +299,9 @@ static const char usage[] =
     "  leave    takes a unit out; `join` puts it back, with its own start and its hours\n"
     "  report   survival, failures by cause, bound of the MTBF, instruments, every event\n"
     "  check    a campaign's file, its plan and limits\n"
-    "  samples  how many units for how long show a mean time between failures";
+    "  samples  how many units for how long show a mean time between failures, or that such a "
+    "part\n"
+    "           of a lot lasts the length of the test";
 
 static const struct {
     const char *name;

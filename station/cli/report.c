@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "protocol/base/file.h"
+#include "reports/campaign_compare.h"
 #include "reports/campaign_summary.h"
 #include "reports/query.h"
 #include "reports/render.h"
@@ -16,7 +17,7 @@
 
 static const char usage[] =
     "takt report unit NAME | order ORDER | station STATION | mode MODE\n"
-    "            | campaign NUMBER\n"
+    "            | campaign NUMBER [--against NUMBER|LOT]\n"
     "            | shift STATION --from TIME --to TIME\n"
     "         (--station STATION.json | --store FILE|ADDRESS) [--format html|pdf|xlsx|csv|json]\n"
     "         [--lang en|zh] [--out FILE|FOLDER/]\n\n"
@@ -24,7 +25,8 @@ static const char usage[] =
     "  order    its units, yields, failures, capability and control charts; likewise station\n"
     "  mode     the runs of a mode other than production, with bounds of the MTBF\n"
     "  campaign survival, causes, bound of the MTBF, figures and conditions over time, every\n"
-    "           unit, instrument and event (html, json)\n"
+    "           unit, instrument and event (html, pdf, json); --against sets another one's\n"
+    "           survival beside it, or the latest of the same name of another lot\n"
     "  shift    the same of a station's runs between two times, 2026-11-22T06:00 (UTC); --to may\n"
     "           be left out: eight hours later\n"
     "  --out    a file instead of stdout; an order as html into a FOLDER/ gets index.html and a\n"
@@ -42,6 +44,7 @@ struct report {
     struct render_options options;
     const char *out;        /* NULL is stdout */
     int64_t from_ms, to_ms; /* of a shift */
+    const char *against;    /* of a campaign: another's number, or a lot */
     struct store *reader;
 };
 
@@ -110,6 +113,8 @@ static int produce(struct report *r, size_t subject, const char *name, struct er
         rc = subjects[subject].query(r->reader, name, &document, err);
     else
         rc = query_shift(r->reader, name, r->from_ms, r->to_ms, &document, err);
+    if (!rc && r->against)
+        rc = campaign_compare(r->reader, document, r->against, err);
     if (!rc && r->out && is_folder(r->out)) {
         if (strcmp(subjects[subject].name, "unit") == 0 ||
             strcmp(subjects[subject].name, "campaign") == 0 ||
@@ -148,11 +153,17 @@ static int shift_times(struct report *r, bool is_shift, const char *from, const 
 int cli_report(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"station", required_argument, NULL, 's'}, {"store", required_argument, NULL, 'S'},
-        {"format", required_argument, NULL, 'f'},  {"lang", required_argument, NULL, 'l'},
-        {"out", required_argument, NULL, 'o'},     {"json", no_argument, NULL, 'j'},
-        {"from", required_argument, NULL, 'F'},    {"to", required_argument, NULL, 'T'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"station", required_argument, NULL, 's'},
+        {"store", required_argument, NULL, 'S'},
+        {"format", required_argument, NULL, 'f'},
+        {"lang", required_argument, NULL, 'l'},
+        {"out", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},
+        {"against", required_argument, NULL, 'a'},
+        {"from", required_argument, NULL, 'F'},
+        {"to", required_argument, NULL, 'T'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct report r = {0};
     struct error err = {0};
@@ -179,6 +190,9 @@ int cli_report(int argc, char **argv)
             break;
         case 'F':
             from = optarg;
+            break;
+        case 'a':
+            r.against = optarg;
             break;
         case 'T':
             to = optarg;
@@ -212,9 +226,11 @@ int cli_report(int argc, char **argv)
     r.renderer = renderer_find(format);
     if (!r.renderer)
         return cli_usage("takt report: no format '%s': html, pdf, xlsx, csv or json", format);
-    if (strcmp(subjects[subject].name, "campaign") == 0 && strcmp(format, "html") != 0 &&
-        strcmp(format, "json") != 0)
-        return cli_usage("takt report: a campaign comes as html or json, not as %s", format);
+    const bool is_campaign = strcmp(subjects[subject].name, "campaign") == 0;
+    if (is_campaign && (strcmp(format, "xlsx") == 0 || strcmp(format, "csv") == 0))
+        return cli_usage("takt report: a campaign comes as html, pdf or json, not as %s", format);
+    if (r.against && !is_campaign)
+        return cli_usage("takt report: --against belongs to a campaign");
     if (!render_language(language))
         return cli_usage("takt report: no language '%s': en or zh", language);
     if (!station == !store)

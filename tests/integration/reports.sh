@@ -46,6 +46,34 @@ check "no step's name stands alone at the end of a page" no_step_alone
 check "a hostile order as PDF" report pdf zh order WO-HOSTILE
 check "its names are text" pdf_says "<script>" "DROP TABLE" 摄像头-01
 
+compared() { # FORMAT LANGUAGE: the second campaign beside the first one's lot
+    "$takt" report campaign 2 --against L-OLD --store "$store" --format "$1" --lang "$2" \
+        --out "$work/report.$1"
+}
+compared_json() { # R: survdiff() of the remission data gives 16.79 and 4.17e-05
+    compared json en && jq -e '.comparison | (.chi_square * 100 | round) == 1679 and
+        (.p * 1e7 | round) == 417 and .same_file and [.rows[].failed] == [9, 21] and
+        [.rows[].expected * 100 | round] == [1925, 1075]' "$work/report.json"
+}
+compare_refused() {
+    local rc
+    for against in 2 99 L-NONE; do
+        "$takt" report campaign 2 --against $against --store "$store" >/dev/null 2>"$work/err"
+        rc=$?
+        [ $rc = 2 ] && [ "$(wc -l <"$work/err")" = 1 ] || { echo "$against: $rc"; cat "$work/err"; return 1; }
+    done
+    ! "$takt" report order WO-0001 --against 1 --store "$store" >/dev/null 2>&1
+}
+check "two campaigns compared, as R compares the same data" compared_json
+check "a campaign as PDF, beside another lot's" compared pdf en
+check "it says what an auditor asks for" pdf_says "hot-aging · 2" "Log-rank test: χ² = 16.79, p = 4.17e-05" \
+    "hot-aging · 1 · L-OLD" "Arrhenius factor" CH-9 C-2026-114 2026-01-05 "R ≥ 99 %" 230 \
+    "health.rss_bytes" SN000001007 c4a7000000000021 "drifted by 27.1 %"
+check "its fonts are inside" pdf_fonts_are_inside
+check "the same in Chinese" compared pdf zh
+check "Chinese is text, with glyphs" pdf_says 生存曲线 对数秩检验 再次试验所需的产品数 校准日期
+check "another campaign that is not there, or none to compare, is refused" compare_refused
+
 # Cells of a workbook by Python's own zip and XML.
 workbook() { # expression over `cells` {sheet number: {reference: (type, value)}} and `raw`
     python3 - "$work/report.xlsx" "$1" <<'PY'

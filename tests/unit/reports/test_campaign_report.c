@@ -55,6 +55,30 @@ static char *page_of(const char *language)
     return (char *)page.data;
 }
 
+/* The chamber is not the first condition of this file: 5 V are no temperature. */
+static void the_chambers_temperature_is_the_stress(void **state)
+{
+    struct error err = {0};
+    cJSON *c = cJSON_Parse(
+        "{ \"activation_ev\": 0.7, \"use_c\": 25, \"units\": [],"
+        " \"file\": \"{ \\\"conditions\\\": { \\\"supply_v\\\": {}, \\\"chamber_c\\\": {} } }\","
+        " \"rows\": [ {\"unit\": 0, \"figure\": 1, \"samples\": 9, \"mean\": 5},"
+        " {\"unit\": 0, \"figure\": 2, \"samples\": 9, \"mean\": 50},"
+        " {\"unit\": 0, \"figure\": 3, \"samples\": 9, \"mean\": 49}] }");
+    cJSON *summary;
+    (void)state;
+    assert_non_null(c);
+    assert_int_equal(campaign_summary(c, &summary, &err), 0);
+    assert_float_equal(cJSON_GetObjectItem(summary, "stress_c")->valuedouble, 49, 0);
+    cJSON_Delete(summary);
+    cJSON_ReplaceItemInObject(c, "file",
+                              cJSON_CreateString("{ \"conditions\": { \"supply_v\": {} } }"));
+    assert_int_equal(campaign_summary(c, &summary, &err), 0);
+    assert_null(cJSON_GetObjectItem(summary, "stress_c"));
+    cJSON_Delete(summary);
+    cJSON_Delete(c);
+}
+
 static void shows(const char *page, const char *what)
 {
     if (!strstr(page, what))
@@ -75,6 +99,11 @@ static void the_page_has_what_an_auditor_asks_for(void **state)
     shows(page, "CH-9");
     shows(page, "C-2026-1");
     shows(page, "2027-01-05");
+    /* Another campaign of 20 h at 49 degC: 58.7 h are shown, so 100 h come next, and 200: 100 x
+     * 2.3026 / 7.612 / 20 = 1.51 units, 200 x 3.8897 / 152.2 = 5.1; 22 units for 90 % at 90 %. */
+    shows(page, "MTBF ≥ 100 h</td><td class=\"num\">2</td>");
+    shows(page, "MTBF ≥ 200 h</td><td class=\"num\">4</td><td class=\"num\">6</td>");
+    shows(page, "R ≥ 90 %</td><td class=\"num\">22</td><td class=\"num\">38</td>");
     shows(page, "aa02");
     shows(page, ">42<");
     shows(page, "stroke-dasharray=\"4\""); /* as commanded */
@@ -116,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_has_what_an_auditor_asks_for),
+        cmocka_unit_test(the_chambers_temperature_is_the_stress),
         cmocka_unit_test(a_drift_is_drawn_against_the_units_own_start),
         cmocka_unit_test(what_units_say_is_text_in_the_page),
         cmocka_unit_test(the_page_comes_in_chinese),

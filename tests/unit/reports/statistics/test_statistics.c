@@ -340,6 +340,29 @@ static void test_mtbf_bounds_and_arrhenius(void **state)
     assert_printed(1 / reliability_mtbf_bound(1, 5, 0.60), 6.292, 1e-3);
     assert_true(isnan(reliability_mtbf_bound(0, 0, 0.9)) &&
                 isnan(reliability_mtbf_bound(1, 0, 1)) && isnan(reliability_mtbf_bound(1, -1, .9)));
+    /* The test length guide of the NIST handbook, 8.3.1.2: hours for each hour of MTBF. */
+    static const double guide[3][4] = {/* 60, 80, 90, 95 % */
+                                       {0.916, 1.61, 2.30, 3.00},
+                                       {2.02, 2.99, 3.89, 4.74},
+                                       {3.11, 4.28, 5.32, 6.30}};
+    static const double confidences[4] = {0.60, 0.80, 0.90, 0.95};
+    for (int failures = 0; failures < 3; failures++)
+        for (int i = 0; i < 4; i++)
+            assert_printed(reliability_test_hours(1, failures, confidences[i]), guide[failures][i],
+                           0.01);
+    /* Success run and binomial plans: 22 units show 90 % at 90 %, 59 show 95 % at 95 %, 230 and 299
+     * show 99 %; with one failure 38 and 93, with two 52 and 124. */
+    assert_int_equal(reliability_test_units(0.90, 0, 0.90), 22);
+    assert_int_equal(reliability_test_units(0.95, 0, 0.95), 59);
+    assert_int_equal(reliability_test_units(0.99, 0, 0.90), 230);
+    assert_int_equal(reliability_test_units(0.99, 0, 0.95), 299);
+    assert_int_equal(reliability_test_units(0.90, 1, 0.90), 38);
+    assert_int_equal(reliability_test_units(0.95, 1, 0.95), 93);
+    assert_int_equal(reliability_test_units(0.90, 2, 0.90), 52);
+    assert_int_equal(reliability_test_units(0.95, 2, 0.95), 124);
+    assert_int_equal(reliability_test_units(1, 0, 0.9), -1);
+    assert_int_equal(reliability_test_units(0.9, -1, 0.9), -1);
+    assert_int_equal(reliability_test_units(0.9999999999, 0, 0.9), -1);
     /* By hand: 0.7 / 8.617333e-5 (1/328.15 - 1/398.15) = 4.3522. */
     assert_near(reliability_arrhenius(0.7, 55, 125), exp(4.3522), 1e-4);
     assert_near(reliability_arrhenius(0.7, 40, 40), 1, 1e-15);
