@@ -82,7 +82,8 @@ struct board_boot {
     char stop_keys[BOARD_KEYS_MAX + 1]; /* bytes that stop autoboot, sent in turn; "" = none does */
     char stop_prompt[64];               /* printed while they count; "" = nothing is printed: stream
                                            the keys from power-on */
-    char password[64];                  /* asked for after a stop key; "" = none */
+    char password[64];                  /* asked for after a stop key, or, without stop keys, what
+                                           stops it by itself; "" = none */
 
     uint64_t load_address, script_address; /* in memory: a payload's, and a script's */
     struct board_bank banks[BOARD_BANKS_MAX];
@@ -98,6 +99,7 @@ struct board_boot {
     char program[BOARD_NAME_MAX]; /* runs at load_address and writes the flash for the loader, a
                                      file beside the bundle: "flasher.uimage"; "" = there is none */
     uint64_t uart_address; /* registers of its UART, a PL011, for the program; 0 without one */
+    bool loadx;            /* images are loaded by XMODEM: it has no loady */
     bool tftp;             /* the loader can load from the network */
 
     char strap[BOARD_TEXT_MAX]; /* how a person gets to the boot ROM */

@@ -282,6 +282,20 @@ static int read_usb(const struct json_document *doc, const cJSON *boot, struct b
     return rc;
 }
 
+static int read_load(const struct json_document *doc, const cJSON *boot, struct board_boot *out,
+                     struct error *err)
+{
+    static const char *const ways[] = {"loady", "loadx", NULL};
+    const cJSON *item = board_member(boot, "load");
+    const char *name;
+    if (!item)
+        return 0;
+    int rc = json_need_string(doc, boot, "load", &name, err);
+    rc = rc ? rc : board_one_of(doc, item, "load", ways, name, err);
+    out->loadx = !rc && strcmp(name, "loadx") == 0;
+    return rc;
+}
+
 static int read_console(const struct json_document *doc, const cJSON *boot, struct board_boot *out,
                         struct error *err)
 {
@@ -318,7 +332,8 @@ int board_read_boot(const struct json_document *doc, const cJSON *boot, struct b
         "loader",    "console",     "baud",      "rom_baud",     "prompts",
         "stop_keys", "stop_prompt", "password",  "load_address", "script_address",
         "banks",     "commands",    "load_baud", "program",      "uart_address",
-        "tftp",      "strap",       "usb",       "card",         NULL};
+        "tftp",      "strap",       "usb",       "card",         "load",
+        NULL};
     struct board_boot *out = &b->boot;
     int rc = json_only(doc, boot, members, err);
     if (!rc)
@@ -340,6 +355,8 @@ int board_read_boot(const struct json_document *doc, const cJSON *boot, struct b
         rc = json_complain(doc, board_member(boot, "program"), err,
                            "program is '%s', expected the name of a file without a folder",
                            out->program);
+    if (!rc)
+        rc = read_load(doc, boot, out, err);
     if (!rc)
         rc = board_may_bool(doc, boot, "tftp", &out->tftp, err);
     if (!rc)

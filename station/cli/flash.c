@@ -20,9 +20,10 @@ static const char usage[] =
     "takt flash --method METHOD --port PORT --bundle FILE --key FILE [option...]";
 
 struct options {
-    const char *method, *port, *bundle, *key, *board, *log, *programs;
+    const char *method, *port, *bundle, *key, *board, *log, *programs, *tftp, *address;
     char slot;
     int learn_slots; /* 0 = flash */
+    int wait_s;      /* 0 = the method's own */
     bool json;
 };
 
@@ -34,21 +35,28 @@ static void help(void)
     for (size_t i = 0; flash_methods[i]; i++)
         printf("  %-9s %s\n            --port %s\n", flash_methods[i]->name,
                flash_methods[i]->about, flash_methods[i]->port);
-    printf("\n"
-           "  --bundle FILE   what is flashed, see takt bundle\n"
-           "  --key FILE      the public key whose bundles are flashed\n"
-           "  --board NAME    the unit's board, or a board file; the bundle's unless given\n"
-           "  --slot a|b      where kernel and root file system go; a unless given\n"
-           "  --programs DIR  what runs in the unit's memory only (flasher.uimage, castflash.fit); "
-           "the "
-           "bundle's\n"
-           "                  folder unless given\n"
-           "  --log FILE      what the unit said from its first byte, each line with its time\n"
-           "  --json          the result as one JSON document on stdout\n"
-           "  --learn SLOTS   flash nothing: units are plugged in one after another, and each\n"
-           "                  slot's USB port is printed; with --board only such units count\n\n"
-           "Ctrl-C stops at the next place where nothing is half written. Exit status: 0 flashed\n"
-           "and verified on the unit, 1 not, 2 wrong use or input, 3 no way to the unit.\n");
+    printf(
+        "\n"
+        "  --bundle FILE   what is flashed, see takt bundle\n"
+        "  --key FILE      the public key whose bundles are flashed\n"
+        "  --board NAME    the unit's board, or a board file; the bundle's unless given\n"
+        "  --slot a|b      where kernel and root file system go; a unless given\n"
+        "  --programs DIR  what runs in the unit's memory only (flasher.uimage, castflash.fit); "
+        "the "
+        "bundle's\n"
+        "                  folder unless given\n"
+        "  --wait SECONDS  uart: until the unit has power and its boot loader prompts; 60 unless\n"
+        "                  given\n"
+        "  --tftp ADDRESS  uart: serve images by TFTP at this address of the station, and have\n"
+        "                  the boot loader fetch them from there\n"
+        "  --address A/N   with --tftp: the unit's address, N bits of it the network's; from a\n"
+        "                  DHCP server unless given\n"
+        "  --log FILE      what the unit said from its first byte, each line with its time\n"
+        "  --json          the result as one JSON document on stdout\n"
+        "  --learn SLOTS   flash nothing: units are plugged in one after another, and each\n"
+        "                  slot's USB port is printed; with --board only such units count\n\n"
+        "Ctrl-C stops at the next place where nothing is half written. Exit status: 0 flashed\n"
+        "and verified on the unit, 1 not, 2 wrong use or input, 3 no way to the unit.\n");
 }
 
 static void on_interrupt(int number)
@@ -79,6 +87,17 @@ static int take_option(struct options *o, int option, const char *value)
         return 0;
     case 'P':
         o->programs = value;
+        return 0;
+    case 'w':
+        o->wait_s = atoi(value);
+        if (strspn(value, "0123456789") != strlen(value) || o->wait_s < 1 || o->wait_s > 3600)
+            return cli_usage("takt flash: --wait %s: expected seconds, 1 to 3600", value);
+        return 0;
+    case 't':
+        o->tftp = value;
+        return 0;
+    case 'a':
+        o->address = value;
         return 0;
     case 'L':
         o->learn_slots = atoi(value);
@@ -162,6 +181,9 @@ static int flash(const struct options *o, const struct flash_method *method)
     struct flash_job job = {.board = &board,
                             .port = o->port,
                             .slot = o->slot,
+                            .tftp = o->tftp,
+                            .unit_address = o->address,
+                            .wait_ms = o->wait_s * 1000,
                             .cancel = &cancelled,
                             .progress = flash_progress_show,
                             .context = &line};
@@ -202,13 +224,21 @@ out:
 
 int cli_flash(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"method", required_argument, NULL, 'm'}, {"port", required_argument, NULL, 'p'},
-        {"bundle", required_argument, NULL, 'b'}, {"key", required_argument, NULL, 'k'},
-        {"board", required_argument, NULL, 'B'},  {"slot", required_argument, NULL, 's'},
-        {"log", required_argument, NULL, 'l'},    {"programs", required_argument, NULL, 'P'},
-        {"json", no_argument, NULL, 'j'},         {"learn", required_argument, NULL, 'L'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"method", required_argument, NULL, 'm'},
+                                            {"port", required_argument, NULL, 'p'},
+                                            {"bundle", required_argument, NULL, 'b'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"board", required_argument, NULL, 'B'},
+                                            {"slot", required_argument, NULL, 's'},
+                                            {"log", required_argument, NULL, 'l'},
+                                            {"programs", required_argument, NULL, 'P'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"learn", required_argument, NULL, 'L'},
+                                            {"wait", required_argument, NULL, 'w'},
+                                            {"tftp", required_argument, NULL, 't'},
+                                            {"address", required_argument, NULL, 'a'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct options o = {.slot = 'a'};
     const struct flash_method *method = NULL;
     struct error err = {0};
@@ -231,6 +261,10 @@ int cli_flash(int argc, char **argv)
         return cli_flash_learn(o.board, o.learn_slots, o.json);
     if (!o.method || !o.port || !o.bundle || !o.key)
         return cli_usage("takt flash: --method, --port, --bundle and --key are needed");
+    if (o.tftp && strcmp(o.method, "uart") != 0)
+        return cli_usage("takt flash: --tftp is for --method uart");
+    if (o.address && !o.tftp)
+        return cli_usage("takt flash: --address needs --tftp");
     if (flash_method_find(o.method, &method, &err)) {
         cli_fail("flash", &err);
         return CLI_USAGE;

@@ -70,9 +70,13 @@ struct flash_job {
     const char *port;            /* the unit's place, as the method says it */
     const char *programs;        /* folder of what runs in the unit's memory and is not flashed: a
                                     board's flasher.uimage; NULL: the method says what it misses */
-    char slot;                   /* 'a' or 'b' */
-    const bool *cancel;          /* may be NULL; looked at between two things that must be whole */
-    /* Called a few times a second at most, from the thread that flashes; may be NULL. */
+    /* UART: the station's IPv4 address at which loaders that can get images by TFTP; NULL: over the
+     * console. And the unit's, "192.168.7.21/24"; NULL: it asks a DHCP server. */
+    const char *tftp, *unit_address;
+    int wait_ms;        /* UART: for power and the loader's prompt; 0 = 60 s */
+    char slot;          /* 'a' or 'b' */
+    const bool *cancel; /* may be NULL; looked at between two things that must be whole */
+    /* Called a few times a second at most, by one thread at a time; may be NULL. */
     void (*progress)(void *context, const struct flash_progress *p);
     /* Switches the unit off and on: autoboot is caught from power-on. NULL: a person does it when
      * the progress says so, or the unit starts by itself. */

@@ -199,7 +199,7 @@ no_port() {
 }
 nobody_speaks() {
     unit_off
-    line_on && flash "pty:$work/line" --log "$work/silent.log"
+    line_on && flash "pty:$work/line" --log "$work/silent.log" --wait 5
     [ $? = 1 ] && grep -q 'silent: .*not a byte came' "$work/err"
 }
 second_program() {

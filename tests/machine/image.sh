@@ -68,6 +68,21 @@ builds_from_inputs() { # BOARD
         [ -s "$work/$1/bundle.takt" ]
 }
 
+# Those, and only those, that its boot ROM is given; what updates a unit has none.
+loaders_for_the_rom() {
+    local board name
+    for board in ssc337de-nand128:usb_updater t40xp-nand128:usb_spl t31-nor16:usb_spl; do
+        for name in "${board#*:}" usb_uboot; do
+            "$takt" bundle show "$work/${board%:*}/whole.takt" --json | jq -e --arg n "$name" \
+                '.images | any(.image == $n and .bytes == 100000)' || return 1
+        done
+        "$takt" bundle show "$work/${board%:*}/bundle.takt" --json |
+            jq -e '.images | all(.image | startswith("usb_") | not)' || return 1
+    done
+    "$takt" bundle show "$work/ssc377-emmc/whole.takt" --json |
+        jq -e '.images | all(.image | startswith("usb_") | not)'
+}
+
 too_large() {
     inputs_make t31-nor16 && head -c 3000000 /dev/zero >"$work/inputs.t31-nor16/uImage"
     INPUTS=$work/inputs.t31-nor16 build t31-nor16 "$work/large" 2>"$work/said"
@@ -81,5 +96,6 @@ for board in ssc337de-nand128 ssc377-emmc t40xp-nand128 t31-nor16; do
     check "$board: every missing input is listed" missing_is_listed $board
     check "$board: built from a folder of inputs" builds_from_inputs $board
 done
+check "what a boot ROM is given is in the bundle for blank units, and in no other" loaders_for_the_rom
 check "a kernel that does not fit: one line with both sizes" too_large
 suite_end

@@ -1,11 +1,13 @@
 /* A line between a station and a unit that a test can make as slow and as bad as it likes.
  *
  *   line_between [--rate BYTES_PER_S] [--lose PPM] [--flip PPM] [--seed N] PTY-LINK UNIX-SOCKET
+ *   line_between [the same] --terminals PTY-LINK UNIT-PTY-LINK
  *
  * Makes PTY-LINK point at a pseudo-terminal and connects it with UNIX-SOCKET, which it waits for
  * and connects to again when its unit was switched off. Each byte, either way, takes its time at
- * the rate, may be lost, or gets one bit flipped. Ends when killed; SIGUSR1 makes the line good,
- * SIGUSR2 bad again, with "N lost, N flipped" on stderr. */
+ * the rate, may be lost, or gets one bit flipped. With --terminals the unit opens a terminal as
+ * well, and what comes while the two are set to different baud rates is garbled. Ends when killed;
+ * SIGUSR1 makes the line good, SIGUSR2 bad again, with "N lost, N flipped" on stderr. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -35,7 +37,8 @@ struct way {
 
 static double rate;
 static uint64_t lose_ppm, flip_ppm, state = 1;
-static unsigned long lost, flipped;
+static unsigned long lost, flipped, misheard;
+static bool terminals;
 static volatile sig_atomic_t good;
 
 static void on_signal(int number)
@@ -43,7 +46,15 @@ static void on_signal(int number)
     good = number == SIGUSR1;
 }
 
-static void take(struct way *w, int fd, bool *ended)
+/* The master's settings are those of the side that was opened. */
+static bool rates_agree(int one, int other)
+{
+    struct termios a, b;
+    return !terminals || tcgetattr(one, &a) || tcgetattr(other, &b) ||
+           cfgetospeed(&a) == cfgetospeed(&b);
+}
+
+static void take(struct way *w, int fd, bool agree, bool *ended)
 {
     uint8_t data[4096];
     const size_t room = HELD_BYTES - (w->to - w->from);
@@ -58,6 +69,10 @@ static void take(struct way *w, int fd, bool *ended)
         if (!good && flip_ppm && splitmix_next(&state) % 1000000 < flip_ppm) {
             data[i] ^= (uint8_t)(1 << splitmix_next(&state) % 8);
             flipped++;
+        }
+        if (!agree) {
+            data[i] = (uint8_t)splitmix_next(&state);
+            misheard++;
         }
         w->data[w->to++ % HELD_BYTES] = data[i];
     }
@@ -122,10 +137,10 @@ static int terminal_open(const char *link)
     return fd;
 }
 
-static void carry(int terminal, const char *socket_path)
+/* `unit` is its terminal, or -1 when it is reached at the socket. */
+static void carry(int terminal, int unit, const char *socket_path)
 {
     static struct way to_unit, to_station;
-    int unit = -1;
     for (;;) {
         bool ended = false;
         if (unit < 0)
@@ -136,16 +151,17 @@ static void carry(int terminal, const char *socket_path)
         const bool holds = to_unit.to > to_unit.from || to_station.to > to_station.from;
         const struct timespec wait = {.tv_nsec = holds ? (rate > 0 ? 100000 : 50000) : 20000000};
         ppoll(p, 2, &wait, NULL);
+        const bool agree = rates_agree(terminal, unit);
         if (p[0].revents & POLLIN)
-            take(&to_unit, terminal, &(bool){false});
+            take(&to_unit, terminal, agree, &(bool){false});
         if (unit >= 0 && p[1].revents)
-            take(&to_station, unit, &ended);
+            take(&to_station, unit, agree, &ended);
         give(&to_station, terminal);
         if (unit >= 0)
             give(&to_unit, unit);
         else
             to_unit.from = to_unit.to;
-        if (ended) {
+        if (ended && !terminals) {
             close(unit);
             unit = -1;
         }
@@ -154,8 +170,9 @@ static void carry(int terminal, const char *socket_path)
 
 static void on_end(int number)
 {
-    char text[64];
-    const int n = snprintf(text, sizeof text, "%lu lost, %lu flipped\n", lost, flipped);
+    char text[80];
+    const int n = snprintf(text, sizeof text, "%lu lost, %lu flipped, %lu misheard\n", lost,
+                           flipped, misheard);
     if (write(STDERR_FILENO, text, (size_t)n) != n)
         _exit(1);
     _exit(0);
@@ -163,11 +180,10 @@ static void on_end(int number)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"rate", required_argument, NULL, 'r'},
-                                            {"lose", required_argument, NULL, 'l'},
-                                            {"flip", required_argument, NULL, 'f'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {0}};
+    static const struct option options[] = {
+        {"rate", required_argument, NULL, 'r'}, {"lose", required_argument, NULL, 'l'},
+        {"flip", required_argument, NULL, 'f'}, {"seed", required_argument, NULL, 's'},
+        {"terminals", no_argument, NULL, 't'},  {0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         const double value = optarg ? atof(optarg) : 0;
@@ -179,6 +195,8 @@ int main(int argc, char **argv)
             flip_ppm = (uint64_t)value;
         else if (option == 's')
             state = (uint64_t)value;
+        else if (option == 't')
+            terminals = true;
         else
             return 2;
     }
@@ -189,9 +207,10 @@ int main(int argc, char **argv)
     signal(SIGUSR2, on_signal);
     signal(SIGTERM, on_end);
     const int terminal = terminal_open(argv[optind]);
-    if (terminal < 0) {
+    const int unit = terminals ? terminal_open(argv[optind + 1]) : -1;
+    if (terminal < 0 || (terminals && unit < 0)) {
         perror("line_between");
         return 3;
     }
-    carry(terminal, argv[optind + 1]);
+    carry(terminal, unit, argv[optind + 1]);
 }

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "protocol/base/clock.h"
+#include "station/flash/uart/load_tftp.h"
 #include "station/flash/uart/xymodem.h"
 
 enum {
@@ -33,13 +34,19 @@ int load_crc32(struct loader *c, uint64_t address, uint64_t size, uint32_t *out,
     return 0;
 }
 
+/* Pads to whole blocks of 1024 with 0x1a behind the data, where the loader has no loady. */
+static bool by_xmodem(const struct flash_job *job)
+{
+    return job->board->boot.loadx;
+}
+
 /* The blocks, until the receiver has them all; it may have asked for the first already. */
 static int send_blocks(struct loader *c, const struct flash_job *job, const struct load *load,
                        bool asked, struct flash_meter *meter, uint64_t meter_base,
                        struct error *err)
 {
     struct xymodem x = {
-        .ymodem = !load->xmodem, .name = load->name, .data = load->data, .size = load->size};
+        .ymodem = !by_xmodem(job), .name = load->name, .data = load->data, .size = load->size};
     uint8_t heard[256];
     bool cancelled = false;
     xymodem_begin(&x, clock_mono_ms());
@@ -76,7 +83,7 @@ static int load_once(struct loader *c, const struct flash_job *job, const struct
 {
     const struct board_boot *boot = &job->board->boot;
     const uint32_t fast = loader_has_baud(c) ? boot->load_baud : 0;
-    const char *command = load->xmodem ? "loadx" : "loady";
+    const char *command = by_xmodem(job) ? "loadx" : "loady";
     const bool raised = fast && fast != boot->baud;
     int rc;
     if (raised) {
@@ -107,8 +114,10 @@ int load_bytes(struct loader *c, const struct flash_job *job, const struct load 
     uint32_t found = 0;
     for (int i = 0; i < LOAD_TRIES; i++) {
         struct error again = {0};
-        int rc = load_once(c, job, load, meter, meter_base, err);
-        if (rc == ERROR_CLOSED || (rc && loader_restarted(c)))
+        int rc = job->tftp ? load_by_tftp(c, job, load, meter, meter_base, err)
+                           : load_once(c, job, load, meter, meter_base, err);
+        if (rc == ERROR_CLOSED || rc == ERROR_BUSY || rc == ERROR_REFUSED ||
+            (rc && loader_restarted(c)))
             return rc;
         if (rc) {
             /* Nothing of it is in the flash: it can simply be done again. */

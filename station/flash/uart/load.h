@@ -1,6 +1,6 @@
-/* Bytes from the station into a unit's memory through its boot loader's console: `loady`, or
- * `loadx` where the loader has no other, at the board's raised rate where line and board have one.
- */
+/* Bytes from the station into a unit's memory, told on its boot loader's console: `loady`, or
+ * `loadx` where the loader has no other, at the board's raised rate where line and board have one;
+ * or `tftpboot` from a server of the station's own, where the job has an address for it. */
 #ifndef TAKT_STATION_FLASH_UART_LOAD_H
 #define TAKT_STATION_FLASH_UART_LOAD_H
 
@@ -11,7 +11,6 @@ struct load {
     const uint8_t *data;
     size_t size;
     const char *name; /* what the loader shows */
-    bool xmodem;      /* loadx: pads to whole blocks of 1024 with 0x1a behind the data */
 };
 
 /* Whole in memory and its CRC-32, as the loader computes it, that of `data`: else

@@ -17,6 +17,7 @@ enum {
     OPEN_MS = 5000,
     WRITE_MS = 30000,
     KEY_EVERY_MS = 10,
+    PASSWORD_EVERY_MS = 200,
     ROM_SPEAKS_MS = 100,
     QUIET_MS = 60,
     PROMPT_MS = 500,
@@ -520,13 +521,38 @@ static int hear_rom(struct loader *c, int64_t end, struct error *err)
     return rc ? rc : loader_set_baud(c, c->boot->baud, err);
 }
 
+/* What stops autoboot, one after another. */
+struct keys {
+    const struct board_boot *boot;
+    size_t pressed;
+    int64_t next_ms;
+};
+
+/* Ctrl-C and the board's keys in turn. A loader with a password and no keys is stopped by typing
+ * that (U-Boot's CONFIG_AUTOBOOT_KEYED): by nothing else, since all behind the last end of line may
+ * be summed up. One that a unit without power, or busy starting, has no room for is not missed. */
+static int press_next(struct loader *c, struct keys *k, bool streams, int64_t now,
+                      struct error *err)
+{
+    const char *keys = *k->boot->stop_keys ? k->boot->stop_keys : "\r";
+    char typed[sizeof k->boot->password + 2] = INTERRUPT;
+    int every_ms = streams ? KEY_EVERY_MS : 50 * KEY_EVERY_MS;
+    if (streams && !*k->boot->stop_keys && *k->boot->password) {
+        snprintf(typed, sizeof typed, "\r%s\r", k->boot->password);
+        every_ms = PASSWORD_EVERY_MS;
+    } else if (streams && k->pressed % 2) {
+        typed[0] = keys[k->pressed / 2 % strlen(keys)];
+    }
+    const int wrote = transport_write(c->line, typed, strlen(typed), err);
+    k->pressed++;
+    k->next_ms = now + every_ms;
+    return wrote < 0 ? gone(c, wrote, err) : 0;
+}
+
 int loader_capture(struct loader *c, int timeout_ms, struct error *err)
 {
     const int64_t end = clock_mono_ms() + timeout_ms;
-    const char *keys = *c->boot->stop_keys ? c->boot->stop_keys : "\r";
-    const size_t key_count = strlen(keys);
-    int64_t key_ms = 0;
-    size_t key = 0;
+    struct keys keys = {.boot = c->boot};
     bool heard_any = false;
     /* A loader that counts aloud is sent its key when it does; until then only what a prompt that
      * is there already answers. */
@@ -539,14 +565,8 @@ int loader_capture(struct loader *c, int timeout_ms, struct error *err)
             return error_set(err, ERROR_CANCELLED, "stopped before anything was written");
         if (now >= end)
             return no_prompt(c, heard_any, timeout_ms, err);
-        if (now >= key_ms) {
-            /* One that a unit without power, or busy starting, has no room for is not missed. */
-            const int wrote = transport_write(
-                c->line, streams && key % 2 ? &keys[key / 2 % key_count] : INTERRUPT, 1, err);
-            rc = wrote < 0 ? gone(c, wrote, err) : 0;
-            key++;
-            key_ms = now + (streams ? KEY_EVERY_MS : 50 * KEY_EVERY_MS);
-        }
+        if (now >= keys.next_ms)
+            rc = press_next(c, &keys, streams, now, err);
         if (c->heard.size > HEARD_MAX_BYTES / 2)
             buffer_consume(&c->heard, c->heard.size - 1024);
         const int n = rc ? rc : hear(c, KEY_EVERY_MS, err);

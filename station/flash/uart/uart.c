@@ -4,6 +4,7 @@
 
 #include "protocol/base/clock.h"
 #include "station/flash/uart/flasher_client.h"
+#include "station/flash/uart/load_tftp.h"
 #include "station/flash/uart/uboot_flash.h"
 
 enum { CAPTURE_MS = 60000 };
@@ -13,7 +14,7 @@ static int capture(struct loader *c, const struct flash_job *job, struct error *
     struct flash_meter meter;
     flash_meter_stage(&meter, job, "waiting for the unit", "", 0);
     const int rc = job->power_cycle ? job->power_cycle(job->context, err) : 0;
-    return rc ? rc : loader_capture(c, CAPTURE_MS, err);
+    return rc ? rc : loader_capture(c, job->wait_ms ? job->wait_ms : CAPTURE_MS, err);
 }
 
 static int uart_write(const struct flash_job *job, struct flash_result *out, struct error *err)
@@ -25,6 +26,7 @@ static int uart_write(const struct flash_job *job, struct flash_result *out, str
         return error_set(err, ERROR_INPUT, "board %s says nothing of its boot loader",
                          job->board->name);
     int rc = flash_pieces(job->board, bundle_manifest(job->bundle), job->slot, pieces, &count, err);
+    rc = !rc && job->tftp ? load_tftp_check(job, err) : rc;
     rc = rc ? rc : loader_open(job, &c, err);
     rc = rc ? rc : capture(c, job, err);
     const int64_t start_ms = clock_mono_ms();

@@ -199,6 +199,8 @@ static void test_a_boot_loader_that_cannot_be_is_refused_by_line(void **state)
     refused("\"prompts\": [\"SigmaStar # \", \"OpenIPC # \"]", "\"prompts\": []", "empty");
     refused("\"prompts\": [\"SigmaStar # \"", "\"prompts\": [\"a\\nb\"", "one line of text");
     refused("\"stop_keys\": [\"enter\"]", "\"stop_keys\": [\"entre\"]", "did you mean 'enter'");
+    refused("\"stop_keys\": [\"enter\"]", "\"load\": \"loadz\", \"stop_keys\": [\"enter\"]",
+            "load is 'loadz', did you mean 'loady'");
     refused("\"stop_keys\": [\"enter\"]", "\"stop_keys\": [\"f12\"]",
             "expected enter, ctrl-c, escape or space");
     refused("\"load_address\": \"0x21000000\"", "\"load_address\": \"21000000\"",
@@ -361,8 +363,16 @@ static void test_every_shipped_board_loads_under_its_name(void **state)
             fail_msg("%s", err.text);
         assert_string_equal(b.name, names[i]);
         assert_true(b.has_boot && b.has_network && b.has_image && b.has_linux);
-        /* The machine is made of Debian's packages, a real board of what its builder brings. */
-        assert_int_equal(b.image.input_count, 4);
+        /* The machine is made of Debian's packages, a real board of what its builder brings: what
+         * its boot ROM is given is among that. */
+        assert_int_equal(b.image.input_count, 4 + b.boot.usb_loader_count);
+        for (size_t j = 0; j < b.boot.usb_loader_count; j++) {
+            size_t k = 0;
+            while (k < b.image.input_count &&
+                   strcmp(b.image.inputs[k].name, b.boot.usb_loaders[j]) != 0)
+                k++;
+            assert_true(k < b.image.input_count);
+        }
         for (size_t k = 0; k < b.image.input_count; k++)
             assert_int_equal(b.image.inputs[k].package[0] != 0, strcmp(names[i], "qemu-virt") == 0);
     }
