@@ -319,7 +319,7 @@ static int make_units(struct crew *c, struct error *err)
                                               .credentials = c->config.credentials,
                                               .cancel = &c->units[i].cancel,
                                               .token = c->config.token,
-                                              .token_context = c->config.token_context};
+                                              .context = c->config.context};
         rc = unit_link_create(&link, &c->units[i].link, err);
     }
     return rc;

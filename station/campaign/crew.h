@@ -52,7 +52,7 @@ struct crew_config {
     /* The token for a session, as unit_link.h wants it; called from the crew's threads. */
     int (*token)(void *context, const char *chip_id, const char *nonce, struct unit_token *out,
                  struct error *err);
-    void *token_context;
+    void *context;
 };
 
 struct crew;

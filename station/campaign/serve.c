@@ -263,7 +263,7 @@ static int begin(struct served *s, struct error *err)
                                      .fixture_socket = job->fixture_socket,
                                      .credentials = job->credentials,
                                      .token = served_token,
-                                     .token_context = s};
+                                     .context = s};
     int rc = campaign_clock_open(job->clock, &s->clock, err);
     if (!rc)
         rc = campaign_clock_now(s->clock, &s->now_ms, err);

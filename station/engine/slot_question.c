@@ -7,6 +7,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/digest.h"
 #include "protocol/base/json.h"
+#include "provisioning/session_refusal.h"
 #include "provisioning/token_issue.h"
 #include "reports/query.h"
 #include "station/engine/admission.h"
@@ -184,6 +185,25 @@ static int token(struct question *q, struct error *err)
     return 0;
 }
 
+/* A session that was not let in, at the gate and in the words the worker heard. */
+static int refused(struct question *q, struct error *err)
+{
+    const struct run *run = &q->slot->run;
+    const struct engine *e = q->slot->engine;
+    const struct session_refusal refusal = {
+        .chip_id = json_string(q->asked, "chip_id", ""),
+        .serial = run->serial,
+        .gate = json_string(q->asked, "gate", ""),
+        .why = json_string(q->asked, "why", ""),
+        .order = run->order,
+        .station = e->station->station,
+        .slot = q->slot->place->number,
+        .actor = run->operator_name[0] ? run->operator_name : "taktd",
+        .wall_ms = clock_wall_ms(),
+    };
+    return session_refused(store_handle(e->store), &refusal, err);
+}
+
 static int committed(struct question *q, struct error *err)
 {
     struct engine *e = q->slot->engine;
@@ -209,11 +229,8 @@ static int write_question(struct op *op, struct error *err)
     static const struct {
         const char *name;
         int (*answer)(struct question *q, struct error *err);
-    } table[] = {{"reserve", reserve},
-                 {"advance", advance},
-                 {"certify", certify},
-                 {"token", token},
-                 {"committed", committed}};
+    } table[] = {{"reserve", reserve}, {"advance", advance}, {"certify", certify},
+                 {"token", token},     {"refused", refused}, {"committed", committed}};
     struct question *q = op->context;
     const char *name = json_string(q->asked, "ask", "");
     wipe_answer(q);

@@ -135,6 +135,18 @@ static int token(void *engine, const char *chip_id, const char *nonce, struct un
     return 0;
 }
 
+/* Whether or not it can be put on record, the step says why it ended. */
+static void refused(void *engine, const char *chip_id, const char *gate, const char *why)
+{
+    cJSON *question = asking("refused"), *answer;
+    struct error ignored;
+    cJSON_AddStringToObject(question, "chip_id", chip_id);
+    cJSON_AddStringToObject(question, "gate", gate);
+    cJSON_AddStringToObject(question, "why", why);
+    ask(engine, question, &answer, &ignored);
+    cJSON_Delete(answer);
+}
+
 static int committed(void *engine, const char *step_id, cJSON **out, struct error *err)
 {
     cJSON *question = asking("committed"), *answer;
@@ -278,7 +290,8 @@ static int prepare(struct child *w, struct error *err)
                                                 .credentials = w->job->credentials,
                                                 .cancel = &w->shared->cancel,
                                                 .token = token,
-                                                .token_context = w};
+                                                .refused = refused,
+                                                .context = w};
         rc = unit_link_create(&config, &w->unit, err);
         if (!rc && w->job->chip_id[0])
             unit_link_expect(w->unit, w->job->chip_id);

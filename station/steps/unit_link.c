@@ -134,11 +134,11 @@ static int same_unit(const struct unit_link *l, const struct unit_facts *now, st
 
 /* Shows the unit the token that lets this session in. */
 static int enter(struct unit_link *l, struct session *s, const struct unit_facts *facts,
-                 struct error *err)
+                 const char **gate, struct error *err)
 {
     struct unit_token token;
     struct error why = {0};
-    int rc = l->config.token(l->config.token_context, facts->chip_id, facts->nonce, &token, &why);
+    int rc = l->config.token(l->config.context, facts->chip_id, facts->nonce, &token, &why);
     if (rc < 0) /* not of the unit's doing, so not for another try */
         return error_set(err, ERROR_REFUSED, "no token for unit %s: %s", facts->chip_id, why.text);
     cJSON *params = cJSON_CreateObject();
@@ -149,10 +149,57 @@ static int enter(struct unit_link *l, struct session *s, const struct unit_facts
                               .params = params,
                               .timeout_ms = ENTER_MS,
                               .cancel = l->config.cancel};
+    *gate = "token";
     if (rc == 0)
         rc = session_call(s, &call, NULL, err);
     cJSON_Delete(params);
     return rc;
+}
+
+static int factory_open(const struct unit_facts *facts, struct error *err)
+{
+    return facts->factory_mode
+               ? 0
+               : error_set(err, ERROR_STATE, "unit %s: %s", facts->chip_id, facts->closed);
+}
+
+/* Hello was said in the clear: TLS, hello again, token. *gate = the last one it came to, NULL where
+ * nobody could say no. */
+static int secure_and_enter(struct unit_link *l, struct session *s, struct unit_facts *facts,
+                            const char **gate, struct error *err)
+{
+    *gate = "factory mode";
+    int rc = factory_open(facts, err);
+    if (rc)
+        return rc;
+    *gate = "certificate";
+    rc = session_secure(s, ATTEMPT_MS, err);
+    if (rc == 0)
+        rc = say_hello(l, s, ATTEMPT_MS, facts, err);
+    if (rc)
+        return rc;
+    *gate = "unit";
+    rc = same_unit(l, facts, err);
+    if (rc)
+        return rc;
+    *gate = "factory mode";
+    rc = factory_open(facts, err);
+    if (rc)
+        return rc;
+    *gate = NULL;
+    return enter(l, s, facts, gate, err);
+}
+
+static void tell_refused(const struct unit_link *l, const char *chip_id, const char *gate,
+                         const char *why)
+{
+    if (l->config.refused)
+        l->config.refused(l->config.context, chip_id, gate, why);
+}
+
+static bool is_refusal(int rc)
+{
+    return rc == ERROR_REFUSED || rc == ERROR_REMOTE || rc == ERROR_STATE || rc == ERROR_MISMATCH;
 }
 
 /* One try: transport, hello and, when asked for, TLS and a token. Who the unit is counts only once
@@ -174,18 +221,11 @@ static int try_open(struct unit_link *l, bool secure, int timeout_ms, struct ses
     rc = say_hello(l, s, left > 1 ? left : 1, facts, err);
     if (rc == 0)
         rc = same_unit(l, facts, err);
-    if (rc == 0 && secure && !facts->factory_mode)
-        rc = error_set(err, ERROR_STATE, "unit %s: %s", facts->chip_id, facts->closed);
     if (rc == 0 && secure) {
-        rc = session_secure(s, ATTEMPT_MS, err);
-        if (rc == 0)
-            rc = say_hello(l, s, ATTEMPT_MS, facts, err);
-        if (rc == 0)
-            rc = same_unit(l, facts, err);
-        if (rc == 0 && !facts->factory_mode)
-            rc = error_set(err, ERROR_STATE, "unit %s: %s", facts->chip_id, facts->closed);
-        if (rc == 0)
-            rc = enter(l, s, facts, err);
+        const char *gate;
+        rc = secure_and_enter(l, s, facts, &gate, err);
+        if (gate && is_refusal(rc))
+            tell_refused(l, facts->chip_id, gate, err->text);
     }
     if (rc < 0) {
         session_close(s);
@@ -229,11 +269,14 @@ static int open_until(struct unit_link *l, bool secure, int timeout_ms, struct s
             return 0;
         if (!passing(rc, &rubbish))
             return error_set(err, rc, "unit at %s: %s", l->config.port, why.text);
-        if (clock_mono_ms() + PAUSE_MS >= until)
+        if (clock_mono_ms() + PAUSE_MS >= until) {
+            if (rc == ERROR_MISSING)
+                tell_refused(l, l->facts.chip_id, "factory mode", why.text);
             return error_set(
                 err, rc == ERROR_PROTOCOL ? rc : ERROR_TIMEOUT,
                 "unit at %s: not up within %d ms: %s%s", l->config.port, timeout_ms, why.text,
                 rc == ERROR_MISSING ? " (a unit that is finalized does not listen either)" : "");
+        }
         clock_sleep_until_ns(clock_mono_ns() + PAUSE_MS * INT64_C(1000000));
     }
 }

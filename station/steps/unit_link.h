@@ -35,7 +35,11 @@ struct unit_link_config {
     /* Gets the token for a unit and a session; each session needs one of its own. */
     int (*token)(void *context, const char *chip_id, const char *nonce, struct unit_token *out,
                  struct error *err);
-    void *token_context;
+    /* Told when the unit, or this station, will not have the session: at which gate ("factory
+     * mode", "unit", "certificate" or "token") and in whose words. Where nobody listens the chip
+     * is that of the unit met before, or "". May be NULL. */
+    void (*refused)(void *context, const char *chip_id, const char *gate, const char *why);
+    void *context; /* of both */
 };
 
 /* Nothing is opened yet. The config is copied, what it points to must outlive the link. */

@@ -181,6 +181,19 @@ key_goes_there_and_back() {
 }
 check "a camera takes a key and shows it" key_goes_there_and_back
 check "its program has forgotten it" "$find_keys" "$work/keys" "pid:$camd_pid" "$work/camd.log"
+# A whole session that read the key is written down and said to the unit once more: its half of the
+# link's beginning is another one now, so it takes nothing of it. (test_secure plays the TLS again.)
+said_since() { tail -n +$(($1 + 1)) "$work/camd.log" | grep -F -- "$2"; }
+played_again() {
+    local before lines
+    timeout 60 socat -r "$work/session" UNIX-LISTEN:"$work/tap" UNIX-CONNECT:"${port#unix:}" &
+    until_true 10 test -S "$work/tap" || return 1
+    before=$(port=unix:$work/tap call identity.read) && lines=$(wc -l <"$work/camd.log") || return 1
+    wait $!
+    timeout 20 socat -u "OPEN:$work/session" UNIX-CONNECT:"${port#unix:}"
+    [ -s "$work/session" ] && ! said_since "$lines" "entered" && [ "$(call identity.read)" = "$before" ]
+}
+check "a session played again opens nothing" played_again
 kill "$camd_pid"
 wait "$camd_pid" 2>/dev/null
 # The same over a serial line, with a tap on it that writes down both ways.

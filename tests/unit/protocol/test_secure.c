@@ -78,6 +78,46 @@ static void test_what_goes_in_comes_out_and_is_not_seen_between(void **state)
     secure_free(b);
 }
 
+/* All a station said to a unit, said to it once more. */
+static void test_a_session_played_again_is_refused(void **state)
+{
+    struct secure *a, *b, *again;
+    struct error err = {0};
+    struct credentials mine = {station.certificate_pem, station.private_key_pem, NULL};
+    struct credentials its = {unit.certificate_pem, unit.private_key_pem, ca.certificate_pem};
+    uint8_t data[20000], said[20000], plain[64];
+    size_t heard[8], flights = 0, size = 0;
+    assert_int_equal(secure_create(false, &mine, &a, &err), 0);
+    assert_int_equal(secure_create(true, &its, &b, &err), 0);
+    assert_int_equal(secure_start(a, &err), 0);
+    while (!secure_established(a) || !secure_established(b)) {
+        size_t n = secure_output(a, said + size, sizeof said - size);
+        assert_true(n > 0 && flights < 7);
+        assert_int_equal(secure_feed(b, said + size, n, &err), 0);
+        heard[flights++] = n;
+        size += n;
+        n = secure_output(b, data, sizeof data);
+        if (n)
+            assert_int_equal(secure_feed(a, data, n, &err), 0);
+    }
+    assert_int_equal(secure_write(a, "the key", 7, &err), 0);
+    heard[flights++] = secure_output(a, said + size, sizeof said - size);
+    assert_int_equal(secure_feed(b, said + size, heard[flights - 1], &err), 0);
+    assert_int_equal(secure_read(b, plain, sizeof plain, &err), 7);
+
+    int rc = 0;
+    assert_int_equal(secure_create(true, &its, &again, &err), 0);
+    for (size_t i = 0, at = 0; !rc && i < flights; at += heard[i++]) {
+        rc = secure_feed(again, said + at, heard[i], &err);
+        secure_output(again, data, sizeof data);
+    }
+    assert_int_equal(rc, ERROR_PROTOCOL);
+    assert_false(secure_established(again));
+    secure_free(a);
+    secure_free(b);
+    secure_free(again);
+}
+
 static void test_one_altered_byte_ends_it(void **state)
 {
     struct secure *a, *b;
@@ -261,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_goes_in_comes_out_and_is_not_seen_between),
+        cmocka_unit_test(test_a_session_played_again_is_refused),
         cmocka_unit_test(test_one_altered_byte_ends_it),
         cmocka_unit_test(test_only_tls_1_3_is_spoken),
         cmocka_unit_test(test_rubbish_is_not_tls),

@@ -28,6 +28,7 @@ struct rogue {
     int hello_delay_ms;
     bool locked;         /* its lock is set */
     const char *closed;  /* why factory mode is closed, without a lock */
+    const char *refuses; /* why no token is good enough */
     int entered;         /* how often a token let somebody in */
     bool rubbish;        /* bytes of no meaning instead of a session */
     bool wrong_id;       /* answers requests that were never made */
@@ -88,6 +89,8 @@ static int serve_enter(void *context, struct request *request, const cJSON *para
 {
     struct rogue *r = context;
     char expected[128];
+    if (r->refuses)
+        return error_set(err, ERROR_REFUSED, "%s", r->refuses);
     snprintf(expected, sizeof expected, "a token for %s in %s",
              chip_of(r, __atomic_load_n(&r->connections, __ATOMIC_SEQ_CST)), nonce_of(r));
     if (strcmp(json_string(params, "token", ""), expected) != 0 ||
@@ -250,12 +253,30 @@ static int get_token(void *context, const char *chip_id, const char *nonce, stru
     return 0;
 }
 
+/* The last refusal that was told. */
+static struct {
+    int times;
+    char chip_id[33], gate[32], why[256];
+} told;
+
+static void take_refusal(void *context, const char *chip_id, const char *gate, const char *why)
+{
+    told.times++;
+    snprintf(told.chip_id, sizeof told.chip_id, "%s", chip_id);
+    snprintf(told.gate, sizeof told.gate, "%s", gate);
+    snprintf(told.why, sizeof told.why, "%s", why);
+}
+
 static struct unit_link *link_to(const struct rogue *r, const bool *cancel)
 {
     struct unit_link *l = NULL;
     struct error err;
-    const struct unit_link_config config = {
-        .port = r->port, .credentials = &station_credentials, .cancel = cancel, .token = get_token};
+    const struct unit_link_config config = {.port = r->port,
+                                            .credentials = &station_credentials,
+                                            .cancel = cancel,
+                                            .token = get_token,
+                                            .refused = take_refusal};
+    memset(&told, 0, sizeof told);
     assert_int_equal(unit_link_create(&config, &l, &err), 0);
     return l;
 }
@@ -307,7 +328,7 @@ static void test_without_a_token_there_is_no_session_and_the_reason_is_told(void
     const struct unit_link_config config = {.port = r.port,
                                             .credentials = &station_credentials,
                                             .token = get_token,
-                                            .token_context = (void *)"no token_key here"};
+                                            .context = (void *)"no token_key here"};
     assert_int_equal(unit_link_create(&config, &l, &err), 0);
     assert_int_equal(unit_link_session(l, 5000, &s, &err), ERROR_REFUSED);
     assert_non_null(strstr(err.text, "no token for unit aa01: no token_key here"));
@@ -516,6 +537,58 @@ static void test_a_unit_that_is_closed_but_not_locked_does_not_count_as_locked(v
     rogue_stop(&r);
 }
 
+/* ---- who was not let in is told ---- */
+
+static void expect_refusal(struct rogue *r, const char *gate, const char *why)
+{
+    struct error err = {0};
+    struct session *s;
+    rogue_start(r);
+    struct unit_link *l = link_to(r, NULL);
+    assert_true(unit_link_session(l, 5000, &s, &err) < 0);
+    assert_int_equal(told.times, 1);
+    assert_string_equal(told.chip_id, "aa01");
+    assert_string_equal(told.gate, gate);
+    if (!strstr(told.why, why))
+        fail_msg("'%s' was expected in '%s'", why, told.why);
+    unit_link_free(l);
+    rogue_stop(r);
+}
+
+static void test_a_refusal_is_told_with_its_gate_and_words(void **state)
+{
+    struct rogue closed = {.chip_id = {"aa01"}, .closed = "the credentials are damaged"};
+    expect_refusal(&closed, "factory mode", "the credentials are damaged");
+    struct rogue token = {.chip_id = {"aa01"}, .refuses = "the token expired at noon"};
+    expect_refusal(&token, "token", "the token expired at noon");
+
+    struct certificate other_ca = {0}, stranger = {0};
+    const struct credentials ours = station_credentials;
+    struct error err = {0};
+    assert_int_equal(certificate_make_ca("another factory", 10, &other_ca, &err), 0);
+    assert_int_equal(certificate_issue(&other_ca, "station", "station", 10, &stranger, &err), 0);
+    station_credentials.certificate_pem = stranger.certificate_pem;
+    station_credentials.private_key_pem = stranger.private_key_pem;
+    struct rogue certificate = {.chip_id = {"aa01"}};
+    expect_refusal(&certificate, "certificate", "unknown ca");
+    station_credentials = ours;
+    certificate_free(&other_ca);
+    certificate_free(&stranger);
+}
+
+static void test_a_unit_that_is_only_late_has_refused_nothing(void **state)
+{
+    struct rogue r = {.chip_id = {"aa01"}, .hang_up = true};
+    struct error err;
+    struct session *s;
+    rogue_start(&r);
+    struct unit_link *l = link_to(&r, NULL);
+    assert_int_equal(unit_link_session(l, 400, &s, &err), ERROR_TIMEOUT);
+    assert_int_equal(told.times, 0);
+    unit_link_free(l);
+    rogue_stop(&r);
+}
+
 struct canceller {
     bool *flag;
 };
@@ -607,6 +680,8 @@ int main(void)
         cmocka_unit_test(test_a_locked_unit_says_hello_and_nothing_else),
         cmocka_unit_test(test_a_unit_locked_by_a_run_that_was_killed_counts_as_locked),
         cmocka_unit_test(test_a_unit_that_is_closed_but_not_locked_does_not_count_as_locked),
+        cmocka_unit_test(test_a_refusal_is_told_with_its_gate_and_words),
+        cmocka_unit_test(test_a_unit_that_is_only_late_has_refused_nothing),
         cmocka_unit_test(test_an_abort_ends_the_wait),
         cmocka_unit_test(test_an_errand_runs_beside_other_calls),
     };
