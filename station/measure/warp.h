@@ -4,11 +4,15 @@
 
 #include "station/measure/picture.h"
 
+struct warp;
+
 /* Where a's point (x, y) from its centre lies in b, in full pixels from its centre; how that place
  * changes with the three steps (slope) and with x and y (spread). */
+typedef void warp_map(const struct warp *w, double x, double y, double to[2], double slope[2][3],
+                      double spread[2][2]);
+
 struct warp {
-    void (*map)(const struct warp *w, double x, double y, double to[2], double slope[2][3],
-                double spread[2][2]);
+    warp_map *map;
     void (*step)(struct warp *w, const double by[3]);
     double p[9];        /* rigid: dx, dy, turn; rotation: a 3 x 3 matrix, row by row */
     double focal_px;    /* rotation */

@@ -245,9 +245,11 @@ static double frame_chance(const struct camera *c, uint32_t sequence, uint64_t c
 }
 
 /* What the sensor saw of the scene in this frame; a frame that freezes is the last one again. */
-static int expose(struct camera *c, uint32_t sequence, int64_t begin_ns, struct error *err)
+static int expose(struct camera *c, uint32_t sequence, int64_t end_ns, struct error *err)
 {
     const struct physics *ph = &c->unit->physics;
+    const double open_ms = c->settings.auto_exposure ? c->exposure_ms : c->settings.exposure_ms;
+    const int64_t begin_ns = end_ns - (int64_t)(open_ms * 1e6);
     struct chance flicker;
     if (sequence && frame_chance(c, sequence, 0x66726f7a) < ph->frozen_per_1000 / 1000)
         return 0;
@@ -314,7 +316,7 @@ static int take(struct camera *c, struct camera_frame *out, struct error *err)
     clock_sleep_until_ns(end);
 
     int64_t began = clock_mono_ns();
-    int rc = expose(c, sequence, end - (int64_t)(frame_ms(c) * 1e6), err);
+    int rc = expose(c, sequence, end, err);
     if (rc)
         return rc;
     *out = (struct camera_frame){
