@@ -206,7 +206,7 @@ $(BUILD)/tests/machine/usb_gadget: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/
 # A program of several files that stand where the clock, the sessions and the fixture process do:
 # theirs come first.
 REHEARSE := $(BUILD)/tests/rehearsal/rehearse
-$(REHEARSE): LDFLAGS += -Wl,--allow-multiple-definition,--wrap=pthread_create,--wrap=pthread_join,--wrap=_exit,--wrap=mallopt
+$(REHEARSE): LDFLAGS += -Wl,--allow-multiple-definition,--wrap=pthread_create,--wrap=pthread_join,--wrap=_exit,--wrap=mallopt,--wrap=painter_create,--wrap=painter_paint,--wrap=painter_free
 $(REHEARSE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/rehearsal/*.c))
 
 # What the suites of tests/integration and tests/machine start.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fixtures/call.h"
+#include "fixtures/light.h"
 #include "fixtures/line_port.h"
 #include "fixtures/sound.h"
 #include "fixtures/virtual/bench_parts.h"
@@ -128,13 +129,13 @@ const struct line_port_ops line_port_usbtmc = {
 
 /* ---- sound ---- */
 
-static int sound_open(const cJSON *instrument, int64_t deadline_ms, void **state,
-                      char idn[INSTRUMENT_IDN_MAX], struct error *err)
+static int nothing_open(const cJSON *instrument, int64_t deadline_ms, void **state,
+                        char idn[INSTRUMENT_IDN_MAX], struct error *err)
 {
     return 0;
 }
 
-static void sound_close(void *state)
+static void nothing_close(void *state)
 {
 }
 
@@ -193,7 +194,7 @@ static void record_end(void *recording)
 }
 
 const struct sound_ops sound_pcm_tcp = {
-    .driver = {.name = "pcm-tcp", .open = sound_open, .close = sound_close},
+    .driver = {.name = "pcm-tcp", .open = nothing_open, .close = nothing_close},
     .facts = facts,
     .play = play,
     .stop = stop,
@@ -201,6 +202,34 @@ const struct sound_ops sound_pcm_tcp = {
     .record_read = record_read,
     .record_end = record_end,
 };
+
+/* ---- the chart changer and its lamps ---- */
+
+/* As long as the virtual ones take (virtual_light.c), for a way that is always gone. */
+enum { SETTLE_MS = 550 };
+
+static int scene(void *state, int channel, const char *name, double lux, int64_t deadline_ms,
+                 struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum world_scene scene;
+    } scenes[] = {{"dark", WORLD_SCENE_DARK_ROOM},
+                  {"chart", WORLD_SCENE_CHART},
+                  {"panorama", WORLD_SCENE_PANORAMA},
+                  {"flat", WORLD_SCENE_FLAT}};
+    for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)
+        if (strcmp(scenes[i].name, name) == 0) {
+            clock_sleep_until_ns(clock_mono_ns() + (int64_t)SETTLE_MS * 1000000);
+            atomic_store(&bench.world->scene, scenes[i].scene);
+            atomic_store(&bench.world->illuminance_lux, lux);
+            return 0;
+        }
+    return error_set(err, ERROR_INPUT, "a rehearsal has no scene %s", name);
+}
+
+static const struct light_ops direct_light = {
+    .driver = {.name = "direct", .open = nothing_open, .close = nothing_close}, .scene = scene};
 
 /* ---- the slot's instruments, as the rack hands them out ---- */
 
@@ -215,6 +244,7 @@ static struct place {
     {.class_name = "access_point", .driver = &access_point_hostapd_static.driver},
     {.class_name = "led_sensor", .driver = &led_sensor_feasa.driver},
     {.class_name = "actuator", .driver = &actuator_relay.driver},
+    {.class_name = "light", .driver = &direct_light.driver},
 };
 
 static cJSON *settings_of(const struct place *p)
