@@ -15,6 +15,7 @@
 #include "station/engine/vocabulary.h"
 #include "station/study/study_items.h"
 #include "station/study/study_journal.h"
+#include "station/study/study_judge.h"
 #include "station/study/study_rehearsal.h"
 
 enum { UNITS_MAX = 100000, SLOTS_MOST = 64 };
@@ -234,23 +235,22 @@ static int report(const struct options *o, const struct study_result *results,
     return rc;
 }
 
-/* What the results depend on: the study, its plan and limits, and which units. */
-static int describe(const struct options *o, char out[400], struct error *err)
+/* What the results depend on: the study, its plan, and which units. Limits are another matter, and
+ * of how many units they are the first. */
+static int describe(const struct options *o, char out[400], struct plan **plan, struct error *err)
 {
     struct places places;
     struct vocabulary words;
-    struct plan *plan = NULL;
     char name[128];
     int rc = places_find(&places, err);
     vocabulary_fill(&words, step_kinds());
     snprintf(name, sizeof name, "%s/%s", o->study->product, o->study->plan);
     if (!rc)
-        rc = plan_load(places.products, name, &words.words, &plan, err);
+        rc = plan_load(places.products, name, &words.words, plan, err);
     if (!rc)
-        snprintf(out, 400, "%s seed %llu units %d gage %d %s plan %s limits %s", o->study->name,
-                 (unsigned long long)o->seed, o->units, o->gage,
-                 o->program ? "rehearsed" : "on the bench", plan->plan_sha256, plan->limits_sha256);
-    plan_free(plan);
+        snprintf(out, 400, "%s seed %llu gage %d %s plan %s", o->study->name,
+                 (unsigned long long)o->seed, o->gage, o->program ? "rehearsed" : "on the bench",
+                 (*plan)->plan_sha256);
     return rc;
 }
 
@@ -263,12 +263,13 @@ static int run(const struct options *o, bool *holds, struct error *err)
     struct study_work w = {
         .o = o, .items = {o->study, o->seed, o->units, o->gage}, .began_ms = clock_mono_ms()};
     const int count = study_items_count(&w.items);
+    struct plan *plan = NULL;
     int rc =
         results && gage ? 0 : error_set(err, ERROR_MEMORY, "out of memory for %d units", o->units);
     takt[n > 0 ? n : 0] = '\0';
     snprintf(path, sizeof path, "%s.results", o->dir);
     if (!rc)
-        rc = describe(o, subject, err);
+        rc = describe(o, subject, &plan, err);
     if (!rc)
         rc = study_journal_open(path, subject, count, o->again, &w.journal, err);
     for (int i = 0; i < count && !rc; i++)
@@ -280,12 +281,14 @@ static int run(const struct options *o, bool *holds, struct error *err)
         rc = o->program ? rehearse(&w, err) : on_bench(&w, takt, err);
     for (int i = 0; i < count && !rc; i++) {
         const int placed = study_item_gage(&w.items, i);
+        study_judge(plan, study_journal_result(w.journal, i));
         study_result_read(o->study, study_journal_result(w.journal, i),
-                          placed < 0 ? &results[i] : &gage[placed]);
+                          placed < 0 ? &results[study_item_number(&w.items, i)] : &gage[placed]);
     }
     if (!rc)
         rc = report(o, results, o->gage ? gage : NULL, holds, err);
     study_journal_close(w.journal);
+    plan_free(plan);
     free(results);
     free(gage);
     return rc;

@@ -74,17 +74,17 @@ static double lowest_volts(const cJSON *u)
 enum { SENSITIVITY, SNR, LEVEL, RUB_BUZZ, RSSI, WRITE, REAL, BLUE, STANDBY, PAN, LOWEST, FIGURES };
 
 static const struct study_figure figures[FIGURES] = {
-    [SENSITIVITY] = {"microphone", "sensitivity_dbfs", sensitivity_dbfs},
-    [SNR] = {"microphone", "snr_db", snr_db},
-    [LEVEL] = {"speaker", "level_db_spl", level_db_spl},
-    [RUB_BUZZ] = {"speaker", "rub_buzz_db", NULL},
-    [RSSI] = {"wifi", "rssi_delta_db", rssi_delta_db},
-    [WRITE] = {"card", "write_mb_s", write_mb_s},
-    [REAL] = {"card", "real_fraction", real_fraction},
-    [BLUE] = {"led_blue", "light_on", blue_light},
-    [STANDBY] = {"power", "standby_w", standby_w},
-    [PAN] = {"motor_power", "pan_w", pan_w},
-    [LOWEST] = {"supply_margin", "lowest_volts", lowest_volts},
+    [SENSITIVITY] = {"microphone", "sensitivity_dbfs", sensitivity_dbfs, 0},
+    [SNR] = {"microphone", "snr_db", snr_db, 0},
+    [LEVEL] = {"speaker", "level_db_spl", level_db_spl, 0},
+    [RUB_BUZZ] = {"speaker", "rub_buzz_db", NULL, 0},
+    [RSSI] = {"wifi", "rssi_delta_db", rssi_delta_db, 0},
+    [WRITE] = {"card", "write_mb_s", write_mb_s, 0},
+    [REAL] = {"card", "real_fraction", real_fraction, 0},
+    [BLUE] = {"led_blue", "light_on", blue_light, 0},
+    [STANDBY] = {"power", "standby_w", standby_w, 0},
+    [PAN] = {"motor_power", "pan_w", pan_w, 0},
+    [LOWEST] = {"supply_margin", "lowest_volts", lowest_volts, 0},
 };
 
 static const struct study_kind kinds[] = {

@@ -1,4 +1,5 @@
-/* gauge-vision: the picture, its streams, infrared, pan and tilt. */
+/* gauge-vision: the picture, infrared, pan and tilt. What becomes of the picture on its way out is
+ * gauge-streams'. */
 #include <math.h>
 
 #include "protocol/base/json.h"
@@ -7,7 +8,7 @@
 /* What is so of a unit, out of its parameters: definitions of the quantities, none of the way by
  * which they are measured. */
 
-enum { WIDTH_PX = 2304, FOCAL_PX = 1440, PAN_RANGE_DEG = 350 };
+enum { WIDTH_PX = 2304, HEIGHT_PX = 1296, FOCAL_PX = 1440, PAN_RANGE_DEG = 350 };
 
 static double of(const cJSON *unit, const char *parameter, double nominal)
 {
@@ -36,9 +37,18 @@ static double light_middle_percent(const cJSON *u)
     return 100 * hypot(of(u, "decentre_x_px", 0), of(u, "decentre_y_px", 0)) / WIDTH_PX;
 }
 
+/* The angle between what lands on the left edge and what lands on the right one. Light of field
+ * height u (1 at the corner) lands at u + distortion u^3. */
 static double field_of_view_deg(const cJSON *u)
 {
-    return 2 * atan(WIDTH_PX / 2.0 / (FOCAL_PX * (1 + of(u, "focal_error", 0)))) * 180 / M_PI;
+    const double corner_px = hypot(WIDTH_PX, HEIGHT_PX) / 2, edge = WIDTH_PX / 2.0 / corner_px;
+    const double distortion = of(u, "distortion", -0.010);
+    double low = 0, high = 2;
+    for (int i = 0; i < 50; i++) {
+        const double field = (low + high) / 2;
+        *(field + distortion * field * field * field < edge ? &low : &high) = field;
+    }
+    return 2 * atan(low * corner_px / (FOCAL_PX * (1 + of(u, "focal_error", 0)))) * 180 / M_PI;
 }
 
 static double dead_pixels(const cJSON *u)
@@ -62,9 +72,11 @@ static double pan_backlash_deg(const cJSON *u)
     return of(u, "pan_backlash_deg", 0.15);
 }
 
+/* What the gears make of the motor's way, less their play, which the first turn upwards takes. */
 static double pan_range_deg(const cJSON *u)
 {
-    return fmin(of(u, "pan_jam_deg", 1000), PAN_RANGE_DEG);
+    const double geared = PAN_RANGE_DEG * (1 + of(u, "pan_gear_error", 0)) - pan_backlash_deg(u);
+    return fmin(of(u, "pan_jam_deg", 1000), geared);
 }
 
 enum {
@@ -84,30 +96,26 @@ enum {
     STEP_LOSS,
     RANGE,
     NOISE,
-    DROPPED,
-    BROKEN,
     FIGURES
 };
 
 static const struct study_figure figures[FIGURES] = {
-    [MTF50] = {"image", "mtf50_centre", mtf50_centre},
-    [SPREAD] = {"image", "mtf50_corner_spread", NULL},
-    [MIDDLE] = {"image", "light_middle_percent", light_middle_percent},
-    [VIEW] = {"image", "field_of_view_deg", field_of_view_deg},
-    [SPOT] = {"image", "spot_worst_percent", NULL},
-    [DEAD] = {"image", "dead_pixels", dead_pixels},
-    [HOT] = {"infrared", "hot_pixels", hot_pixels},
-    [BALANCE_DE] = {"image", "white_balance_de", NULL},
-    [SNR] = {"image", "snr_db", NULL},
-    [CORNERS] = {"infrared", "corner_balance", NULL},
-    [FILTER] = {"infrared", "ir_cut_ratio", NULL},
-    [AWAY] = {"infrared", "cut_away_ms", cut_ms},
-    [BACKLASH] = {"ptz", "pan_backlash_deg", pan_backlash_deg},
-    [STEP_LOSS] = {"ptz", "pan_step_loss_deg", NULL},
-    [RANGE] = {"ptz", "pan_range_deg", pan_range_deg},
-    [NOISE] = {"ptz", "noise_over_silence_db", NULL},
-    [DROPPED] = {"stream", "main_dropped_frames", NULL},
-    [BROKEN] = {"stream", "main_broken_frames", NULL},
+    [MTF50] = {"image", "mtf50_centre", mtf50_centre, 0},
+    [SPREAD] = {"image", "mtf50_corner_spread", NULL, 0},
+    [MIDDLE] = {"image", "light_middle_percent", light_middle_percent, 0},
+    [VIEW] = {"image", "field_of_view_deg", field_of_view_deg, 0},
+    [SPOT] = {"image", "spot_worst_percent", NULL, 0},
+    [DEAD] = {"image", "dead_pixels", dead_pixels, 0},
+    [HOT] = {"infrared", "hot_pixels", hot_pixels, 0},
+    [BALANCE_DE] = {"image", "white_balance_de", NULL, 0},
+    [SNR] = {"image", "snr_db", NULL, 0},
+    [CORNERS] = {"infrared", "corner_balance", NULL, 0},
+    [FILTER] = {"infrared", "ir_cut_ratio", NULL, 0},
+    [AWAY] = {"infrared", "cut_away_ms", cut_ms, 0},
+    [BACKLASH] = {"ptz", "pan_backlash_deg", pan_backlash_deg, 0},
+    [STEP_LOSS] = {"ptz", "pan_step_loss_deg", NULL, 0},
+    [RANGE] = {"ptz", "pan_range_deg", pan_range_deg, 0},
+    [NOISE] = {"ptz", "noise_over_silence_db", NULL, 0},
 };
 
 static const struct study_kind kinds[] = {
@@ -153,18 +161,6 @@ static const struct study_kind kinds[] = {
      false,
      NOISE,
      0.4},
-    {"lost_frames",
-     "frames are lost behind the sensor",
-     {{"dropped_per_1000", 1, 600, true}},
-     false,
-     DROPPED,
-     0},
-    {"broken_stream",
-     "memory spoils the coded stream",
-     {{"stream_errors_per_mb", 0.1, 400, true}},
-     false,
-     BROKEN,
-     0},
 };
 
 const struct study study_gauge_vision = {

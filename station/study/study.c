@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-extern const struct study study_gauge_senses, study_gauge_vision;
+extern const struct study study_gauge_senses, study_gauge_vision, study_gauge_streams;
 
-static const struct study *const table[] = {&study_gauge_senses, &study_gauge_vision, NULL};
+static const struct study *const table[] = {&study_gauge_senses, &study_gauge_vision,
+                                            &study_gauge_streams, NULL};
 
 const struct study *const *studies(void)
 {

@@ -23,6 +23,9 @@ struct study_figure {
      * parameters, apart from whatever measures it. NULL: only the defect's own strength is known.
      */
     double (*truth)(const cJSON *unit);
+    /* Part of the uncertainty that lies in the thing itself: how often what happens by chance must
+     * be expected before a test of one run can be held to it. */
+    double chance;
 };
 
 /* A kind of defect, from hardly there (strength 0) to plain (strength 1). */

@@ -11,17 +11,21 @@ int study_items_count(const struct study_items *s)
 
 int study_item_gage(const struct study_items *s, int item)
 {
-    const int run = item - s->units;
-    if (run < 0)
+    const int run = item;
+    if (!s->gage || run >= GAGE_RUNS)
         return -1;
     const int trial = run / PLACES, place = run % PLACES / GAGE_PARTS, part = run % GAGE_PARTS;
     return (part * GAGE_OPERATORS + place) * GAGE_TRIALS + trial;
 }
 
+int study_item_number(const struct study_items *s, int item)
+{
+    return s->gage ? item - GAGE_RUNS : item;
+}
+
 int study_items_together(const struct study_items *s, int item)
 {
-    const int run = item - s->units;
-    return run < 0 ? -run : PLACES - run % PLACES;
+    return study_item_gage(s, item) < 0 ? study_items_count(s) - item : PLACES - item % PLACES;
 }
 
 /* Each placement is a unit of its own to the station: the same part lies in three places at once.
@@ -47,5 +51,6 @@ static cJSON *placed_part(const struct study_items *s, int placement)
 cJSON *study_item_unit(const struct study_items *s, int item)
 {
     const int gage = study_item_gage(s, item);
-    return gage < 0 ? population_json(s->study, s->seed, item) : placed_part(s, gage);
+    return gage < 0 ? population_json(s->study, s->seed, study_item_number(s, item))
+                    : placed_part(s, gage);
 }

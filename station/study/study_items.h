@@ -1,5 +1,6 @@
-/* What goes through a study, numbered: the population's units first, then each run of the gage
- * study (GAGE_RUNS), trial by trial, place by place, part by part. Pure. */
+/* What goes through a study, numbered: each run of the gage study (GAGE_RUNS), trial by trial,
+ * place by place, part by part, and then the population's units: a larger population begins with
+ * the same items. Pure. */
 #ifndef TAKT_STATION_STUDY_STUDY_ITEMS_H
 #define TAKT_STATION_STUDY_STUDY_ITEMS_H
 
@@ -18,6 +19,8 @@ cJSON *study_item_unit(const struct study_items *s, int item);
 /* Where in the gage study's results (by part, operator, trial) an item belongs; -1: it is one of
  * the population. The operators are three places of each part. */
 int study_item_gage(const struct study_items *s, int item);
+/* Which unit of the population an item is; one of the gage study is none. */
+int study_item_number(const struct study_items *s, int item);
 /* How many items from this one on may go at once: the population and each trial are apart. */
 int study_items_together(const struct study_items *s, int item);
 

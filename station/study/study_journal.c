@@ -33,10 +33,10 @@ static int read_lines(struct study_journal *j, const char *subject, long *end, s
             rc = error_set(err, ERROR_STATE,
                            "%s has results of another study (%.120s): --again begins anew", j->path,
                            line);
-        } else if (number && (item < 0 || item >= j->items)) {
+        } else if (number && item < 0) {
             cJSON_Delete(row);
             break;
-        } else if (number) {
+        } else if (number && item < j->items) {
             cJSON_Delete(j->results[item]);
             j->results[item] = cJSON_DetachItemFromObjectCaseSensitive(row, "result");
         }
@@ -89,7 +89,7 @@ void study_journal_close(struct study_journal *j)
     free(j);
 }
 
-const cJSON *study_journal_result(const struct study_journal *j, int item)
+cJSON *study_journal_result(const struct study_journal *j, int item)
 {
     return j->results[item];
 }

@@ -132,7 +132,8 @@ static void read_figures(const struct study *s, const struct truths *t, uint64_t
         const double sigma = isfinite(figure->sigma_grr) ? figure->sigma_grr
                              : isfinite(figure->spread)  ? figure->spread
                                                          : 0;
-        figure->u = coverage * sigma + (isfinite(figure->bias) ? fabs(figure->bias) : 0);
+        figure->u = coverage * sigma + (isfinite(figure->bias) ? fabs(figure->bias) : 0) +
+                    s->figures[f].chance;
     }
 }
 

@@ -73,9 +73,14 @@ static void test_truths_are_those_of_the_books(void **state)
     assert_float_equal(truth("mtf50_centre", "{\"lens_blur_px\":0.46459}"), 0.32309, 2e-4);
     assert_float_equal(truth("mtf50_centre", "{\"lens_blur_px\":0.98278}"), 0.17996, 2e-4);
     /* 5.76 mm behind 3.6 mm: 77.3 degrees. */
-    assert_float_equal(truth("field_of_view_deg", "{}"), 77.32, 0.01);
+    assert_float_equal(truth("field_of_view_deg", "{\"distortion\":0}"), 77.32, 0.01);
+    /* A barrel of 1 % at the corner, 0.76 % at the edge's middle: 1161 px behind 1440. */
+    assert_float_equal(truth("field_of_view_deg", "{}"), 77.75, 0.01);
     assert_float_equal(truth("light_middle_percent", "{\"decentre_x_px\":23.04}"), 1, 1e-9);
     assert_float_equal(truth("pan_range_deg", "{\"pan_jam_deg\":185}"), 185, 1e-9);
+    assert_float_equal(
+        truth("pan_range_deg", "{\"pan_backlash_deg\":0.5,\"pan_gear_error\":0.001}"), 349.85,
+        1e-9);
 }
 
 static void test_one_in_five_is_defective_and_every_kind_comes(void **state)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "protocol/base/json.h"
+#include "station/study/study_judge.h"
 #include "station/study/study_report.h"
 
 static const struct study *senses(void)
@@ -99,6 +100,38 @@ static void test_a_runs_document_is_read_with_its_limits(void **state)
     }
 }
 
+static void test_what_was_measured_is_judged_by_the_limits_of_today(void **state)
+{
+    static const char text[] =
+        "{\"verdict\": \"fail\", \"message\": \"\", \"steps\": [{\"id\": \"microphone\","
+        "\"attempts\": [{\"measurements\": ["
+        "{\"name\": \"snr_db\", \"value\": 39.5, \"low\": 40, \"high\": 60, \"verdict\": "
+        "\"fail\"}, {\"name\": \"level\", \"value\": 7, \"verdict\": \"pass\"}]}]}]}";
+    struct limit limits[2] = {
+        {.measurement = "snr_db", .unit = "dB", .has_min = true, .min = 39.5}};
+    struct plan_step step = {.id = "microphone", .limits = limits, .limit_count = 1};
+    const struct plan plan = {.steps = &step, .step_count = 1};
+    struct study_result r;
+    cJSON *doc = cJSON_Parse(text);
+    study_judge(&plan, doc);
+    study_result_read(senses(), doc, &r);
+    assert_string_equal(r.verdict, "pass");
+    for (int f = 0; f < senses()->figure_count; f++)
+        if (strcmp(senses()->figures[f].measurement, "snr_db") == 0)
+            assert_true(r.figures[f].low == 39.5 && isnan(r.figures[f].high));
+    limits[1] = (struct limit){.measurement = "level", .unit = "", .has_max = true, .max = 6};
+    step.limit_count = 2;
+    study_judge(&plan, doc);
+    study_result_read(senses(), doc, &r);
+    assert_string_equal(r.verdict, "fail");
+    assert_string_equal(r.failed, "microphone.level");
+    /* An error is none of the limits'. */
+    cJSON_ReplaceItemInObject(doc, "verdict", cJSON_CreateString("error"));
+    study_judge(&plan, doc);
+    assert_string_equal(json_string(doc, "verdict", ""), "error");
+    cJSON_Delete(doc);
+}
+
 /* A measurement that tells the truth and a judge that knows its limits, for a study of one graded
  * and one whole kind. */
 static double truth(const cJSON *unit)
@@ -106,7 +139,7 @@ static double truth(const cJSON *unit)
     return json_number(unit, "leak_ma", NAN);
 }
 
-static const struct study_figure one_figure[] = {{"power", "leak", truth}};
+static const struct study_figure one_figure[] = {{"power", "leak", truth, 0}};
 static const struct study_kind two_kinds[] = {
     {.name = "leak", .changes = {{"leak_ma", 0, 100, false}}, .gage_strength = 1},
     {.name = "broken", .changes = {{"led_1_dead", 0, 1, false}}, .whole = true},
@@ -228,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_one_in_five_has_a_defect_and_every_kind_its_share),
         cmocka_unit_test(test_a_strength_is_a_way_between_two_values),
         cmocka_unit_test(test_a_runs_document_is_read_with_its_limits),
+        cmocka_unit_test(test_what_was_measured_is_judged_by_the_limits_of_today),
         cmocka_unit_test(test_a_perfect_gauge_has_neither_escapes_nor_false_fails),
         cmocka_unit_test(test_escapes_and_false_fails_are_counted_one_by_one),
         cmocka_unit_test(test_a_unit_within_the_uncertainty_of_its_limit_is_no_escape),

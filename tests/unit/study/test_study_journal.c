@@ -90,6 +90,11 @@ static void test_an_item_that_is_none_is_not_taken(void **state)
     j = open_as("a study", false);
     assert_non_null(study_journal_result(j, 3));
     study_journal_close(j);
+    /* Item 10 is a larger study's, which goes on with it; -1 is nobody's. */
+    struct error err = {0};
+    assert_int_equal(study_journal_open(path, "a study", 20, false, &j, &err), 0);
+    assert_non_null(study_journal_result(j, 10));
+    study_journal_close(j);
 }
 
 static void test_results_of_another_study_are_refused_unless_it_begins_anew(void **state)
@@ -110,16 +115,17 @@ static void test_every_run_of_the_gage_study_is_an_item_of_its_own(void **state)
     const struct study_items items = {study_find("gauge-senses"), 1, 7, true};
     bool seen[GAGE_RUNS] = {false};
     assert_int_equal(study_items_count(&items), 7 + GAGE_RUNS);
-    assert_int_equal(study_item_gage(&items, 6), -1);
-    assert_int_equal(study_items_together(&items, 2), 5);
-    for (int i = 7; i < study_items_count(&items); i++) {
+    assert_int_equal(study_item_gage(&items, GAGE_RUNS), -1);
+    assert_int_equal(study_item_number(&items, GAGE_RUNS + 6), 6);
+    assert_int_equal(study_items_together(&items, GAGE_RUNS + 2), 5);
+    for (int i = 0; i < GAGE_RUNS; i++) {
         const int run = study_item_gage(&items, i);
         assert_true(run >= 0 && run < GAGE_RUNS && !seen[run]);
         seen[run] = true;
         assert_true(study_items_together(&items, i) <= GAGE_PARTS * GAGE_OPERATORS);
     }
     /* The same part in two places is the same hardware and two units to the station. */
-    cJSON *a = study_item_unit(&items, 7), *b = study_item_unit(&items, 7 + GAGE_PARTS);
+    cJSON *a = study_item_unit(&items, 0), *b = study_item_unit(&items, GAGE_PARTS);
     assert_string_not_equal(json_string(a, "chip_id", ""), json_string(b, "chip_id", ""));
     assert_true(json_number(a, "mic_noise_dba", 0) == json_number(b, "mic_noise_dba", 1));
     assert_true(json_number(a, "power_ups", 0) != json_number(b, "power_ups", 0));
