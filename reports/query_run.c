@@ -7,7 +7,8 @@
 static const char run_sql[] =
     "SELECT r.id run, o.name \"order\", p.name product, fp.name plan, fp.sha256 plan_sha256,"
     " fl.sha256 limits_sha256, fr.sha256 product_sha256, fb.sha256 bundle_sha256,"
-    " r.program_version, si.name site, li.name line, st.name station, r.slot, r.serial,"
+    " r.plan_signer, r.program_version, si.name site, li.name line, st.name station, r.slot, "
+    "r.serial,"
     " u.chip_id, r.operator, r.mode, r.started_ms, r.ended_ms, v.name verdict, r.message"
     " FROM run r JOIN work_order o ON o.id=r.work_order JOIN product p ON p.id=r.product"
     " JOIN file_version fp ON fp.id=r.plan JOIN file_version fl ON fl.id=r.limits"

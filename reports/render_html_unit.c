@@ -313,6 +313,8 @@ static void facts(struct page *p, const cJSON *unit, const cJSON *run)
     html_fact(p, WORD_PRODUCT, member_text(run, "product"), false);
     named_hash(text, sizeof text, member_text(run, "plan"), member_text(run, "plan_sha256"));
     html_fact(p, WORD_PLAN, text, true);
+    named_hash(text, sizeof text, "", member_text(run, "plan_signer"));
+    html_fact(p, WORD_PLAN_SIGNER, text, true);
     named_hash(text, sizeof text, "", member_text(run, "limits_sha256"));
     html_fact(p, WORD_LIMITS, text, true);
     named_hash(text, sizeof text, "", member_text(run, "bundle_sha256"));

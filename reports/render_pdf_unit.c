@@ -65,6 +65,8 @@ static void facts(struct sheet *s, const cJSON *unit, const cJSON *run)
     fact(&g, WORD_PRODUCT, member_text(run, "product"));
     hashed(text, sizeof text, member_text(run, "plan"), member_text(run, "plan_sha256"));
     fact(&g, WORD_PLAN, text);
+    hashed(text, sizeof text, "", member_text(run, "plan_signer"));
+    fact(&g, WORD_PLAN_SIGNER, text);
     hashed(text, sizeof text, "", member_text(run, "limits_sha256"));
     fact(&g, WORD_LIMITS, text);
     hashed(text, sizeof text, "", member_text(run, "bundle_sha256"));

@@ -27,6 +27,7 @@ static const char *const words[WORDS][LANGUAGES] = {
     [WORD_IDENTITY] = {"Identity", "身份状态"},
     [WORD_PRODUCT] = {"Product", "产品型号"},
     [WORD_PLAN] = {"Plan", "测试计划"},
+    [WORD_PLAN_SIGNER] = {"Plan signed by key", "计划签名密钥"},
     [WORD_LIMITS] = {"Limits", "限值"},
     [WORD_BUNDLE] = {"Bundle", "固件包"},
     [WORD_PROGRAM] = {"Program", "程序版本"},

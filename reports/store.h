@@ -68,6 +68,7 @@ struct run_record {
     int64_t id; /* set by store_run_open */
     const char *order, *product, *plan;
     const char *plan_sha256, *limits_sha256, *product_sha256, *bundle_sha256; /* hex, "" none */
+    const char *plan_signer; /* fingerprint of the key that signed the plan, "" or NULL none */
     const char *program_version;
     const char *site, *line, *station;
     int slot;

@@ -212,6 +212,25 @@ int signing_public_key_check(const char *public_pem, struct error *err)
     return check_key(public_pem, 0, err);
 }
 
+int signing_key_fingerprint(const char *public_pem, char hex[DIGEST_TEXT], struct error *err)
+{
+    const struct signing_kind *kind;
+    EVP_PKEY *key = NULL;
+    unsigned char *der = NULL;
+    uint8_t hash[DIGEST_BYTES];
+    int rc = read_key(public_pem, 0, &key, &kind, err);
+    if (rc)
+        return rc;
+    int size = i2d_PUBKEY(key, &der);
+    if (size <= 0 || digest_bytes(der, (size_t)size, hash))
+        rc = error_set(err, ERROR_MEMORY, "a key's fingerprint: out of memory");
+    else
+        hex_encode(hash, sizeof hash, hex);
+    OPENSSL_free(der);
+    EVP_PKEY_free(key);
+    return rc;
+}
+
 int signing_private_key_check(const char *private_pem, struct error *err)
 {
     return check_key(private_pem, 1, err);

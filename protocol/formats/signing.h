@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/base/digest.h"
 #include "protocol/base/error.h"
 
 enum {
@@ -42,6 +43,9 @@ int signing_verify(const char *public_pem, const void *data, size_t size, const 
                    size_t signature_size, struct error *err);
 /* ERROR_INPUT when the text is not such a key. */
 int signing_public_key_check(const char *public_pem, struct error *err);
+/* SHA-256 of the public key (DER, as `openssl pkey -pubin -outform DER`), by which people and
+ * records name it. */
+int signing_key_fingerprint(const char *public_pem, char hex[DIGEST_TEXT], struct error *err);
 int signing_private_key_check(const char *private_pem, struct error *err);
 
 #endif

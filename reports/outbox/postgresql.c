@@ -116,6 +116,7 @@ static int write_run(struct store *s, const cJSON *run, int64_t *id, struct erro
         .limits_sha256 = text_of(run, "limits_sha256"),
         .product_sha256 = text_of(run, "product_sha256"),
         .bundle_sha256 = text_of(run, "bundle_sha256"),
+        .plan_signer = text_of(run, "plan_signer"),
         .program_version = text_of(run, "program_version"),
         .site = text_of(run, "site"),
         .line = text_of(run, "line"),

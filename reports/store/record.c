@@ -131,9 +131,10 @@ static int write_run(struct store *s, struct run_record *run, struct error *err)
         if (rc < 0)
             return rc;
     }
-    rc = store_number(s, ST_RUN_ADD, &run->id, err, "ziiiiiitiitttiz", unit, order, product, plan,
+    rc = store_number(s, ST_RUN_ADD, &run->id, err, "ziiiiiitiitttizn", unit, order, product, plan,
                       limits, file, bundle, run->program_version, station, (int64_t)run->slot,
-                      serial, run->operator_name, run->mode, run->started_wall_ms, tooling);
+                      serial, run->operator_name, run->mode, run->started_wall_ms, tooling,
+                      text_of(run->plan_signer));
     return rc < 0 ? rc : 0;
 }
 

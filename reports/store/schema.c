@@ -168,7 +168,7 @@ static const char schema_3[] =
     "  previous INTEGER NOT NULL REFERENCES run, PRIMARY KEY(run)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX run_failed ON run(id) WHERE verdict IN (2, 3, 4);";
 
-static const struct store_rule rules_3[] = {{NULL, NULL, NULL, NULL, NULL}};
+static const struct store_rule no_rules[] = {{NULL, NULL, NULL, NULL, NULL}};
 
 /* Campaigns. A unit's row and the campaign's are where they stand and are written anew; events and
  * rows of samples are added and stay.
@@ -231,9 +231,10 @@ static const struct store_rule rules_4[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+/* Whose key signed the plan of a run, as a fingerprint: NULL where none was asked for. */
+static const char schema_5[] = "ALTER TABLE run ADD COLUMN plan_signer TEXT;";
+
 const struct store_migration store_migrations[STORE_VERSION] = {
-    {schema_1, rules_1},
-    {schema_2, rules_2},
-    {schema_3, rules_3},
-    {schema_4, rules_4},
+    {schema_1, rules_1}, {schema_2, rules_2},  {schema_3, no_rules},
+    {schema_4, rules_4}, {schema_5, no_rules},
 };

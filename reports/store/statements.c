@@ -36,8 +36,9 @@ static const char *const sql[ST_COUNT] = {
     [ST_UNIT_REMOVE] =
         "DELETE FROM unit WHERE id=?1 AND NOT EXISTS (SELECT 1 FROM run WHERE unit=?1)",
     [ST_RUN_ADD] = "INSERT INTO run(unit, work_order, product, plan, limits, product_file, bundle,"
-                   " program_version, station, slot, serial, operator, mode, started_ms, tooling)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+                   " program_version, station, slot, serial, operator, mode, started_ms, tooling,"
+                   " plan_signer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+                   " ?14, ?15, ?16)"
                    " RETURNING id",
     [ST_RUN_STATE] = "SELECT verdict FROM run WHERE id=?1",
     [ST_RUN_SET_UNIT] = "UPDATE run SET unit=?2, serial=?3 WHERE id=?1",

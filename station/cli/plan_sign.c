@@ -62,5 +62,8 @@ int plan_accept(const char *reference, const char *station)
     }
     cJSON_Delete(result);
     client_close(taktd);
-    return rc ? cli_fail("plan", &err) : CLI_OK;
+    if (!rc)
+        return CLI_OK;
+    const int said = cli_fail("plan", &err);
+    return rc == ERROR_REFUSED ? CLI_USAGE : said; /* as takt run says of what may not be */
 }

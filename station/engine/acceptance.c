@@ -6,6 +6,7 @@
 
 #include "protocol/base/clock.h"
 #include "protocol/base/json.h"
+#include "protocol/formats/signing.h"
 #include "provisioning/audit.h"
 #include "provisioning/database.h"
 #include "station/engine/operators.h"
@@ -50,21 +51,24 @@ static int compare(struct engine *e, const struct plan *p, const char *bundle_sh
     return rc;
 }
 
-static int check_signature(const struct engine *e, const struct plan *p, struct error *err)
+/* signer: the key's fingerprint, "" where the station asks for none. */
+static int check_signature(const struct engine *e, const struct plan *p, char signer[DIGEST_TEXT],
+                           struct error *err)
 {
-    return e->station->plan_key_pem
-               ? plan_signature_check(e->station->products_dir, p, e->station->plan_key_pem, err)
-               : 0;
+    const char *key = e->station->plan_key_pem;
+    signer[0] = '\0';
+    int rc = key ? plan_signature_check(e->station->products_dir, p, key, err) : 0;
+    return rc || !key ? rc : signing_key_fingerprint(key, signer, err);
 }
 
 int acceptance_check(struct engine *e, const struct plan *p, const char *bundle_sha256,
-                     const char *mode, bool *put, struct error *err)
+                     const char *mode, bool *put, char signer[DIGEST_TEXT], struct error *err)
 {
     char changed[CHANGED_TEXT];
     *put = false;
+    int rc = check_signature(e, p, signer, err);
     if (strcmp(mode, "engineering") == 0) /* how a change is tried out */
-        return 0;
-    int rc = check_signature(e, p, err);
+        return rc == ERROR_REFUSED ? 0 : rc;
     if (rc)
         return rc;
     rc = compare(e, p, bundle_sha256, changed, err);
@@ -143,13 +147,14 @@ int control_plan_accept(struct engine *e, const struct control_request *r, const
     struct accepting *a = calloc(1, sizeof *a);
     const struct start start = {.plan = json_string(params, "plan", "")};
     struct board board;
+    char signer[DIGEST_TEXT];
     if (!a)
         return error_set(err, ERROR_MEMORY, "accepting a plan: out of memory");
     int rc = operators_allow(e->operators, ACT_PLAN, params, a->who, err);
     if (!rc)
         rc = engine_prepare(e, &start, NULL, 0, &a->plan, &board, a->bundle_sha256, err);
     if (!rc)
-        rc = check_signature(e, a->plan, err);
+        rc = check_signature(e, a->plan, signer, err);
     if (!rc) {
         rc = compare(e, a->plan, a->bundle_sha256, a->changed, err);
         rc = rc < 0 ? rc : 0;

@@ -13,9 +13,11 @@
 int acceptance_open(sqlite3 *db, struct error *err);
 
 /* May a run of this version begin? *put: it is to be written with the start, as the version that
- * holds from then on. ERROR_REFUSED says what changed and who is asked. */
+ * holds from then on. signer gets the fingerprint of the key that signed it, for the run's record;
+ * "" where the station names none, and for a trial of what is not signed (yet). ERROR_REFUSED says
+ * what changed and who is asked. */
 int acceptance_check(struct engine *e, const struct plan *p, const char *bundle_sha256,
-                     const char *mode, bool *put, struct error *err);
+                     const char *mode, bool *put, char signer[DIGEST_TEXT], struct error *err);
 /* Within the round's transaction. who: whom the record names. */
 int acceptance_write(struct engine *e, const struct plan *p, const char *bundle_sha256,
                      const char *who, struct error *err);

@@ -70,6 +70,7 @@ static int open_run(struct engine *e, struct slot *s, struct error *err)
         .limits_sha256 = run->plan->limits_sha256,
         .product_sha256 = run->plan->product_sha256,
         .bundle_sha256 = run->bundle_sha256,
+        .plan_signer = run->plan_signer,
         .program_version = run->program_version,
         .site = e->station->site,
         .line = e->station->line,
@@ -256,7 +257,8 @@ static int fill_runs(struct engine *e, const cJSON *params, struct starting *st,
                             first.bundle_sha256, err);
     if (!rc) {
         remember_golden(e, first.plan);
-        rc = acceptance_check(e, first.plan, first.bundle_sha256, first.mode, &st->accept, err);
+        rc = acceptance_check(e, first.plan, first.bundle_sha256, first.mode, &st->accept,
+                              first.plan_signer, err);
         if (!rc)
             rc = admission_open(e, first.plan, first.order, first.mode, err);
         if (rc)

@@ -35,7 +35,7 @@ struct run { /* texts are owned here: they outlive the request that brought them
     struct board board;
     int64_t id;
     char order[65], operator_name[65], mode[17], serial[RUN_SERIAL_MAX], chip_id[65],
-        bundle_sha256[65];
+        bundle_sha256[65], plan_signer[65];
     char program_version[65];
     int64_t started_wall_ms;
     bool again; /* beyond the plan's policy, by someone who may */

@@ -106,6 +106,15 @@ health_screen() {
     press F4 && until_true 5 shows "calibration OVERDUE since 2020-01-01 (C-7)" && shows "GB free" &&
         shows "3 wait, 0 refused: http" && finger l && until_true 5 shows "校准已过期" && finger l
 }
+# The plan's file changes while a shift is at work: what it was holds until key a is pressed.
+changed_files() {
+    sed -i 's/"deadline_s": 60/"deadline_s": 50/' "$bench_dir/products/console/quick.json"
+    press F1 && finger s && until_true 10 shows "console/quick was changed (plan)" && press F4 &&
+        until_true 5 shows "a accept changed plan" && finger a &&
+        until_true 10 shows "the changed files hold from now on (plan)" && finger l &&
+        until_true 5 shows "a 确认改动的计划" && finger a && until_true 10 shows "均无改动" && finger l &&
+        [ "$(store "SELECT actor || ' ' || subject FROM audit WHERE action = 'plan.accept' ORDER BY n DESC LIMIT 1")" = "li console/quick" ]
+}
 golden_screen() {
     press F6 && finger Left && until_true 5 shows "slot 1: no golden unit was run here yet" && finger g &&
         until_true 60 shows "slot 1: golden unit" && shows "0 min ago" && shows "card found" && shows PASS &&
@@ -240,6 +249,7 @@ check "one key turns the screen Chinese and back" chinese
 check "a unit's steps are seen" unit_screen
 check "the last units are seen" last_screen
 check "the station's health is seen" health_screen
+check "changed files are accepted by a key" changed_files
 check "the golden unit is run and seen" golden_screen
 check "QA sees defects and what is close to its limits" qa_screen
 check "a badge and a PIN sign in; a role keeps to its work" badge_and_roles

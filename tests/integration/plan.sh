@@ -52,6 +52,70 @@ a_circle() {
     [ $? = 2 ] && grep -q "round.json:4: step 'speaker' cannot wait for itself" "$work/out"
 }
 
+# ---- signed by an engineer, accepted by a technician, at a station that asks for both ----------
+
+bench_start 1 && bundle_make || exit 1
+mkdir -p "$products/signed"
+echo '{ "product": "signed", "board": "ssc337de-nand128", "limits": "limits.json" }' >"$products/signed/product.json"
+echo '{}' >"$products/signed/limits.json"
+cat >"$products/signed/power.json" <<'P'
+{ "plan": "power", "product": "signed", "part": true,
+  "steps": [ { "id": "on", "step": "power_on", "deadline_s": 30 } ],
+  "teardown": [ { "id": "off", "step": "power_off", "deadline_s": 10 } ] }
+P
+"$takt" bundle key --out "$bench_dir/keys/engineer.key" >/dev/null && "$takt" bundle key --out "$work/other.key" >/dev/null || exit 1
+jq --arg products "$products" '.products_dir = $products | .credentials.plan_key = "keys/engineer.key.pub"' \
+    "$station" >"$work/station.json" && mv "$work/station.json" "$station"
+
+sign() { "$takt" plan sign signed/power --key "$1" --products "$products"; }
+accept() { "$takt" plan accept signed/power --station "$station"; }
+run() { "$takt" run --station "$station" --plan signed/power --order S-1 "$@"; }
+status_is() { # status words command...
+    local status=$1 words=$2 got
+    shift 2
+    "$@" >"$work/out" 2>&1
+    got=$?
+    [ $got = "$status" ] && grep -qF -- "$words" "$work/out" || { echo "status $got"; cat "$work/out"; return 1; }
+}
+as() { # name pin command...
+    TAKT_SESSION=$("$takt" operator sign-in "$1" --station "$station" <<<"$2") || return 1
+    export TAKT_SESSION
+    shift 2
+    "$@"
+    local status=$?
+    unset TAKT_SESSION
+    return $status
+}
+unsigned_is_refused() {
+    status_is 2 "plan signed/power is not signed: an engineer signs it (takt plan sign)" run &&
+        sign "$work/other.key" && status_is 2 "another key signed them" run
+}
+signed_runs_and_is_stamped() {
+    local key=$(openssl pkey -pubin -in "$bench_dir/keys/engineer.key.pub" -outform DER | sha256sum | cut -c1-64)
+    status_is 0 "signed/power is signed: plan" sign "$bench_dir/keys/engineer.key" && run --serial SIGNED-1 &&
+        [ "$("$takt" report unit SIGNED-1 --station "$station" --format json | jq -r '.runs[0].plan_signer')" = "$key" ] &&
+        "$takt" report unit SIGNED-1 --station "$station" --format html --lang en | grep -F "Plan signed by key" | grep -qF "${key:0:12}"
+}
+accounts() {
+    "$takt" operator first li --station "$station" <<<27182818 &&
+        as li 27182818 "$takt" operator add wang --role operator --station "$station" <<<907214 &&
+        as li 27182818 "$takt" operator add chen --role technician --station "$station" <<<161803
+}
+change_waits() { # re-signed by the engineer, and not accepted yet
+    sed -i 's/"deadline_s": 30/"deadline_s": 25/' "$products/signed/power.json" && sign "$bench_dir/keys/engineer.key" || return 1
+    as wang 907214 status_is 2 "signed/power was changed (plan) and nobody has accepted that" run &&
+        as wang 907214 status_is 2 "wang is operator: plan.accept is for technician" accept
+}
+technician_accepts() {
+    as chen 161803 status_is 0 "signed/power as it is now holds (changed: plan)" accept &&
+        as wang 907214 run && as chen 161803 status_is 0 "(unchanged)" accept &&
+        [ "$(store "SELECT actor FROM audit WHERE action = 'plan.accept' ORDER BY n DESC LIMIT 1")" = chen ] &&
+        "$takt" identity audit --station "$station"
+}
+unsigned_is_not_accepted() {
+    echo '{ }' >"$products/signed/limits.json" && as chen 161803 status_is 2 "its files are not those that were signed" accept
+}
+
 check "a graph is a plan that holds" the_plan_holds
 check "a circle is refused with file and line" a_circle
 check "one slot makes what is reckoned by hand" by_hand
@@ -62,4 +126,10 @@ check "the chart is drawn" a_drawing
 check "no more than 64 slots" refused "expected 1 to 64" --slots 65
 check "an instrument that no step needs is refused" refused "--instrument ap=1" --instrument ap=1
 check "a time of a step that is not there is refused" refused "--time imgae=1" --time imgae=1
+check "what is not signed by the station's engineer is not run" unsigned_is_refused
+check "what is signed runs, and record and report name the key" signed_runs_and_is_stamped
+check "the station gets accounts" accounts
+check "a change waits for a technician" change_waits
+check "a technician accepts it, on the audit chain" technician_accepts
+check "what is not signed is not accepted, either" unsigned_is_not_accepted
 suite_end

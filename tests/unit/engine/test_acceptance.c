@@ -154,12 +154,25 @@ static void an_unsigned_plan_is_not_run(void **state)
     refused(&l, "run.start", run, "another key signed them");
     sign(&l, key.private_pem);
     does(&l, "run.start", run);
+    /* The record names the key, as OpenSSL's own tools do. */
+    char command[200], fingerprint[80] = "";
+    snprintf(command, sizeof command,
+             "openssl pkey -pubin -in %s/plan.pem -outform DER | sha256sum | cut -c1-64", l.root);
+    FILE *asked = popen(command, "r");
+    assert_non_null(asked);
+    assert_non_null(fgets(fingerprint, sizeof fingerprint, asked));
+    pclose(asked);
+    fingerprint[strcspn(fingerprint, "\n")] = '\0';
+    assert_string_equal(line_sql(&l, "SELECT plan_signer FROM run"), fingerprint);
     /* A byte of any of the three files, and it is another plan. */
     line_write(&l, "products/cam/limits.json", "{} ");
     refused(&l, "run.start", run, "not those that were signed");
     does(&l, "run.start", trial);
     sign(&l, key.private_pem);
     does(&l, "run.start", run);
+    assert_string_equal(
+        line_sql(&l, "SELECT group_concat(mode || ':' || (plan_signer IS NOT NULL), ' ') FROM run"),
+        "production:1 engineering:0 production:1");
     line_write(&l, "products/cam/p.sig", "{ \"signature\": \"zz\" }");
     refused(&l, "run.start", run, "is not hexadecimal");
     buffer_free(&station);

@@ -177,10 +177,8 @@ static void a_hung_step_is_killed_with_its_children(void **state)
     assert_true(gone(worker));
     assert_string_equal(line_sql(&l, "SELECT group_concat(verdict) FROM step"), "4,1");
     assert_string_equal(line_sql(&l, "SELECT verdict FROM run"), "4");
-    /* The engine aims at 50 ms; a busy machine is allowed ten times that. */
-    double ms = atof(line_sql(&l, "SELECT duration_ms FROM step WHERE verdict = 4"));
-    if (ms < 700 || ms > 1200)
-        fail_msg("killed after %g ms, expected 700 to 1200", ms);
+    /* How late it may be: test_deadlines. */
+    assert_true(atof(line_sql(&l, "SELECT duration_ms FROM step WHERE verdict = 4")) >= 700);
     assert_int_equal(line_count(&l, "torn-down"), 1);
     line_close(&l);
 }
