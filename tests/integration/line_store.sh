@@ -2,7 +2,7 @@
 # A line's store in PostgreSQL, read as a station's own is: the same runs in both, the same documents
 # out of both; a role that may only read.
 source "$(dirname "$0")/suite.bash"
-make -C "$repo" --no-print-directory -s build/tests/integration/report_store || exit 1
+make -C "$repo" --no-print-directory -s build/tests/integration/{report_store,queue_runs,bad_network} || exit 1
 server=$(mktemp -d "${TMPDIR:-/tmp}/takt-pg.XXXXXX")
 PATH=$PATH:/usr/lib/postgresql/15/bin
 as_server() { # PostgreSQL does not run as root
@@ -12,8 +12,9 @@ as_server() { # PostgreSQL does not run as root
         (cd "$server" && "$@")
     fi
 }
-serve_pid=
+serve_pid= network_pid=
 stop() {
+    [ -n "$network_pid" ] && kill "$network_pid" 2>/dev/null
     [ -n "$serve_pid" ] && kill "$serve_pid" 2>/dev/null && wait "$serve_pid"
     as_server pg_ctl -D data -m immediate -w stop >/dev/null 2>&1
     rm -rf "$server"
@@ -83,5 +84,33 @@ unit_page() { curl -sf "$url/unit/SN000000007" | grep -q SN000000007; }
 check "and shows a unit's page" unit_page
 again() { as_server pg_ctl -D data -m fast -w restart -l server.log >/dev/null 2>&1 && until_true 20 counted; }
 check "it connects again when the server was restarted" again
+
+# ---- a station sends to it through a network that cuts, loses answers and holds up ------------------
+server_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+bench_start 1 || exit 1
+source "$(dirname "$0")/waiting_station.bash"
+of_line() { psql -X -q -h "$server" -p "$server_port" -U takt -d sent -At -c "$1"; }
+each_once() {
+    as_server pg_ctl -D data -m fast -w stop && as_server pg_ctl -D data -w -t 60 -l server.log \
+        -o "-k $server -h 127.0.0.1 -p $server_port" start >/dev/null || return 1
+    psql -X -q -h "$server" -p "$server_port" -U takt -d postgres -c 'CREATE DATABASE sent' || return 1
+    coproc "$repo/build/tests/integration/bad_network" "$server_port" 20261129
+    network_pid=$COPROC_PID
+    local port
+    read -ru "${COPROC[0]}" port
+    outbox "{\"line\": {\"connector\": \"postgresql\", \"first_pause_ms\": 20, \"longest_pause_ms\": 200,
+        \"address\": \"postgresql://takt@127.0.0.1:$port/sent?connect_timeout=5\"}}" 24 || return 1
+    until_true 60 some_sent && as_server pg_ctl -D data -m immediate -w restart -l server.log >/dev/null || return 1
+    comes_to sent "$runs" 240 && is_count parked 0 || return 1
+    kill "$network_pid"
+    network_pid=
+    [ "$(of_line 'SELECT count(*) FROM run')" = "$runs" ] && [ "$(of_line 'SELECT count(*) FROM received')" = "$runs" ] &&
+        [ "$(of_line 'SELECT sum(runs) FROM tally')" = "$runs" ] &&
+        [ "$(of_line 'SELECT serial FROM run ORDER BY id')" = "$serials" ] || { of_line 'SELECT count(*) FROM run'; return 1; }
+}
+some_sent() { [ "$(waiting sent)" -ge 6 ]; }
+check "each run once and in order through a bad network and a restart of the server" each_once
+bad_enough() { [ "$(store 'SELECT sum(attempts) FROM outbox')" -gt "$runs" ]; }
+check "and the network was bad enough to show it" bad_enough
 
 suite_end
