@@ -34,6 +34,7 @@ struct readings {
     pthread_cond_t wished;
     bool ending;
     int fd;
+    char order[80];                         /* of reports; under the mutex */
     struct store *store;                    /* the thread's */
     struct reading readings[READING_KINDS]; /* under the mutex */
     struct reading shown[READING_KINDS];    /* the main thread's */
@@ -91,10 +92,24 @@ static int read_qa(struct readings *r, int64_t argument, cJSON **out, struct err
     return rc;
 }
 
+static int read_report(struct readings *r, int64_t argument, cJSON **out, struct error *err)
+{
+    const int64_t now_ms = clock_wall_ms();
+    int64_t day_ms, zone_ms;
+    char order[sizeof r->order];
+    pthread_mutex_lock(&r->mutex);
+    snprintf(order, sizeof order, "%s", r->order);
+    pthread_mutex_unlock(&r->mutex);
+    if (order[0])
+        return query_order(r->store, order, out, err);
+    local_day(now_ms, &day_ms, &zone_ms);
+    return query_shift(r->store, r->station, day_ms, now_ms + 1, out, err);
+}
+
 static int (*const readers[READING_KINDS])(struct readings *r, int64_t argument, cJSON **out,
                                            struct error *err) = {
     [READING_DAY] = read_day,       [READING_RUN] = read_run, [READING_RECENT] = read_recent,
-    [READING_GOLDEN] = read_golden, [READING_QA] = read_qa,
+    [READING_GOLDEN] = read_golden, [READING_QA] = read_qa,   [READING_REPORT] = read_report,
 };
 
 /* A store that was set aside and recovered is another file: each reading opens it anew, which costs
@@ -204,6 +219,13 @@ void readings_wish(struct readings *r, enum readings_kind kind, int64_t argument
     r->readings[kind].wished = true;
     r->readings[kind].argument = argument;
     pthread_cond_signal(&r->wished);
+    pthread_mutex_unlock(&r->mutex);
+}
+
+void readings_order(struct readings *r, const char *order)
+{
+    pthread_mutex_lock(&r->mutex);
+    snprintf(r->order, sizeof r->order, "%s", order);
     pthread_mutex_unlock(&r->mutex);
 }
 

@@ -14,6 +14,7 @@ enum readings_kind {
     READING_RECENT, /* recent_runs() */
     READING_GOLDEN, /* recent_golden() */
     READING_QA,     /* recent_defects(), and "figures" of the day (query_shift()) */
+    READING_REPORT, /* query_shift() of the local day, or query_order(): readings_order() */
     READING_KINDS,
 };
 
@@ -27,6 +28,8 @@ int readings_fd(const struct readings *r); /* readable when a document came: rea
 
 /* Read this kind anew; wishes of a kind that is under way or waits are one. */
 void readings_wish(struct readings *r, enum readings_kind kind, int64_t argument);
+/* What reports are of from the next wish on; "" the day. */
+void readings_order(struct readings *r, const char *order);
 /* Drains the descriptor and takes over what came. Only the main thread, as readings_get(). */
 void readings_take(struct readings *r);
 /* The newest document, valid until the next readings_take(); NULL while there is none: why[0] says

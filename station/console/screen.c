@@ -12,7 +12,7 @@
 
 static const struct console_screen *const screens[SCREENS] = {
     &screen_slots, &screen_unit,   &screen_last, &screen_health,
-    &screen_ports, &screen_golden, &screen_qa,
+    &screen_ports, &screen_golden, &screen_qa,   &screen_report,
 };
 
 const struct console_screen *screens_at(int index)

@@ -34,8 +34,8 @@ struct console_screen {
     bool (*key)(struct console *c, int key); /* true: it was this screen's; NULL none */
 };
 extern const struct console_screen screen_slots, screen_unit, screen_last, screen_health,
-    screen_ports, screen_golden, screen_qa;
-enum { SCREENS = 7 };
+    screen_ports, screen_golden, screen_qa, screen_report;
+enum { SCREENS = 8 };
 const struct console_screen *screens_at(int index);
 
 enum { PROMPT_FIRST = 1, PROMPT_BADGE, PROMPT_PIN, PROMPT_ORDER, PROMPT_CODE };
@@ -61,6 +61,7 @@ struct console {
     int64_t scanner_next_ms; /* when to try its port again */
 
     char order[65];
+    bool report_order; /* the report is of that order, not of the day */
     char who[OPERATOR_NAME_MAX + 1]; /* signed in; "" nobody */
     enum operator_role role;
     char session[OPERATOR_SESSION_HEX + 1];

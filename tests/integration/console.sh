@@ -66,7 +66,7 @@ first_account() {
         press -l 27182818 && press Enter && press -l 27182818 && press Enter &&
         until_true 20 shows "li (engineer)"
 }
-tiles_at_80x24() { finger Up && until_true 5 shows "q quit" && shows "slot 1" && shows "slot 2" && shows "F7 QA"; }
+tiles_at_80x24() { finger Up && until_true 5 shows "q quit" && shows "slot 1" && shows "slot 2" && shows "F7 QA" && shows "F8 report"; }
 order_asked() {
     shows "scan the order" && scan WO-55 && until_true 5 shows "WO-55" &&
         until_true 5 shows "insert a unit and scan the label of slot 1"
@@ -126,6 +126,13 @@ qa_screen() {
     TAKT_SESSION=$(cat "$work/session") "$takt" defect SaS-0001 --code SCRATCH --place lid --station "$station" || return 1
     press F7 && until_true 20 shows "SCRATCH" && shows "not yet 5 units" && finger l &&
         until_true 5 shows "尚未维修的不良" && finger l
+}
+report_screen() { # of the day, then of the order; the golden unit's run is in neither
+    press F8 && until_true 20 shows "today at this station" && until_true 20 shows "units 2  passed 1  failed 1" &&
+        shows "TF card: card found" && shows "100 %" && shows "runs by time" && shows "stands off" &&
+        finger t && until_true 20 shows "order WO-55" && shows "first pass 50.0 %  last pass 50.0 %" &&
+        finger l && until_true 5 shows "直通率 50.0 %" && shows "不合格项排列" && shows "与同类偏移" &&
+        finger l && finger t && until_true 20 shows "today at this station"
 }
 badge_and_roles() {
     local token=$(cat "$work/session")
@@ -252,6 +259,7 @@ check "the station's health is seen" health_screen
 check "changed files are accepted by a key" changed_files
 check "the golden unit is run and seen" golden_screen
 check "QA sees defects and what is close to its limits" qa_screen
+check "the report of the day and of the order grows on the screen" report_screen
 check "a badge and a PIN sign in; a role keeps to its work" badge_and_roles
 check "ports are learned by a technician" ports_screen
 check "a scanner on a port: order, slot, label" scanner_on_a_port
