@@ -103,7 +103,11 @@ static int read_report(struct readings *r, int64_t argument, cJSON **out, struct
     if (order[0])
         return query_order(r->store, order, out, err);
     local_day(now_ms, &day_ms, &zone_ms);
-    return query_shift(r->store, r->station, day_ms, now_ms + 1, out, err);
+    int rc = query_shift(r->store, r->station, day_ms, now_ms + 1, out, err);
+    if (rc != ERROR_MISSING)
+        return rc;
+    *out = cJSON_CreateObject(); /* a station that never ran anything has nothing, and no trouble */
+    return *out ? 0 : ERROR_MEMORY;
 }
 
 static int (*const readers[READING_KINDS])(struct readings *r, int64_t argument, cJSON **out,

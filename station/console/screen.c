@@ -164,7 +164,10 @@ static void draw_message(const struct console *c, int y)
 
 static void draw_names(const struct console *c, int y)
 {
-    int x = 1;
+    int x = 1, all = 1;
+    for (int i = 0; i < SCREENS; i++)
+        all += words_columns(_(screens[i]->name)) + 5;
+    const int gap = all <= COLS ? 2 : 1; /* eight of them stand in 80 columns */
     attron(A_REVERSE);
     pane_fill(y, 0, 1, COLS);
     for (int i = 0; i < SCREENS && x < COLS - 1; i++) {
@@ -174,7 +177,7 @@ static void draw_names(const struct console *c, int y)
             attron(A_BOLD | A_UNDERLINE);
         pane_put(y, x, COLS - 1 - x, name);
         attroff(A_BOLD | A_UNDERLINE);
-        x += words_columns(name) + 2;
+        x += words_columns(name) + gap;
     }
     attroff(A_REVERSE);
 }
