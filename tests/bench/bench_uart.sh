@@ -3,7 +3,7 @@
 # station a pseudo-terminal that lets 11520 bytes a second through (115200 baud, 8N1).
 . "$(dirname "$0")/../integration/suite.bash"
 line_between=$build/tests/machine/line_between
-bytes=131072 rate=11520 unit_pid= line_pid=
+bytes=${BYTES:-131072} rate=${RATE:-11520} unit_pid= line_pid=
 off() {
     [ -z "$line_pid" ] || kill -TERM "$line_pid"
     [ -z "$unit_pid" ] || kill -KILL "$unit_pid"
@@ -80,7 +80,7 @@ program() {
     between '-- loading kernel' '-- writing kernel'
 }
 rate_of() { awk -v b=$bytes -v s="$1" 'BEGIN { printf "%.1f", b / s }'; }
-best() { sort -n | head -n 1; }
+median() { sort -n | sed -n 2p; } # of three
 
 . "$repo/tests/machine/flasher.bash"
 flasher_build "$work/programs" >&2 || fail "no program"
@@ -93,11 +93,11 @@ bundle "$repo/firmware/boards/qemu-virt.json" "$work/program.takt" || exit 3
 for _ in 1 2 3; do
     ours >>"$work/ours"
     lrzsz >>"$work/lrzsz"
+    program >>"$work/program"
 done
-a=$(best <"$work/ours") b=$(best <"$work/lrzsz")
+a=$(median <"$work/ours") b=$(median <"$work/lrzsz")
 [ -n "$a" ] && [ -n "$b" ] || exit 3
-echo "{\"bench\":\"uart loady, U-Boot in QEMU\",\"value\":$(rate_of "$a"),\"unit\":\"bytes/s\",\"reference\":$(rate_of "$b"),\"peer\":\"lrzsz sb\",\"method\":\"$bytes bytes from typing loady to the last block acknowledged, pty of $rate bytes/s, best of 3\"}"
-program >"$work/program"
-c=$(cat "$work/program")
+echo "{\"bench\":\"uart loady, U-Boot in QEMU\",\"value\":$(rate_of "$a"),\"unit\":\"bytes/s\",\"reference\":$(rate_of "$b"),\"peer\":\"lrzsz sb\",\"method\":\"$bytes bytes from typing loady to the last block acknowledged, pty of $rate bytes/s, median of 3 in turns\"}"
+c=$(median <"$work/program")
 [ -n "$c" ] || exit 3
-echo "{\"bench\":\"uart flasher, program in memory\",\"value\":$(awk -v r="$(rate_of "$c")" -v l=$rate 'BEGIN { printf "%.2f", 100 * r / l }'),\"unit\":\"% of line rate\",\"reference\":97,\"peer\":\"aim\",\"method\":\"$bytes bytes into the unit's memory, every frame checked and acknowledged, pty of $rate bytes/s\"}"
+echo "{\"bench\":\"uart flasher, program in memory\",\"value\":$(awk -v r="$(rate_of "$c")" -v l=$rate 'BEGIN { printf "%.2f", 100 * r / l }'),\"unit\":\"% of line rate\",\"reference\":97,\"peer\":\"aim\",\"method\":\"$bytes bytes into the unit's memory, every frame checked and acknowledged, pty of $rate bytes/s, median of 3 in turns\"}"

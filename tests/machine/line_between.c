@@ -32,7 +32,8 @@ struct way {
     uint8_t data[HELD_BYTES];
     size_t from, to; /* indices that only grow; modulo HELD_BYTES */
     double credit;   /* bytes that may leave now */
-    int64_t then_ns;
+    int64_t then_ns; /* when it was last looked at */
+    bool held;       /* it had bytes to carry since then */
 };
 
 static double rate;
@@ -78,16 +79,14 @@ static void take(struct way *w, int fd, bool agree, bool *ended)
     }
 }
 
-/* A line carries nothing in advance: what was not sent in its time is gone as capacity. */
+/* A line carries nothing in advance: while it has no bytes its capacity is gone. While it has, it
+ * goes on by itself, however late this process is woken. */
 static void give(struct way *w, int fd)
 {
     const int64_t now_ns = clock_mono_ns();
     size_t may = w->to - w->from;
     if (rate > 0) {
-        w->credit += (double)(now_ns - w->then_ns) / 1e9 * rate;
-        /* Waking up late must not cost rate: 5 ms may be caught up with. */
-        if (w->credit > rate * 0.005 + 1)
-            w->credit = rate * 0.005 + 1;
+        w->credit = w->held ? w->credit + (double)(now_ns - w->then_ns) / 1e9 * rate : 0;
         if (may > (size_t)w->credit)
             may = (size_t)w->credit;
     }
@@ -97,11 +96,13 @@ static void give(struct way *w, int fd)
         const size_t piece = may < HELD_BYTES - at ? may : HELD_BYTES - at;
         const ssize_t n = write(fd, w->data + at, piece);
         if (n <= 0)
-            return;
+            break;
         w->from += (size_t)n;
         w->credit -= rate > 0 ? (double)n : 0;
         may -= (size_t)n;
     }
+    /* One that the other side does not take from is no faster afterwards. */
+    w->held = w->to > w->from && !may;
 }
 
 static int unit_connect(const char *path)
