@@ -1,4 +1,4 @@
-/* Committed steps a second over 32 slots with three measurements each, and what 32 slots cost in
+/* Committed steps a second over 64 slots with three measurements each, and what 64 slots cost in
  * memory while they wait. The engine is the real one: a taktd in a process of its own, a worker a
  * slot, the store with every commit synced. Peer figures: OpenHTF on two cores, which journals
  * nothing (a kill -9 in mid-run leaves no record). */
@@ -12,7 +12,7 @@
 
 #include "tests/unit/engine/bench_line.h"
 
-enum { SLOTS = 32, STEPS = 400 };
+enum { SLOTS = 64, STEPS = 200 };
 
 static void print_figure(const char *name, double value, const char *unit, double reference,
                          const char *peer, const char *method)
@@ -95,7 +95,7 @@ static void throughput(void)
     assert_true(committed == SLOTS * STEPS);
     print_figure("engine committed steps", committed / seconds, "steps/s", 2000,
                  "OpenHTF, not journalled",
-                 "32 slots x 400 steps of 3 measurements, from run.start to idle, every result "
+                 "64 slots x 200 steps of 3 measurements, from run.start to idle, every result "
                  "committed with synchronous=FULL before the next step begins");
     line_close(&l);
 }
@@ -114,7 +114,7 @@ static void memory(void)
     line_wait_out(&l, "waits", SLOTS, 60000);
     long kb = family_pss_kb(l.taktd, &processes);
     assert_int_equal(processes, 1 + SLOTS + 1); /* taktd, workers, the fixture */
-    print_figure("taktd, fixture and 32 waiting workers", (double)kb / 1024, "MB PSS", 45,
+    print_figure("taktd, fixture and 64 waiting workers", (double)kb / 1024, "MB PSS", 45,
                  "OpenHTF, one slot, RSS", "sum of Pss in /proc/PID/smaps_rollup");
     line_close(&l);
 }
