@@ -93,7 +93,7 @@ CATALOGUES   :=
 endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(STATION_PKGS) 2>/dev/null)
 FIRMWARE_LDLIBS = $(shell pkg-config --libs $(FIRMWARE_PKGS)) -lm $($(CROSS)_LIBS)
-STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) -lm $($(CROSS)_LIBS)
+STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) $(if $(CROSS),,-lcups) -lm $($(CROSS)_LIBS)
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 

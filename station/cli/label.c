@@ -1,4 +1,4 @@
-/* takt label: a unit's label once more, by whoever may, on record. */
+/* takt label: a unit's label as a picture; on paper once more, by whoever may, on record. */
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -7,17 +7,24 @@
 #include <string.h>
 
 #include "fixtures/label_printer.h"
+#include "protocol/base/file.h"
 #include "protocol/base/json.h"
+#include "provisioning/label_picture.h"
+#include "reports/query.h"
 #include "station/cli/command.h"
+#include "station/cli/state_place.h"
 #include "station/engine/client.h"
 #include "station/engine/station_file.h"
 
 static const char usage[] =
-    "takt label reprint UNIT --reason TEXT --station STATION.json [--slot N]\n\n"
+    "takt label preview UNIT --out FILE.png (--station STATION.json | --store STORE)\n"
+    "       takt label reprint UNIT --reason TEXT --station STATION.json [--slot N]\n\n"
+    "preview: a picture of the label UNIT had, a pixel a dot.\n\n"
+    "reprint:\n"
     "  The label UNIT (serial, chip id, DID or MAC) had, as it was, on the printer that slot N is\n"
     "  wired to; without --slot that of the run that printed it. On record before it is printed.";
 
-enum { CALL_MS = 10000 };
+enum { CALL_MS = 10000, LABEL_BYTES_MAX = 1 << 16 };
 
 static int print_again(const cJSON *label, int slot, struct error *err)
 {
@@ -56,14 +63,44 @@ static int reprint(const char *station, const char *unit, const char *reason, in
     return rc;
 }
 
+static int preview(const struct state_place *place, const char *unit, const char *out,
+                   struct error *err)
+{
+    struct store *reader = NULL;
+    struct buffer zpl = {.limit_bytes = LABEL_BYTES_MAX}, png = {0};
+    cJSON *document = NULL;
+    const cJSON *run;
+    int rc = store_open_reader(place->store, &reader, err);
+    if (!rc)
+        rc = query_unit(reader, unit, &document, err);
+    const char *hash = rc ? NULL : query_label(document, &run);
+    if (!rc && !hash)
+        rc = error_set(err, ERROR_MISSING, "unit %s never had a label", unit);
+    if (!rc)
+        rc = store_attachment_read(place->attachments, hash, &zpl, err);
+    if (!rc && !buffer_text(&zpl))
+        rc = error_set(err, ERROR_MEMORY, "a label: out of memory");
+    if (!rc)
+        rc = label_picture(buffer_text(&zpl), &png, err);
+    if (!rc)
+        rc = file_write(out, png.data, png.size, 0644, err);
+    cJSON_Delete(document);
+    store_close(reader);
+    buffer_free(&zpl);
+    buffer_free(&png);
+    return rc;
+}
+
 int cli_label(int argc, char **argv)
 {
     static const struct option options[] = {{"station", required_argument, NULL, 's'},
+                                            {"store", required_argument, NULL, 'S'},
+                                            {"out", required_argument, NULL, 'o'},
                                             {"reason", required_argument, NULL, 'r'},
                                             {"slot", required_argument, NULL, 'n'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    const char *station = NULL, *reason = NULL;
+    const char *station = NULL, *store = NULL, *reason = NULL, *out = NULL;
     long slot = 0;
     char *end;
     int option;
@@ -72,6 +109,12 @@ int cli_label(int argc, char **argv)
         switch (option) {
         case 's':
             station = optarg;
+            break;
+        case 'S':
+            store = optarg;
+            break;
+        case 'o':
+            out = optarg;
             break;
         case 'r':
             reason = optarg;
@@ -89,10 +132,19 @@ int cli_label(int argc, char **argv)
             return cli_bad_option("label", option, argv, options);
         }
     }
-    if (argc - optind != 2 || strcmp(argv[optind], "reprint") != 0 || !station || !reason)
-        return cli_usage("takt label: expected reprint, a unit, --reason and --station, see takt "
-                         "label --help");
     struct error err = {0};
-    int rc = reprint(station, argv[optind + 1], reason, (int)slot, &err);
+    int rc;
+    const bool both = argc - optind == 2;
+    const char *action = both ? argv[optind] : "", *unit = both ? argv[optind + 1] : "";
+    if (strcmp(action, "preview") == 0 && out && !station != !store) {
+        struct state_place place;
+        rc = state_place_of(station, store, &place, &err);
+        rc = rc ? rc : preview(&place, unit, out, &err);
+    } else if (strcmp(action, "reprint") == 0 && station && reason) {
+        rc = reprint(station, unit, reason, (int)slot, &err);
+    } else {
+        return cli_usage("takt label: expected preview, a unit, --out and --station, or reprint, a "
+                         "unit, --reason and --station, see takt label --help");
+    }
     return rc ? cli_fail("label", &err) : CLI_OK;
 }

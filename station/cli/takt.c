@@ -19,7 +19,7 @@ static const struct {
     {"defect", cli_defect, "what a person found wrong with a unit"},
     {"flash", cli_flash, "one unit by USB, UART, SD card or network"},
     {"identity", cli_identity, "import identities, see the pool, re-walk the audit chain"},
-    {"label", cli_label, "a unit's label once more"},
+    {"label", cli_label, "a unit's label, as a picture or printed again"},
     {"measure", cli_measure, "the measuring functions, on files"},
     {"operator", cli_operator, "who may work at a station: roles, PINs, badges; signing in"},
     {"outbox", cli_outbox, "what waits to be sent, and what was refused"},

@@ -11,38 +11,6 @@
 
 enum { LABEL_BYTES_MAX = 1 << 16 };
 
-/* The hash of the label that this run printed; NULL when it printed none. */
-static const char *label_of(const cJSON *run)
-{
-    const cJSON *step, *attempt, *a;
-    cJSON_ArrayForEach(step, cJSON_GetObjectItemCaseSensitive(run, "steps"))
-    {
-        cJSON_ArrayForEach(attempt, cJSON_GetObjectItemCaseSensitive(step, "attempts"))
-        {
-            cJSON_ArrayForEach(a, cJSON_GetObjectItemCaseSensitive(attempt, "attachments"))
-            {
-                if (strcmp(json_string(a, "name", ""), "label") == 0)
-                    return json_string(a, "sha256", "");
-            }
-        }
-    }
-    return NULL;
-}
-
-/* Of the unit's latest run that printed one. */
-static const char *last_label(const cJSON *unit, const cJSON **run)
-{
-    const cJSON *r;
-    cJSON_ArrayForEach(r, cJSON_GetObjectItemCaseSensitive(unit, "runs"))
-    {
-        const char *hash = label_of(r);
-        *run = r;
-        if (hash)
-            return hash;
-    }
-    return NULL;
-}
-
 static int put_on_record(struct engine *e, const char *who, const char *did, const char *serial,
                          const char *reason, struct error *err)
 {
@@ -75,7 +43,7 @@ int control_label_reprint(struct engine *e, const struct control_request *r, con
         rc = error_set(err, ERROR_INPUT, "a label is printed again for a reason: none is given");
     if (!rc)
         rc = query_unit(e->store, name, &unit, err);
-    const char *hash = rc ? NULL : last_label(unit, &run);
+    const char *hash = rc ? NULL : query_label(unit, &run);
     if (!rc && !hash)
         rc = error_set(err, ERROR_MISSING, "unit %s never had a label", name);
     if (!rc)

@@ -1,12 +1,13 @@
 /* The label, from committed data alone: what the store has, not what this process remembers. */
 #include "fixtures/label_printer.h"
+#include "provisioning/label_picture.h"
 #include "station/steps/label_facts.h"
 
 static const struct step_param params[] = {LABEL_FACTS_PARAMS, {0}};
 
 static int print(struct step_context *c, const struct label *label, struct error *err)
 {
-    struct buffer zpl = {0};
+    struct buffer zpl = {0}, picture = {0};
     int rc = label_zpl(label, &zpl, err);
     const char *text = rc == 0 ? buffer_text(&zpl) : NULL;
     if (rc == 0 && !text)
@@ -15,7 +16,13 @@ static int print(struct step_context *c, const struct label *label, struct error
         rc = label_printer_print(c->fixture, text, err);
     if (rc == 0)
         rc = c->services->attached(c->engine, "label", "text/plain", zpl.data, zpl.size, err);
+    if (rc == 0)
+        rc = label_picture(text, &picture, err);
+    if (rc == 0)
+        rc = c->services->attached(c->engine, "label_picture", "image/png", picture.data,
+                                   picture.size, err);
     buffer_free(&zpl);
+    buffer_free(&picture);
     return rc;
 }
 

@@ -88,6 +88,14 @@ a_label_is_printed_again_on_record() { # byte for byte, and for a reason
         [ "$(store "select count(*) from audit where action = 'label.reprint'
                     and json_extract(detail, '$.reason') = 'torn'")" = 1 ]
 }
+the_label_is_looked_at_as_a_picture() { # its code, read by zbar
+    local serial did
+    serial=$(jq -r '.runs[] | select(.slot == 1) | .serial' "$result")
+    did=$(jq -r '.runs[] | select(.slot == 1) | .did' "$result")
+    "$takt" label preview "$serial" --station "$station" --out "$work/label.png" &&
+        zbarimg -q --raw -Sdisable -Sqr.enable "$work/label.png" | tee /dev/stderr | grep -F "$did" &&
+        ! "$takt" label preview nobody --station "$station" --out "$work/none.png" && [ ! -e "$work/none.png" ]
+}
 pictures_are_kept() { # PNG's IHDR: its type, width and height; large where something was outside
     local sha file
     for sha in $(store "select c.sha256 from attachment a join content c on c.id = a.content
@@ -141,6 +149,7 @@ check "no key rests in the clear" no_key_rests_in_the_clear
 check "labels are printed for the good units alone" labels_are_for_good_units
 check "the label on a unit is held against what was printed for it" the_label_on_the_unit_is_looked_at
 check "a label is printed again for a reason, on record" a_label_is_printed_again_on_record
+check "the label is looked at as a picture" the_label_is_looked_at_as_a_picture
 check "the picture of the chart is kept" pictures_are_kept
 check "the order's report shows the failure" the_report_shows_the_failure
 check "no supply is left on" nothing_is_left_on

@@ -3,11 +3,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "protocol/base/file.h"
 #include "provisioning/label.h"
+#include "provisioning/label_picture.h"
 
 static const struct label plain = {
     .product = "ptz-indoor-3mp",
@@ -100,6 +105,53 @@ static void test_a_code_is_the_labels_to_the_letter_or_not_at_all(void **state)
     assert_false(label_is(&(struct label){.serial = NULL}, "", LABEL_SERIAL));
 }
 
+/* What zbar, a reader of other people, sees in the picture. */
+static void test_the_picture_shows_the_setup_code(void **state)
+{
+    struct buffer zpl = {0}, png = {0};
+    struct error err = {0};
+    struct label l = plain;
+    l.setup = "takt:cam?did=~1^_&mac=50:ec:50:12:34:56&sn=SN24110001";
+    char path[] = "/tmp/takt-label.XXXXXX", command[160], seen[200] = "";
+    assert_int_equal(label_zpl(&l, &zpl, &err), 0);
+    if (label_picture(buffer_text(&zpl), &png, &err))
+        fail_msg("%s", err.text);
+    close(mkstemp(path));
+    assert_int_equal(file_write(path, png.data, png.size, 0600, &err), 0);
+    snprintf(command, sizeof command, "zbarimg -q --raw -Sdisable -Sqr.enable %s 2>/dev/null",
+             path);
+    FILE *reader = popen(command, "r");
+    assert_non_null(fgets(seen, sizeof seen, reader));
+    pclose(reader);
+    remove(path);
+    seen[strcspn(seen, "\n")] = '\0';
+    assert_string_equal(seen, l.setup);
+    buffer_free(&zpl);
+    buffer_free(&png);
+}
+
+static void test_what_cannot_be_drawn_is_named(void **state)
+{
+    static const struct {
+        const char *zpl, *why;
+    } cases[] = {{"^XA^XZ", "without its size"},
+                 {"^XA^FO1,1^A0N,2,2^FDx^FS^XZ", "before its size"},
+                 {"^XA^PW99999999999^LL10^XZ", "expected 1 to 2000 dots"},
+                 {"^XA^PW100^LL100^GB1,1^XZ", "^GB1,1 is not drawn"},
+                 {"^XA^PW100^LL100^FO1,1^BQN,2,4^FDno^FS^XZ", "expected 'QA,'"},
+                 {"^XA^PW100^LL100^FO1,1^BQN,2,999999^FDQA,x^FS^XZ", "is not drawn"},
+                 {"^XA^PW100^LL100^FH_^FD_4^FS^XZ", "two hexadecimal digits"},
+                 {"^XA^PW100^LL100^FH_^FD_00^FS^XZ", "NUL"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buffer png = {0};
+        struct error err = {0};
+        assert_int_equal(label_picture(cases[i].zpl, &png, &err), ERROR_INPUT);
+        if (!strstr(err.text, cases[i].why))
+            fail_msg("%s: '%s' was expected in '%s'", cases[i].zpl, cases[i].why, err.text);
+        assert_int_equal(png.size, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +159,8 @@ int main(void)
         cmocka_unit_test(test_hostile_text_cannot_leave_its_field),
         cmocka_unit_test(test_a_label_without_committed_data_is_refused),
         cmocka_unit_test(test_a_code_is_the_labels_to_the_letter_or_not_at_all),
+        cmocka_unit_test(test_the_picture_shows_the_setup_code),
+        cmocka_unit_test(test_what_cannot_be_drawn_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
