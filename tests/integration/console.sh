@@ -189,6 +189,31 @@ second_console() {
     opened=$first
     return $rc
 }
+# Over a real ssh: a server of this suite's own on a port of its own, which knows one key.
+over_ssh() {
+    local port=$((20000 + $$ % 20000)) here=$opened
+    ssh-keygen -q -t ed25519 -N '' -f "$work/host" && ssh-keygen -q -t ed25519 -N '' -f "$work/id" &&
+        cp "$work/id.pub" "$work/authorized" || return 1
+    printf '%s\n' "Port $port" "ListenAddress 127.0.0.1" "HostKey $work/host" "PidFile none" "UsePAM no" \
+        "AuthorizedKeysFile $work/authorized" "StrictModes no" "PasswordAuthentication no" >"$work/sshd"
+    [ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+    /usr/sbin/sshd -D -f "$work/sshd" -E "$work/sshd.log" & local server=$!
+    until_true 10 grep -q "listening on" "$work/sshd.log" || return 1
+    opened=$((opened + 1))
+    tmux -L "$session-$opened" new-session -d -x 100 -y 30 "ssh -tt -p $port -i $work/id -o IdentitiesOnly=yes \
+        -o UserKnownHostsFile=$work/known -o StrictHostKeyChecking=accept-new 127.0.0.1 \
+        env LANG=C.UTF-8 $takt console --station $station --plan console/quick; sleep 60"
+    until_true 20 shows "slot 2" && finger l && until_true 10 shows "工位 2" && press F4 &&
+        until_true 10 shows "校准已过期" && tmux -L "$session-$opened" resize-window -x 80 -y 24 &&
+        until_true 10 shows "F7" && finger q && until_true 10 no_console_over "$port"
+    local rc=$?
+    tmux -L "$session-$opened" kill-server 2>/dev/null
+    kill $server
+    wait $server 2>/dev/null
+    opened=$here
+    return $rc
+}
+no_console_over() { ! pgrep -f "^ssh -tt -p $1 "; }
 picture_judged() { [ "$(store "SELECT verdict FROM run JOIN work_order o ON o.id = work_order WHERE o.name = 'WO-9'")" = 2 ]; }
 picture_named() {
     console_open 100 30 --plan console/picture --order WO-9 && until_true 15 shows "scan your badge" &&
@@ -267,6 +292,7 @@ check "a code cut short does nothing" cut_code
 check "a code can be typed" typed_code
 check "it follows the terminal's size" resized
 check "a second console watches the same station" second_console
+check "it works over ssh" over_ssh
 check "a failure names its picture's file" picture_named
 check "it starts in Chinese" starts_in_chinese
 check "it finds taktd again after a kill, and asks who works here" daemon_back
