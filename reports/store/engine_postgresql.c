@@ -303,6 +303,12 @@ static int open_connection(const char *place, bool reader, struct store_connecti
         rc = version_of(c, &version, err);
         if (!rc && version == 0)
             rc = error_set(err, ERROR_MISSING, "the database %s holds no store", PQdb(c->pg));
+        else if (!rc && version < STORE_VERSION)
+            rc = error_set(err, ERROR_STATE,
+                           "the store %s is of version %lld, this program reads version %d: a "
+                           "station that sends to it brings it forward, and so does takt store "
+                           "migrate",
+                           PQdb(c->pg), (long long)version, STORE_VERSION);
     }
     if (rc)
         close_connection(c);

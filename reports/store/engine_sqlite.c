@@ -428,6 +428,21 @@ static int open_writer(struct store_connection *c, const char *path, struct erro
     return 0;
 }
 
+/* A reader changes nothing, so it cannot bring an older store forward. */
+static int open_reader(struct store_connection *c, const char *path, struct error *err)
+{
+    int version = 0;
+    int rc = store_file_open(path, &c->db, err);
+    if (!rc)
+        rc = store_schema_check(c->db, path, &version, err);
+    if (!rc && version < STORE_VERSION)
+        rc = error_set(err, ERROR_STATE,
+                       "%s is a store of version %d, this program reads version %d: taktd brings "
+                       "it forward when it starts, and so does takt store migrate",
+                       path, version, STORE_VERSION);
+    return rc;
+}
+
 static int open_connection(const char *path, bool reader, struct store_connection **out,
                            struct error *err)
 {
@@ -435,7 +450,7 @@ static int open_connection(const char *path, bool reader, struct store_connectio
     if (!c)
         return error_set(err, ERROR_MEMORY, "cannot open the store %s: out of memory", path);
     c->lock_fd = -1;
-    int rc = reader ? store_file_open(path, &c->db, err) : open_writer(c, path, err);
+    int rc = reader ? open_reader(c, path, err) : open_writer(c, path, err);
     if (rc)
         close_connection(c);
     else

@@ -15,7 +15,8 @@
 #include "station/cli/state_place.h"
 
 static const char usage[] =
-    "takt store check | backup | archive | recover   (--station STATION.json | --store FILE)\n"
+    "takt store check | backup | archive | recover | migrate\n"
+    "         (--station STATION.json | --store FILE)\n"
     "         [--to FOLDER] [--before DATE] [--json]\n\n"
     "  check     every page, reference and attachment; exit 1 when something is damaged. Of a "
     "line's\n"
@@ -23,7 +24,9 @@ static const char usage[] =
     "  backup    a copy into --to FOLDER, checked; taktd may run meanwhile\n"
     "  archive   a backup into --to FOLDER, then runs that ended before --before DATE leave the\n"
     "            store (not open ones, nor what is still to be sent or has a defect)\n"
-    "  recover   sets a damaged store aside and saves from it what can be read; stop taktd first";
+    "  recover   sets a damaged store aside and saves from it what can be read; stop taktd first\n"
+    "  migrate   brings the store of an older program forward, an archive or a line's store above\n"
+    "            all: taktd does it for its own when it starts";
 
 struct request {
     struct state_place place;
@@ -126,10 +129,22 @@ static int recover(const struct request *r, struct error *err)
     return rc;
 }
 
+static int migrate(const struct request *r, struct error *err)
+{
+    struct store *s = NULL;
+    int rc = store_open(r->place.store, NULL, &s, err);
+    store_close(s);
+    return rc;
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct request *r, struct error *err);
-} actions[] = {{"check", check}, {"backup", backup}, {"archive", archive}, {"recover", recover}};
+} actions[] = {{"check", check},
+               {"backup", backup},
+               {"archive", archive},
+               {"recover", recover},
+               {"migrate", migrate}};
 
 int cli_store(int argc, char **argv)
 {
@@ -178,12 +193,14 @@ int cli_store(int argc, char **argv)
     while (action < count && strcmp(actions[action].name, given) != 0)
         action++;
     if (action == count)
-        return cli_usage("takt store: expected check, backup, archive or recover, see takt store "
-                         "--help");
+        return cli_usage(
+            "takt store: expected check, backup, archive, recover or migrate, see takt store "
+            "--help");
     if (!station == !store)
         return cli_usage("takt store: expected --station or --store, see takt store --help");
     int rc = state_place_of(station, store, &r.place, &err);
-    if (!rc && actions[action].run != check && store_is_address(r.place.store))
+    if (!rc && actions[action].run != check && actions[action].run != migrate &&
+        store_is_address(r.place.store))
         rc = error_set(&err, ERROR_INPUT,
                        "%s: a line's store is looked after by PostgreSQL's own pg_dump and "
                        "pg_amcheck; takt store check reads it",

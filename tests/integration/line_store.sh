@@ -64,6 +64,18 @@ check "and it is said where they are not" broken
 left_to_it() { "$takt" store backup --to "$work/b" --store "$address" 2>"$work/left"; [ $? = 2 ] && grep -q pg_dump "$work/left"; }
 check "what PostgreSQL does itself is left to it" left_to_it
 
+older_program() { # place: its reports are refused in a line, which says what to do; then they are there
+    "$takt" report order "$2" --store "$1" --format json >"$work/older" 2>&1
+    [ $? = 2 ] && grep -q 'takt store migrate' "$work/older" || { cat "$work/older"; return 1; }
+    "$takt" store migrate --store "$1" && "$takt" report order "$2" --store "$1" --format json >"$work/older" &&
+        jq -e '.unit_count > 0' "$work/older"
+}
+archive_of_version() { # an archive that an older program wrote
+    sqlite3 "$work/version_$1.db" <"$repo/tests/unit/reports/stores/version_$1.sql" &&
+        older_program "$work/version_$1.db" "$(sqlite3 "$work/version_$1.db" 'SELECT name FROM work_order LIMIT 1')"
+}
+check "an older program's archive is read once it was brought forward" archive_of_version 3
+
 cannot_write() { ! role=takt_reader sql "$1" >"$work/refused" 2>&1 && grep -q 'permission denied' "$work/refused"; }
 check "the reader's role cannot add" cannot_write "INSERT INTO site(name) VALUES ('x')"
 check "nor change" cannot_write "UPDATE run SET slot = 9"

@@ -252,7 +252,12 @@ static void test_a_store_of_each_shipped_version_is_migrated_with_all_it_holds(v
                  " f.id=m.figure JOIN note n ON n.run=r.id' >%s/before",
                  f->path, f->path, version, f->path, f->folder);
         assert_int_equal(system(command), 0);
+        struct store *reader = NULL; /* which may not bring it forward: it says who does */
+        assert_int_equal(store_open_reader(f->path, &reader, &err), ERROR_STATE);
+        assert_non_null(strstr(err.text, "takt store migrate"));
         store_fixture_open(f);
+        assert_done(store_open_reader(f->path, &reader, &err), err);
+        store_close(reader);
         sqlite3 *db = store_handle(f->store);
         assert_int_equal(number_of(db, "PRAGMA user_version"), STORE_VERSION);
         assert_int_equal(number_of(db, "SELECT count(*) FROM run"), 4);
