@@ -78,6 +78,9 @@ LIBRARIES := protocol firmware $(STATION)
 
 # Libraries of the machine each program links (docs/dependencies.md says why each is there).
 FIRMWARE_PKGS := libcjson libcrypto libssl libserialport alsa
+# Talkback (protocol/formats/opus_sound, firmware/media/voice): linked alone, their headers ask for
+# no flags.
+SOUND_PKGS    := opus speexdsp
 STATION_PKGS  := libcjson libcrypto libssl libserialport sqlite3 libpq libcurl libqpid-proton \
                  ncursesw libavformat libavcodec libswscale libavutil libpng libqrencode \
                  cairo pangocairo xlsxwriter libmicrohttpd libusb-1.0 zlib p11-kit-1 libmodbus alsa
@@ -92,8 +95,8 @@ STATION_PKGS := $(FIRMWARE_PKGS)
 CATALOGUES   :=
 endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(STATION_PKGS) 2>/dev/null)
-FIRMWARE_LDLIBS = $(shell pkg-config --libs $(FIRMWARE_PKGS)) -lm $($(CROSS)_LIBS)
-STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS)) $(if $(CROSS),,-lcups) -lm $($(CROSS)_LIBS)
+FIRMWARE_LDLIBS = $(shell pkg-config --libs $(FIRMWARE_PKGS) $(SOUND_PKGS)) -lm $($(CROSS)_LIBS)
+STATION_LDLIBS  = $(shell pkg-config --libs $(STATION_PKGS) $(SOUND_PKGS)) $(if $(CROSS),,-lcups) -lm $($(CROSS)_LIBS)
 
 COMPILE = $(CC) $(WARN) $(DEFINES) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 

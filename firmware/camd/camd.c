@@ -10,6 +10,7 @@
 #include "firmware/camd/card_watch.h"
 #include "firmware/camd/feeder.h"
 #include "firmware/camd/options.h"
+#include "firmware/camd/reset_watch.h"
 #include "firmware/camd/server.h"
 #include "firmware/media/pump.h"
 #include "protocol/base/file.h"
@@ -34,6 +35,7 @@ struct camd {
     struct pump *pump;
     struct feeder *feeder;
     struct card_watch *card;
+    struct reset_watch *reset;
 };
 
 static int read_pem(const char *path, struct buffer *out, struct error *err)
@@ -135,6 +137,8 @@ static int start(struct camd *c, struct error *err)
         .private_key_pem = c->certificate.private_key_pem,
         .ca_pem = agent_factory_ca(c->agent),
     };
+    if (!rc && c->hal.gpio)
+        rc = reset_watch_start(&c->board, c->agent, &c->log, &c->reset, err);
     /* Emulated cards are no file systems. */
     if (!rc && *c->board.linux.card && strcmp(c->options.hal, "linux") == 0)
         rc = card_watch_start(c->board.linux.card, c->agent, &c->log, &c->card, err);
@@ -144,6 +148,7 @@ static int start(struct camd *c, struct error *err)
 static void stop(struct camd *c)
 {
     card_watch_stop(c->card);
+    reset_watch_stop(c->reset);
     feeder_stop(c->feeder, true);
     pump_stop(c->pump);
     agent_free(c->agent);

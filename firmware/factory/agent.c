@@ -279,6 +279,14 @@ enum card_update_end agent_card_update(struct agent *a, const char *bundle_path,
     return end;
 }
 
+int agent_button(struct agent *a, const char *name, bool *level, struct error *err)
+{
+    pthread_mutex_lock(&a->parts[PART_GPIO]);
+    int rc = a->hal->gpio->button(a->hal->gpio_state, name, level, err);
+    pthread_mutex_unlock(&a->parts[PART_GPIO]);
+    return rc;
+}
+
 void agent_want_restart(struct agent *a)
 {
     a->restart_wanted = true;

@@ -63,6 +63,8 @@ const struct method *agent_methods(const struct agent *a);
 enum card_update_end agent_card_update(struct agent *a, const char *bundle_path,
                                        bool (*stop)(void *context), void *context,
                                        struct card_record *record);
+/* From any thread: a button's pin, true = high. */
+int agent_button(struct agent *a, const char *name, bool *level, struct error *err);
 /* From any thread: agent_restart_wanted() from now on. */
 void agent_want_restart(struct agent *a);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "firmware/factory/agent_parts.h"
+#include "firmware/factory/card_filesystem.h"
 #include "firmware/factory/card_stamp.h"
 #include "firmware/factory/params.h"
 #include "protocol/base/clock.h"
@@ -17,18 +18,39 @@ enum {
 
 static const char *const no_params[] = {NULL};
 
+/* Of its first partition, or of the whole card where there is none. */
+static int find_filesystem(struct agent *a, const struct card_status *s, const char **out,
+                           struct error *err)
+{
+    uint8_t *head = malloc(CARD_HEAD_BYTES);
+    if (!head)
+        return error_set(err, ERROR_MEMORY, "no memory for a card's begin");
+    int rc = a->hal->card->read(a->hal->card_state, 0, head, CARD_HEAD_BYTES, err);
+    const uint64_t first = rc ? 0 : (uint64_t)card_first_partition(head) * STAMP_BYTES;
+    if (!rc && first && first + CARD_HEAD_BYTES <= s->bytes)
+        rc = a->hal->card->read(a->hal->card_state, first, head, CARD_HEAD_BYTES, err);
+    if (!rc)
+        *out = card_filesystem(head);
+    free(head);
+    return rc;
+}
+
 static int card_status(struct agent *a, struct agent_call *call, struct error *err)
 {
     struct card_status s;
+    const char *filesystem = "";
     int rc = params_only(call->params, no_params, err);
     if (!rc)
         rc = a->hal->card->status(a->hal->card_state, &s, err);
+    if (!rc && s.present && s.block_bytes == STAMP_BYTES && s.bytes >= CARD_HEAD_BYTES)
+        rc = find_filesystem(a, &s, &filesystem, err);
     if (rc)
         return rc;
     answer_flag(call, call->result, "present", s.present);
     answer_flag(call, call->result, "write_protected", s.write_protected);
     answer_number(call, call->result, "bytes", (double)s.bytes);
     answer_number(call, call->result, "block_bytes", s.block_bytes);
+    answer_text(call, call->result, "filesystem", filesystem);
     return 0;
 }
 

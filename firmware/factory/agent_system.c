@@ -1,4 +1,4 @@
-/* hello, unit.info, unit.restart, system.load. */
+/* hello, unit.info, unit.restart, system.load, system.sleep. */
 #include "firmware/factory/agent_parts.h"
 #include "firmware/factory/params.h"
 #include "firmware/factory/process_figures.h"
@@ -161,10 +161,30 @@ static int load(struct agent *a, struct agent_call *call, struct error *err)
     return rc;
 }
 
+/* The answer is there once it is awake again. */
+static int sleep_for(struct agent *a, struct agent_call *call, struct error *err)
+{
+    static const char *const allowed[] = {"ms", NULL};
+    long long ms;
+    int rc = params_only(call->params, allowed, err);
+    if (!rc)
+        rc = params_integer(call->params, "ms", 100, 60000, &ms, err);
+    if (!rc && !a->hal->system->sleep)
+        rc = error_set(err, ERROR_MISSING, "board %s cannot sleep", a->board->name);
+    if (rc)
+        return rc;
+    const int64_t began = clock_mono_ms();
+    rc = a->hal->system->sleep(a->hal->system_state, (int)ms, err);
+    if (!rc)
+        answer_number(call, call->result, "slept_ms", (double)(clock_mono_ms() - began));
+    return rc;
+}
+
 const struct agent_method agent_system_methods[] = {
     {"hello", PART_NONE, hello},
     {"unit.info", PART_SYSTEM, info},
     {"unit.restart", PART_SYSTEM, restart},
     {"system.load", PART_SYSTEM, load},
+    {"system.sleep", PART_SYSTEM, sleep_for},
     {0},
 };

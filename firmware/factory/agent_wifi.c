@@ -69,7 +69,8 @@ static bool stopped(void *context)
 
 static int throughput(struct agent *a, struct agent_call *call, struct error *err)
 {
-    static const char *const allowed[] = {"host", "port", "seconds", "direction", NULL};
+    static const char *const allowed[] = {
+        "host", "port", "seconds", "direction", "datagrams_mbit_s", NULL};
     static const char *const directions[] = {"up", "down", NULL};
     const char *host;
     long long port, seconds;
@@ -89,6 +90,9 @@ static int throughput(struct agent *a, struct agent_call *call, struct error *er
         rc = params_integer(call->params, "seconds", 1, 60, &seconds, err);
     if (!rc)
         rc = params_choice(call->params, "direction", directions, &direction, err);
+    double datagrams_mbit_s = 0;
+    if (!rc && params_has(call->params, "datagrams_mbit_s"))
+        rc = params_number(call->params, "datagrams_mbit_s", 0.1, 100, &datagrams_mbit_s, err);
     if (!rc)
         rc = a->hal->radio->route(a->hal->radio_state, host, (int)port, &route, err);
     if (rc)
@@ -98,6 +102,7 @@ static int throughput(struct agent *a, struct agent_call *call, struct error *er
                                              .interface = route.interface,
                                              .seconds = (int)seconds,
                                              .down = direction == 1,
+                                             .datagrams_mbit_s = datagrams_mbit_s,
                                              .stop = stopped,
                                              .context = call->request};
     rc = throughput_measure(&config, &found, err);
@@ -107,6 +112,10 @@ static int throughput(struct agent *a, struct agent_call *call, struct error *er
     answer_number(call, call->result, "bytes", found.bytes);
     answer_number(call, call->result, "seconds", found.seconds);
     answer_number(call, call->result, "retransmits", found.retransmits);
+    if (datagrams_mbit_s > 0) {
+        answer_number(call, call->result, "loss_percent", found.loss_percent);
+        answer_number(call, call->result, "jitter_ms", found.jitter_ms);
+    }
     return 0;
 }
 

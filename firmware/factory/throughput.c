@@ -39,6 +39,8 @@ int throughput_parse(const char *json, struct throughput *out, struct error *err
         out->bytes = json_number(received, "bytes", 0);
         out->seconds = json_number(received, "seconds", 0);
         out->retransmits = json_number(sent, "retransmits", 0);
+        out->loss_percent = json_number(received, "lost_percent", 0);
+        out->jitter_ms = json_number(received, "jitter_ms", 0);
     }
     cJSON_Delete(root);
     return rc;
@@ -98,7 +100,8 @@ int throughput_measure(const struct throughput_config *config, struct throughput
 {
     struct buffer text = {.limit_bytes = OUTPUT_MAX};
     char port[12], seconds[12], omit[12], host[128], interface[24];
-    char *argv[20];
+    char rate[24], length[12];
+    char *argv[26];
     int argc = 0, pipe_fd[2] = {-1, -1}, rc = 0;
     pid_t pid = -1;
     snprintf(port, sizeof port, "%d", config->port);
@@ -114,6 +117,15 @@ int throughput_measure(const struct throughput_config *config, struct throughput
     argv[argc++] = seconds;
     argv[argc++] = "-O";
     argv[argc++] = omit;
+    if (config->datagrams_mbit_s > 0) {
+        snprintf(rate, sizeof rate, "%.0f", config->datagrams_mbit_s * 1e6);
+        snprintf(length, sizeof length, "%d", THROUGHPUT_DATAGRAM_BYTES);
+        argv[argc++] = "-u";
+        argv[argc++] = "-b";
+        argv[argc++] = rate;
+        argv[argc++] = "-l";
+        argv[argc++] = length;
+    }
     if (config->down)
         argv[argc++] = "-R";
     if (interface[0]) {

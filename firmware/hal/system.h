@@ -38,6 +38,9 @@ struct system_ops {
     /* Reads a few small files at most: asked for every minute for months. */
     int (*health)(struct system_control *s, struct system_health *out, struct error *err);
     int (*load)(struct system_control *s, enum system_load load, struct error *err);
+    /* Everything but the clock off for so long, as a battery model waits; returns once the unit is
+     * awake again, in the load it was in. NULL: this hardware cannot. */
+    int (*sleep)(struct system_control *s, int ms, struct error *err);
     /* Does not return on success. */
     int (*restart)(struct system_control *s, struct error *err);
 };

@@ -15,6 +15,11 @@ struct signal_sweep {
     double fade_s;
 };
 
+/* Noise like talk, always the same one: falling by 6 dB an octave from 500 Hz on, as speech does in
+ * the long run (ITU-T P.50), and rising and falling four times a second, as its syllables do. Its
+ * rms is that of a sine of this amplitude. */
+void signal_talk(double amplitude, double rate_hz, float *out, size_t count);
+
 size_t signal_sweep_samples(const struct signal_sweep *s); /* 0 when the parameters make no sense */
 void signal_sweep(const struct signal_sweep *s, float *out);
 

@@ -22,6 +22,8 @@ static const struct step_param params[] = {
     {"volume", PARAM_NUMBER, "0.8", 0, 1, "of the unit's amplifier"},
     {"seconds", PARAM_NUMBER, "0.5", 0.2, 5, "listened to, s"},
     {"late_ms", PARAM_NUMBER, "600", 0, 5000, "later still the tone may begin, ms"},
+    UNIT_SOUND_CODEC,
+    UNIT_SOUND_PROCESSING,
     {0}};
 
 static const struct step_measurement measurements[] = {

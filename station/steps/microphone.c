@@ -29,6 +29,8 @@ static const struct step_param params[] = {
     {"sweep_high_hz", PARAM_NUMBER, "7600", 2000, 8000, "where it ends, Hz"},
     {"band_low_hz", PARAM_NUMBER, "200", 100, 2000, "of the response that is judged, Hz"},
     {"band_high_hz", PARAM_NUMBER, "6000", 1000, 8000, "of the response that is judged, Hz"},
+    UNIT_SOUND_CODEC,
+    UNIT_SOUND_PROCESSING,
     {0}};
 
 static const struct step_measurement measurements[] = {

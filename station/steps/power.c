@@ -18,6 +18,7 @@ static const struct step_measurement measurements[] = {
     {"standby_w", "W", "radio and sensor off"},
     {"idle_w", "W", "awake, nothing to do"},
     {"streaming_w", "W", "encoding one stream"},
+    {"infrared_w", "W", "encoding one stream by night: infrared LEDs at full drive"},
     {"all_on_w", "W", "encoder, NPU, radio, infrared LEDs and the pan motor at once"},
     {"all_on_peak_a", "A", "highest reading meanwhile"},
     {"volts", "V", "at the supply with everything on"},
@@ -106,6 +107,18 @@ static int all_on(struct step_context *c, struct power_reading *out, struct erro
     return rc < 0 ? rc : turned;
 }
 
+static int by_night(struct step_context *c, struct error *err)
+{
+    const struct view_settings night = {
+        .stream = true, .night = true, .ir_led = 1, .auto_exposure = true};
+    struct power_reading r;
+    step_progress(c, 0.55, "infrared");
+    int rc = camera_configure(c, &night, err);
+    if (rc == 0)
+        rc = read_supply(c, &r, err);
+    return rc < 0 ? rc : step_value(c, "infrared_w", r.volts * r.amps, err);
+}
+
 static int run(struct step_context *c, struct error *err)
 {
     struct power_reading full;
@@ -115,6 +128,8 @@ static int run(struct step_context *c, struct error *err)
         rc = one_state(c, "idle", "idle_w", 0.2, err);
     if (rc == 0)
         rc = one_state(c, "streaming", "streaming_w", 0.4, err);
+    if (rc == 0)
+        rc = by_night(c, err);
     if (rc == 0)
         rc = all_on(c, &full, err);
     if (rc == 0)

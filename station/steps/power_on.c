@@ -20,6 +20,7 @@ static const struct step_measurement measurements[] = {
     {"tripped", "bool", "1 when the supply's protection cut it off: a short"},
     {"inrush_a", "A", "highest current in the first window; a short's is past the limit"},
     {"boot_a", "A", "mean current in the first window"},
+    {"boot_w", "W", "mean over the first window, as the supply reads it"},
     {"boot_seconds", "s", "from supply on to the unit's hello"},
     {0}};
 
@@ -32,6 +33,8 @@ static int shorted(struct step_context *c, const struct power_reading *r, struct
         rc = step_value(c, "inrush_a", fmax(r->amps_peak, step_number(c, "amps_max")), err);
     if (rc == 0)
         rc = step_value(c, "boot_a", r->amps, err);
+    if (rc == 0)
+        rc = step_value(c, "boot_w", step_number(c, "volts") * step_number(c, "amps_max"), err);
     return rc < 0 ? rc : step_value(c, "boot_seconds", step_number(c, "boot_timeout_s"), err);
 }
 
@@ -71,6 +74,8 @@ static int run(struct step_context *c, struct error *err)
         rc = step_value(c, "inrush_a", first.amps_peak, err);
     if (rc == 0)
         rc = step_value(c, "boot_a", first.amps, err);
+    if (rc == 0)
+        rc = step_value(c, "boot_w", first.volts * first.amps, err);
     return rc < 0 ? rc : step_value(c, "boot_seconds", boot_s, err);
 }
 

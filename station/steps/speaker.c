@@ -31,6 +31,7 @@ static const struct step_param params[] = {
     {"sweep_high_hz", PARAM_NUMBER, "7000", 2000, 8000, "where it ends, Hz"},
     {"band_low_hz", PARAM_NUMBER, "600", 100, 2000, "of the response that is judged, Hz"},
     {"band_high_hz", PARAM_NUMBER, "5000", 1000, 8000, "of the response that is judged, Hz"},
+    UNIT_SOUND_CODEC,
     {0}};
 
 static const struct step_measurement measurements[] = {

@@ -2,69 +2,137 @@
 
 #include <endian.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fixtures/sound.h"
+#include "protocol/base/json.h"
+#include "protocol/formats/opus_sound.h"
 #include "station/measure/level.h"
 #include "station/measure/signal.h"
 
 enum { MARGIN_MS = 10000 };
 
+/* What a recording must come as: exactly so many bytes of PCM, or packets, at most so many. */
 struct arriving {
+    bool opus;
     uint8_t *bytes;
-    size_t wanted, filled;
+    size_t room, announced, filled;
 };
 
-static int pcm_begin(void *context, const char *name, const char *type, uint64_t bytes,
-                     struct error *err)
+static bool is_opus(const struct step_context *c)
 {
-    const struct arriving *a = context;
-    if (strcmp(name, "pcm") != 0 || strncmp(type, "audio/l16", 9) != 0 || bytes != a->wanted)
+    return strcmp(json_string(c->params, "codec", "pcm"), "opus") == 0;
+}
+
+static int sound_begin(void *context, const char *name, const char *type, uint64_t bytes,
+                       struct error *err)
+{
+    struct arriving *a = context;
+    const char *wanted = a->opus ? "opus" : "pcm", *kind = a->opus ? "audio/opus" : "audio/l16";
+    if (strcmp(name, wanted) != 0 || strncmp(type, kind, strlen(kind)) != 0 || bytes > a->room ||
+        (!a->opus && bytes != a->room))
         return error_set(err, ERROR_PROTOCOL,
                          "audio.record: attachment \"%s\" of type %s and %llu bytes, expected "
-                         "\"pcm\", audio/l16, %zu",
-                         name, type, (unsigned long long)bytes, a->wanted);
+                         "\"%s\", %s, %s%zu",
+                         name, type, (unsigned long long)bytes, wanted, kind,
+                         a->opus ? "at most " : "", a->room);
+    a->announced = (size_t)bytes;
     return 0;
 }
 
-static int pcm_write(void *context, const uint8_t *data, size_t size, struct error *err)
+static int sound_write(void *context, const uint8_t *data, size_t size, struct error *err)
 {
     struct arriving *a = context;
-    if (size > a->wanted - a->filled)
+    if (size > a->announced - a->filled)
         return error_set(err, ERROR_PROTOCOL, "audio.record: more samples than announced");
     memcpy(a->bytes + a->filled, data, size);
     a->filled += size;
     return 0;
 }
 
-int unit_sound_record(struct step_context *c, int rate_hz, float *samples, size_t count,
-                      struct error *err)
+/* "aec,agc" as a list; "none" as no list. */
+static void add_processing(cJSON *params, const char *names)
 {
-    struct arriving a = {.bytes = malloc(count * sizeof(int16_t)), .wanted = count * 2};
-    const struct attachment_sink sink = {pcm_begin, pcm_write, &a};
-    const double seconds = (double)count / rate_hz;
-    if (!a.bytes)
-        return error_set(err, ERROR_MEMORY, "audio.record: out of memory");
-    cJSON *params = cJSON_CreateObject();
+    char name[8];
+    if (strcmp(names, "none") == 0)
+        return;
+    cJSON *list = cJSON_AddArrayToObject(params, "processing");
+    while (*names) {
+        const size_t length = strcspn(names, ",");
+        snprintf(name, sizeof name, "%.*s", (int)length, names);
+        cJSON_AddItemToArray(list, cJSON_CreateString(name));
+        names += length + (names[length] == ',');
+    }
+}
+
+/* Takes params; `samples` of the whole attachment. */
+static int exchange(struct step_context *c, cJSON *params, bool opus, int rate_hz, double seconds,
+                    int16_t *samples, size_t count, struct error *err)
+{
+    struct arriving a = {.opus = opus, .room = count * sizeof *samples};
+    a.bytes = opus ? malloc(a.room) : (uint8_t *)samples;
+    const struct attachment_sink sink = {sound_begin, sound_write, &a};
     cJSON_AddNumberToObject(params, "rate_hz", rate_hz);
     cJSON_AddNumberToObject(params, "seconds", seconds);
     const struct call call = {.method = "audio.record",
                               .params = params,
                               .timeout_ms = (int)(seconds * 1000) + MARGIN_MS,
                               .sink = &sink};
-    int rc = unit_exchange(c->unit, &call, NULL, err);
-    if (rc == 0 && a.filled != a.wanted)
+    int rc = a.bytes ? unit_exchange(c->unit, &call, NULL, err)
+                     : error_set(err, ERROR_MEMORY, "audio.record: out of memory");
+    if (rc == 0 && (!a.announced || a.filled != a.announced))
         rc = error_set(err, ERROR_PROTOCOL, "audio.record: %zu of %zu bytes came", a.filled,
-                       a.wanted);
-    if (rc == 0) {
-        int16_t *pcm = (int16_t *)a.bytes;
-        for (size_t i = 0; i < count; i++)
-            pcm[i] = (int16_t)le16toh((uint16_t)pcm[i]);
-        samples_from_s16(pcm, count, samples);
-    }
+                       a.announced);
+    if (rc == 0 && opus)
+        rc = opus_sound_decode(a.bytes, a.filled, rate_hz, samples, count, err);
+    for (size_t i = 0; i < count && rc == 0 && !opus; i++)
+        samples[i] = (int16_t)le16toh((uint16_t)samples[i]);
+    if (opus)
+        free(a.bytes);
     cJSON_Delete(params);
-    free(a.bytes);
+    return rc;
+}
+
+int unit_sound_record_with(struct step_context *c, const char *processing, int rate_hz,
+                           float *samples, size_t count, struct error *err)
+{
+    int16_t *pcm = malloc(count * sizeof *pcm);
+    if (!pcm)
+        return error_set(err, ERROR_MEMORY, "audio.record: out of memory");
+    cJSON *params = cJSON_CreateObject();
+    add_processing(params, processing);
+    if (is_opus(c))
+        cJSON_AddStringToObject(params, "codec", "opus");
+    int rc = exchange(c, params, is_opus(c), rate_hz, (double)count / rate_hz, pcm, count, err);
+    if (rc == 0)
+        samples_from_s16(pcm, count, samples);
+    free(pcm);
+    return rc;
+}
+
+int unit_sound_record(struct step_context *c, int rate_hz, float *samples, size_t count,
+                      struct error *err)
+{
+    return unit_sound_record_with(c, json_string(c->params, "processing", "none"), rate_hz, samples,
+                                  count, err);
+}
+
+int unit_sound_record_slots(struct step_context *c, int rate_hz, float *left, float *right,
+                            size_t count, struct error *err)
+{
+    int16_t *pcm = malloc(2 * count * sizeof *pcm);
+    if (!pcm)
+        return error_set(err, ERROR_MEMORY, "audio.record: out of memory");
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddBoolToObject(params, "slots", true);
+    int rc = exchange(c, params, false, rate_hz, (double)count / rate_hz, pcm, 2 * count, err);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        left[i] = (float)(pcm[2 * i] / 32768.0);
+        right[i] = (float)(pcm[2 * i + 1] / 32768.0);
+    }
+    free(pcm);
     return rc;
 }
 
@@ -75,11 +143,21 @@ int unit_sound_play(struct step_context *c, int rate_hz, double volume, const fl
     if (!out->pcm)
         return error_set(err, ERROR_MEMORY, "audio.play: out of memory");
     samples_to_s16(samples, count, out->pcm);
-    for (size_t i = 0; i < count; i++)
-        out->pcm[i] = (int16_t)htole16((uint16_t)out->pcm[i]);
     out->source = (struct attachment_source){
         .name = "pcm", .type = "audio/l16", .bytes = count * 2, .data = out->pcm};
     out->params = cJSON_CreateObject();
+    if (is_opus(c)) {
+        int rc = opus_sound_encode(out->pcm, count, rate_hz, OPUS_SOUND_BIT_RATE, &out->opus, err);
+        if (rc < 0) {
+            unit_sound_played(out, NULL);
+            return rc;
+        }
+        cJSON_AddStringToObject(out->params, "codec", "opus");
+        out->source = (struct attachment_source){
+            .name = "opus", .type = "audio/opus", .bytes = out->opus.size, .data = out->opus.data};
+    }
+    for (size_t i = 0; i < count; i++)
+        out->pcm[i] = (int16_t)htole16((uint16_t)out->pcm[i]);
     cJSON_AddNumberToObject(out->params, "rate_hz", rate_hz);
     cJSON_AddNumberToObject(out->params, "volume", volume);
     const struct call call = {.method = "audio.play",
@@ -95,6 +173,7 @@ int unit_sound_played(struct unit_sound *s, struct error *err)
     int rc = unit_errand_end(s->errand, NULL, err);
     cJSON_Delete(s->params);
     free(s->pcm);
+    buffer_free(&s->opus);
     *s = (struct unit_sound){0};
     return rc;
 }

@@ -12,6 +12,8 @@
 
 /* Below what any radio hears: thermal noise of 20 MHz lies at -101 dBm. */
 #define NOTHING_DBM (-110.0)
+/* Of what never came. */
+#define NEVER_MS 1000.0
 
 static const struct step_param params[] = {
     {"join_timeout_s", PARAM_NUMBER, "8", 1, 60, "s"},
@@ -19,6 +21,8 @@ static const struct step_param params[] = {
     {"country", PARAM_TEXT, "CN", 0, 0, "whose rules of the air the unit must keep"},
     {"looks", PARAM_NUMBER, "1", 1, 50, "how often its level is asked for"},
     {"look_every_ms", PARAM_NUMBER, "100", 10, 5000, "between two looks, ms"},
+    {"datagrams_mbit_s", PARAM_NUMBER, "0", 0, 100,
+     "of UDP each way for loss and jitter, Mbit/s; 0: none is sent"},
     {0}};
 
 static const struct step_measurement measurements[] = {
@@ -31,25 +35,55 @@ static const struct step_measurement measurements[] = {
     {"up_mbit_s", "Mbit/s", "from the unit, as the receiving iperf3 counted"},
     {"down_mbit_s", "Mbit/s", "to the unit"},
     {"retransmits", "count", "TCP segments sent again, both ways"},
+    {"loss_percent", "%", "of datagrams sent evenly, the worse way"},
+    {"jitter_ms", "ms", "of their arrival (RFC 3550, 6.4.1), the worse way"},
     {0}};
 
+/* TCP as fast as it goes, or datagrams at a rate. */
 static int traffic(struct step_context *c, const struct access_point_facts *ap,
-                   const char *direction, double *mbit_s, double *retransmits, struct error *err)
+                   const char *direction, double datagrams_mbit_s, cJSON **answer,
+                   struct error *err)
 {
     const double seconds = step_number(c, "seconds");
-    cJSON *params_ = cJSON_CreateObject(), *answer = NULL;
+    cJSON *params_ = cJSON_CreateObject();
     cJSON_AddStringToObject(params_, "host", ap->iperf3_host);
     cJSON_AddNumberToObject(params_, "port", ap->iperf3_port);
     cJSON_AddNumberToObject(params_, "seconds", seconds);
     cJSON_AddStringToObject(params_, "direction", direction);
-    int rc =
-        unit_call(c->unit, "wifi.throughput", params_, (int)(seconds * 1000) + 10000, &answer, err);
+    if (datagrams_mbit_s > 0)
+        cJSON_AddNumberToObject(params_, "datagrams_mbit_s", datagrams_mbit_s);
+    return unit_call(c->unit, "wifi.throughput", params_, (int)(seconds * 1000) + 10000, answer,
+                     err);
+}
+
+static int throughput(struct step_context *c, const struct access_point_facts *ap,
+                      const char *direction, double *mbit_s, double *retransmits, struct error *err)
+{
+    cJSON *answer = NULL;
+    int rc = traffic(c, ap, direction, 0, &answer, err);
     if (rc == 0) {
         *mbit_s = json_number(answer, "bits_per_second", 0) / 1e6;
         *retransmits += json_number(answer, "retransmits", 0);
     }
     cJSON_Delete(answer);
     return rc;
+}
+
+static int datagrams(struct step_context *c, const struct access_point_facts *ap, struct error *err)
+{
+    static const char *const ways[] = {"up", "down"};
+    double loss_percent = 0, jitter_ms = 0;
+    int rc = 0;
+    for (int i = 0; i < 2 && rc == 0; i++) {
+        cJSON *answer = NULL;
+        rc = traffic(c, ap, ways[i], step_number(c, "datagrams_mbit_s"), &answer, err);
+        loss_percent = fmax(loss_percent, json_number(answer, "loss_percent", 100));
+        jitter_ms = fmax(jitter_ms, json_number(answer, "jitter_ms", 0));
+        cJSON_Delete(answer);
+    }
+    if (rc == 0)
+        rc = step_value(c, "loss_percent", loss_percent, err);
+    return rc < 0 ? rc : step_value(c, "jitter_ms", jitter_ms, err);
 }
 
 static int not_joined(struct step_context *c, const struct access_point_facts *ap,
@@ -69,7 +103,10 @@ static int not_joined(struct step_context *c, const struct access_point_facts *a
         rc = step_value(c, "up_mbit_s", 0, err);
     if (rc == 0)
         rc = step_value(c, "down_mbit_s", 0, err);
-    return rc;
+    if (rc < 0 || step_number(c, "datagrams_mbit_s") <= 0)
+        return rc;
+    rc = step_value(c, "loss_percent", 100, err);
+    return rc < 0 ? rc : step_value(c, "jitter_ms", NEVER_MS, err);
 }
 
 /* The level wanders; each look says what it is now. Looks closer together than the fading lasts
@@ -124,10 +161,10 @@ static int measure_traffic(struct step_context *c, const struct access_point_fac
 {
     double up = 0, down = 0, retransmits = 0;
     step_progress(c, 0.3, "sending");
-    int rc = traffic(c, ap, "up", &up, &retransmits, err);
+    int rc = throughput(c, ap, "up", &up, &retransmits, err);
     if (rc == 0) {
         step_progress(c, 0.65, "receiving");
-        rc = traffic(c, ap, "down", &down, &retransmits, err);
+        rc = throughput(c, ap, "down", &down, &retransmits, err);
     }
     if (rc == 0)
         rc = step_value(c, "up_mbit_s", up, err);
@@ -135,6 +172,10 @@ static int measure_traffic(struct step_context *c, const struct access_point_fac
         rc = step_value(c, "down_mbit_s", down, err);
     if (rc == 0)
         rc = step_value(c, "retransmits", retransmits, err);
+    if (rc == 0 && step_number(c, "datagrams_mbit_s") > 0) {
+        step_progress(c, 0.8, "datagrams");
+        rc = datagrams(c, ap, err);
+    }
     return rc;
 }
 

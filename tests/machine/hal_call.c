@@ -127,10 +127,10 @@ static int record(const struct call *c, struct error *err)
 {
     size_t count = (size_t)(number(c, 0) * number(c, 1));
     int16_t *samples = calloc(count, sizeof *samples);
-    int rc = !samples ? error_set(err, ERROR_MEMORY, "no memory")
-             : !c->h->audio
-                 ? absent("audio", err)
-                 : c->h->audio->record(c->h->audio_state, (int)number(c, 0), samples, count, err);
+    int rc = !samples       ? error_set(err, ERROR_MEMORY, "no memory")
+             : !c->h->audio ? absent("audio", err)
+                            : c->h->audio->record(c->h->audio_state, (int)number(c, 0),
+                                                  AUDIO_MICROPHONE, samples, count, err);
     if (!rc)
         rc = file_write(text(c, 2), samples, count * sizeof *samples, 0644, err);
     free(samples);

@@ -1,5 +1,6 @@
 #include "tests/rehearsal/rehearsed_unit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,14 +315,11 @@ int unit_errand_end(struct unit_errand *e, cJSON **result, struct error *err)
  * Programs that send it run on the machine's clock, not on this one: what the channel would carry
  * stands for what came through it. */
 
-static double (*channel_rate)(void *context, double used);
-static void *channel_context;
+static struct relay_channel air;
 
-int relay_create(double (*bytes_per_second)(void *context, double used), void *context,
-                 struct relay **out, struct error *err)
+int relay_create(const struct relay_channel *channel, struct relay **out, struct error *err)
 {
-    channel_rate = bytes_per_second;
-    channel_context = context;
+    air = *channel;
     *out = NULL;
     return 0;
 }
@@ -340,16 +338,36 @@ int relay_route(struct relay *r, const char *host, int port, int *local_port, st
     return 0;
 }
 
+/* Loss and RFC 3550's jitter of datagrams that are sent evenly. */
+static void datagrams(const struct throughput_config *config, struct throughput *out)
+{
+    enum { DATAGRAM_BITS = 8 * THROUGHPUT_DATAGRAM_BYTES };
+    const int count = (int)(config->datagrams_mbit_s * 1e6 / DATAGRAM_BITS * config->seconds);
+    double before_ms = -1;
+    int lost = 0;
+    for (int i = 0; i < count; i++) {
+        const int64_t held_ns = air.datagram_ns(air.context);
+        const double held_ms = (double)held_ns / 1e6;
+        lost += held_ns < 0;
+        if (held_ns >= 0 && before_ms >= 0)
+            out->jitter_ms += (fabs(held_ms - before_ms) - out->jitter_ms) / 16;
+        before_ms = held_ns >= 0 ? held_ms : before_ms;
+    }
+    out->loss_percent = count ? 100.0 * lost / count : 100;
+}
+
 int throughput_measure(const struct throughput_config *config, struct throughput *out,
                        struct error *err)
 {
     enum { LOOKS = 10 };
     double bytes = 0;
     for (int i = 0; i < config->seconds * LOOKS; i++) {
-        bytes += channel_rate(channel_context, 1) / LOOKS;
+        bytes += air.bytes_per_second(air.context, 1) / LOOKS;
         clock_sleep_until_ns(clock_mono_ns() + 1000000000 / LOOKS);
     }
     *out = (struct throughput){
         .bits_per_second = 8 * bytes / config->seconds, .bytes = bytes, .seconds = config->seconds};
+    if (config->datagrams_mbit_s > 0)
+        datagrams(config, out);
     return 0;
 }

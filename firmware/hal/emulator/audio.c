@@ -19,9 +19,17 @@ enum { AIR = WORLD_AIR_RATE_HZ, BLOCK = AIR / 50, SETTLE = AIR / 20 };
 static const int64_t start_ns = 40000000;
 static const double reference_pa = 20e-6;
 
+/* The drive of the sound that the speaker plays or played last, at the air's rate. */
+struct reference {
+    float *drive;
+    size_t count;
+    int64_t from; /* air sample of the first */
+};
+
 struct audio {
     struct unit *unit;
     pthread_mutex_t air; /* record reads what play writes */
+    struct reference reference;
     uint32_t records, plays;
 };
 
@@ -41,6 +49,7 @@ void emulated_audio_close(struct audio *a)
         return;
     world_air_silence(&a->unit->world->from_unit);
     pthread_mutex_destroy(&a->air);
+    free(a->reference.drive);
     free(a);
 }
 
@@ -131,9 +140,42 @@ static void microphone_hear(struct microphone *m, int64_t first, float *out, int
     }
 }
 
-static int audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t count,
-                        struct error *err)
+static int16_t to_s16(double full_scales)
 {
+    double v = nearbyint(full_scales * 32768);
+    return (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v);
+}
+
+/* The second channel beside the microphone's. The select pin decides which of the frame's two slots
+ * its samples come in; the other one is pulled to zero. */
+static void fill_slots(const struct audio *a, int16_t *samples, size_t count)
+{
+    const double slot = a->unit->physics.mic_slot;
+    for (size_t n = 0; n < count; n++) {
+        const int16_t heard = samples[2 * n];
+        samples[2 * n] = slot == 0 ? heard : 0;
+        samples[2 * n + 1] = slot == 1 ? heard : 0;
+    }
+}
+
+static void fill_reference(struct audio *a, const struct resample *kernel, int64_t zero,
+                           double step, int16_t *samples, size_t count)
+{
+    pthread_mutex_lock(&a->air);
+    const struct reference *r = &a->reference;
+    for (size_t n = 0; n < count; n++) {
+        const double at = (double)(zero - r->from) + (double)n * step;
+        samples[2 * n + 1] = r->count ? to_s16(resample_at(kernel, r->drive, r->count, at)) : 0;
+    }
+    pthread_mutex_unlock(&a->air);
+}
+
+static int audio_record(struct audio *a, int rate_hz, enum audio_source source, int16_t *samples,
+                        size_t count, struct error *err)
+{
+    const size_t channels = audio_channels(source);
+    /* What is taken for the microphone is the left slot. */
+    const bool silent = source != AUDIO_SLOTS && a->unit->physics.mic_slot != 0;
     struct microphone mic;
     struct resample *kernel = NULL;
     float *heard = NULL;
@@ -166,8 +208,7 @@ static int audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t c
             double position = (double)n * step + (double)(zero - first);
             if (position + reach >= (double)held)
                 break;
-            double v = nearbyint(resample_at(kernel, heard, held, position) * 32768);
-            samples[n] = (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v);
+            samples[channels * n] = silent ? 0 : to_s16(resample_at(kernel, heard, held, position));
         }
         /* what the next sample no longer reaches back to */
         double next = floor((double)n * step) + (double)(zero - first) - reach;
@@ -177,6 +218,10 @@ static int audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t c
         held -= done;
         first += (int64_t)done;
     }
+    if (source == AUDIO_SLOTS)
+        fill_slots(a, samples, count);
+    if (source == AUDIO_WITH_REFERENCE)
+        fill_reference(a, kernel, zero, step, samples, count);
 out:
     free(heard);
     resample_free(kernel);
@@ -234,7 +279,7 @@ static int audio_play(struct audio *a, int rate_hz, double volume, const int16_t
                       size_t count, struct error *err)
 {
     struct resample *kernel = NULL;
-    float *drive = NULL, *pressure = NULL;
+    float *drive = NULL, *pressure = NULL, *reference = NULL;
     int rc = audio_check(rate_hz, count, err);
     if (!rc && !(volume >= 0 && volume <= 1))
         rc = error_set(err, ERROR_INPUT, "a volume of %g, expected 0 to 1", volume);
@@ -246,7 +291,8 @@ static int audio_play(struct audio *a, int rate_hz, double volume, const int16_t
     air = air < longest ? air : longest;
     drive = malloc(count * sizeof *drive);
     pressure = malloc(air * sizeof *pressure);
-    if (!drive || !pressure)
+    reference = malloc(air * sizeof *reference);
+    if (!drive || !pressure || !reference)
         rc = error_set(err, ERROR_MEMORY, "no memory to play %zu samples", count);
     if (!rc)
         rc = resample_create(rate_hz, AIR, &kernel, err);
@@ -260,13 +306,20 @@ static int audio_play(struct audio *a, int rate_hz, double volume, const int16_t
         drive[i] = (float)(samples[i] / 32768.0 * volume);
         square += (double)drive[i] * drive[i];
     }
-    for (size_t i = 0; i < air; i++)
-        pressure[i] = (float)speaker_step(&s, resample_at(kernel, drive, count, (double)i * step));
+    for (size_t i = 0; i < air; i++) {
+        reference[i] = (float)resample_at(kernel, drive, count, (double)i * step);
+        pressure[i] = (float)speaker_step(&s, reference[i]);
+    }
 
     int64_t zero_ns = clock_mono_ns() + start_ns;
     pthread_mutex_lock(&a->air);
     rc = world_air_play(&a->unit->world->from_unit, world_air_index(zero_ns), pressure,
                         (int64_t)air, err);
+    if (!rc) {
+        free(a->reference.drive);
+        a->reference = (struct reference){reference, air, world_air_index(zero_ns)};
+        reference = NULL;
+    }
     pthread_mutex_unlock(&a->air);
     if (rc)
         goto out;
@@ -277,6 +330,7 @@ static int audio_play(struct audio *a, int rate_hz, double volume, const int16_t
     power_draw(a->unit->power, POWER_SPEAKER, 0);
 out:
     resample_free(kernel);
+    free(reference);
     free(pressure);
     free(drive);
     return rc;

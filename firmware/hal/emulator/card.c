@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "firmware/hal/emulator/card_format.h"
 #include "firmware/hal/emulator/parts.h"
 #include "firmware/hal/emulator/power.h"
 #include "protocol/base/clock.h"
@@ -35,6 +36,9 @@ int emulated_card_open(struct unit *unit, struct card **out, struct error *err)
     if (c->fd < 0 || ftruncate(c->fd, (off_t)c->real_bytes))
         rc = error_errno(err, ERROR_IO, "cannot make %s of %llu bytes", path,
                          (unsigned long long)c->real_bytes);
+    if (!rc)
+        rc =
+            card_format(c->fd, c->real_bytes, (enum card_format)unit->physics.card_filesystem, err);
 out:
     if (rc) {
         emulated_card_close(c);

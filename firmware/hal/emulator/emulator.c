@@ -97,6 +97,14 @@ static int load(struct system_control *s, enum system_load state, struct error *
     return 0;
 }
 
+static int unit_sleep(struct system_control *s, int ms, struct error *err)
+{
+    power_asleep(s->unit.power, true);
+    clock_sleep_until_ns(clock_mono_ns() + (int64_t)ms * 1000000);
+    power_asleep(s->unit.power, false);
+    return 0;
+}
+
 static int restart(struct system_control *s, struct error *err)
 {
     int rc = file_write(s->unit.latch_path, "reboot", 6, 0600, err);
@@ -106,7 +114,7 @@ static int restart(struct system_control *s, struct error *err)
     _exit(POWER_EXIT_RESTART);
 }
 
-static const struct system_ops emulated_system_ops = {facts, health, load, restart};
+static const struct system_ops emulated_system_ops = {facts, health, load, unit_sleep, restart};
 
 static void emulator_close(struct hal *hal)
 {
@@ -170,7 +178,8 @@ static int emulator_open(const struct hal_config *config, struct hal *out, struc
         return error_set(err, ERROR_MEMORY, "no memory for an emulated unit");
     out->backend = out->system_state = s;
     s->unit.board = *config->board;
-    /* A large block goes back when it is freed, however often: a lens that is made anew is no leak. */
+    /* A large block goes back when it is freed, however often: a lens that is made anew is no leak.
+     */
     mallopt(M_MMAP_THRESHOLD, 1 << 18);
     int rc = 0;
     if (!options || !*options || strlen(options) >= sizeof s->unit.folder)

@@ -103,6 +103,7 @@
     P(mic_high_pass_hz, 60, 1, 2000, "Hz", "first-order corner of the microphone's vent")          \
     P(mic_low_pass_hz, 14000, 300, 24000, "Hz", "first-order corner of port and membrane")         \
     P(mic_overload_db, 124, 60, 160, "dB SPL", "where the membrane's swing is clipped")            \
+    P(mic_slot, 0, 0, 2, "", "of the converter's frame: 0 left, 1 right (select pin), 2 neither")  \
     P(audio_clock_ppm, 0, -2000, 2000, "ppm", "the converters' clock is fast")                     \
     P(echo_db, -12, -120, 20, "dB", "own speaker at own microphone, over the fixture's")           \
     P(echo_delay_ms, 0.3, 0, 50, "ms", "from the speaker to the own microphone")                   \
@@ -125,12 +126,15 @@
     P(card_write_mb_s, 18, 0.05, 1000, "MB/s", "of the card behind this socket's bus")             \
     P(card_read_mb_s, 22, 0.05, 1000, "MB/s", "of the card behind this socket's bus")              \
     P(card_command_ms, 0.3, 0, 1000, "ms", "before each transfer")                                 \
+    P(card_filesystem, 0, 0, 3, "", "as it was formatted: 0 FAT32, 1 exFAT, 2 ext, 3 not at all")  \
     P(card_fail_after_bytes, 0, 0, 4398046511104.0, "bytes", "written, then errors; 0 = never")    \
     /* radio */                                                                                    \
     P(antenna_gain_db, 0, -80, 20, "dB", "over the nominal antenna")                               \
     P(radio_fading_db, 0.7, 0, 20, "dB", "sigma of the level's slow wander")                       \
     P(radio_mcs_max, 7, 0, 7, "", "fastest 802.11n scheme the radio settles on")                   \
     P(radio_efficiency, 0.60, 0.01, 1, "", "payload over PHY rate")                                \
+    P(radio_loss_percent, 0, 0, 100, "%", "datagrams that the radio's own repeats do not save")    \
+    P(radio_jitter_ms, 0.4, 0, 1000, "ms", "mean of what those repeats hold a datagram up")        \
     P(radio_join_ms, 450, 0, 60000, "ms", "scan, association, four-way handshake")                 \
     P(radio_region, 0, 0, 3, "", "of its calibration data: 0 CN, 1 US, 2 JP, 3 none (00)")         \
     /* flash */                                                                                    \
@@ -153,6 +157,7 @@
     P(converter_efficiency, 0.88, 0.2, 1, "", "of the step-down converters")                       \
     P(leak_ma, 0, 0, 5000, "mA", "straight across the connector")                                  \
     P(brownout_volts, 4.2, 0, 12, "V", "at the unit, below which its reset circuit pulls")         \
+    P(sleep_w, 0.004, 0, 20, "W", "asleep: clock and what wakes it")                               \
     P(standby_w, 0.95, 0, 20, "W", "SoC and memory in standby")                                    \
     P(idle_w, 1.25, 0, 20, "W", "SoC and memory, nothing to do")                                   \
     P(streaming_w, 1.65, 0, 20, "W", "SoC and memory, encoding one stream")                        \

@@ -15,7 +15,7 @@ struct power {
     double watts[POWER_PARTS];
     double temperature_c;
     double life_s; /* the world's, as far as the warming has followed */
-    bool stopping;
+    bool stopping, asleep;
 };
 
 enum { TICK_NS = 10000000 };
@@ -32,15 +32,22 @@ double power_amps(double watts, double efficiency, double leak_amps, double volt
     return leak_amps + 2 * input / (at_unit + sqrt(root));
 }
 
+/* Lock held. Behind the converters. */
+static double drawn_w(const struct power *p)
+{
+    double sum = 0;
+    for (int i = 0; i < POWER_PARTS; i++)
+        sum += p->watts[i];
+    return p->asleep ? p->unit->physics.sleep_w : sum;
+}
+
 /* Lock held. */
 static void settle(struct power *p)
 {
     struct world *w = p->unit->world;
     const struct physics *ph = &p->unit->physics;
-    double sum = 0, volts = atomic_load(&w->supply_volts), ohms = atomic_load(&w->supply_ohms);
-    for (int i = 0; i < POWER_PARTS; i++)
-        sum += p->watts[i];
-    double amps = power_amps(sum, ph->converter_efficiency, ph->leak_ma / 1000, volts, ohms);
+    double volts = atomic_load(&w->supply_volts), ohms = atomic_load(&w->supply_ohms);
+    double amps = power_amps(drawn_w(p), ph->converter_efficiency, ph->leak_ma / 1000, volts, ohms);
     if (amps < 0 || volts - ohms * amps < ph->brownout_volts) {
         atomic_store(&w->supply_amps, 0);
         unlink(p->unit->latch_path); /* it needs the supply, too */
@@ -58,12 +65,9 @@ static void warm(struct power *p, double seconds)
     const struct physics *ph = &p->unit->physics;
     const double life_s = atomic_load(&p->unit->world->life_s);
     const double air_c = atomic_load(&p->unit->world->air_c);
-    double sum = 0;
     seconds += fmax(life_s - p->life_s, 0);
     p->life_s = life_s;
-    for (int i = 0; i < POWER_PARTS; i++)
-        sum += p->watts[i];
-    double settled = (isnan(air_c) ? ph->ambient_c : air_c) + ph->thermal_k_per_w * sum;
+    double settled = (isnan(air_c) ? ph->ambient_c : air_c) + ph->thermal_k_per_w * drawn_w(p);
     p->temperature_c += (settled - p->temperature_c) * -expm1(-seconds / thermal_seconds);
 }
 
@@ -129,6 +133,14 @@ void power_draw(struct power *p, enum power_part part, double watts)
 {
     pthread_mutex_lock(&p->lock);
     p->watts[part] = watts;
+    settle(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void power_asleep(struct power *p, bool asleep)
+{
+    pthread_mutex_lock(&p->lock);
+    p->asleep = asleep;
     settle(p);
     pthread_mutex_unlock(&p->lock);
 }

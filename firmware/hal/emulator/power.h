@@ -9,6 +9,8 @@
 #define TAKT_FIRMWARE_HAL_EMULATOR_POWER_H
 
 #include "firmware/hal/emulator/unit.h"
+#include <stdbool.h>
+
 #include "protocol/base/error.h"
 
 enum { POWER_EXIT_RESTART = 74, POWER_EXIT_BROWNOUT = 75 };
@@ -31,6 +33,8 @@ int power_open(struct unit *unit, struct power **out, struct error *err);
 void power_close(struct power *p);
 
 void power_draw(struct power *p, enum power_part part, double watts);
+/* While asleep the unit draws sleep_w, whatever its parts were told. */
+void power_asleep(struct power *p, bool asleep);
 double power_temperature_c(struct power *p);
 
 /* Amps into the connector for `watts` behind converters of `efficiency`, and `leak_amps` across it,

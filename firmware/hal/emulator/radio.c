@@ -28,8 +28,8 @@ static const struct {
 struct radio {
     struct unit *unit;
     struct relay *relay;
-    pthread_mutex_t lock; /* the relay's thread asks for the rate */
-    struct chance chance;
+    pthread_mutex_t lock;      /* the relay's thread asks for the rate */
+    struct chance chance, air; /* of the level, of the datagrams */
     double fading_db;
     int64_t faded_ns;
     enum system_load load;
@@ -77,6 +77,17 @@ static double channel(void *context, double used)
     return mbps * r->unit->physics.radio_efficiency * 1e6 / 8;
 }
 
+static int64_t datagram(void *context)
+{
+    struct radio *r = context;
+    const struct physics *ph = &r->unit->physics;
+    pthread_mutex_lock(&r->lock);
+    const bool lost = !r->associated || chance_uniform(&r->air) * 100 < ph->radio_loss_percent;
+    const double held_ms = -ph->radio_jitter_ms * log1p(-chance_uniform(&r->air));
+    pthread_mutex_unlock(&r->lock);
+    return lost ? -1 : (int64_t)(held_ms * 1e6);
+}
+
 int emulated_radio_open(struct unit *unit, struct radio **out, struct error *err)
 {
     struct radio *r = *out = calloc(1, sizeof *r);
@@ -88,7 +99,10 @@ int emulated_radio_open(struct unit *unit, struct radio **out, struct error *err
     pthread_mutex_init(&r->lock, NULL);
     chance_start(&r->chance, (uint64_t)unit->physics.seed,
                  (uint64_t)unit->physics.power_ups << 32 | 0x77696669);
-    int rc = relay_create(channel, r, &r->relay, err);
+    chance_start(&r->air, (uint64_t)unit->physics.seed,
+                 (uint64_t)unit->physics.power_ups << 32 | 0x64677261);
+    const struct relay_channel air = {channel, datagram, r};
+    int rc = relay_create(&air, &r->relay, err);
     if (rc) {
         emulated_radio_close(r);
         *out = NULL;

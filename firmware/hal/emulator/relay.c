@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "firmware/hal/emulator/relay_datagrams.h"
 #include "protocol/base/clock.h"
 
 enum { ROUTES = 8, CONNECTIONS = 24, PIPE_BYTES = 65536, SOCKET_BYTES = 131072 };
@@ -25,7 +26,7 @@ static const double saved_seconds = 0.020;
 
 struct route {
     char host[64];
-    int port, local_port, listener;
+    int port, local_port, listener, datagrams;
     struct sockaddr_storage to;
     socklen_t to_size;
 };
@@ -43,8 +44,7 @@ struct connection {
 };
 
 struct relay {
-    double (*bytes_per_second)(void *context, double used);
-    void *context;
+    struct relay_channel channel;
     pthread_t thread;
     pthread_mutex_t lock; /* routes, break_all, stopping */
     int wake;
@@ -53,6 +53,7 @@ struct relay {
     bool break_all, stopping;
     /* the thread's own */
     struct connection connections[CONNECTIONS];
+    struct datagram_flow flows[DATAGRAM_FLOWS];
     double credit, rate, used;
     bool busy; /* bytes moved before the rate was last asked for */
     int64_t dealt_ns, asked_ns;
@@ -112,7 +113,7 @@ static void deal(struct relay *r, int64_t now)
     double since = (double)(now - r->asked_ns) / 1e9;
     if (since >= 0.1) {
         double could = r->rate * since;
-        r->rate = r->bytes_per_second(r->context, could > 0 ? r->used / could : 0);
+        r->rate = r->channel.bytes_per_second(r->channel.context, could > 0 ? r->used / could : 0);
         r->busy = r->used > 0;
         r->used = 0;
         r->asked_ns = now;
@@ -194,10 +195,44 @@ static short wanted(const struct relay *r, const struct connection *c, int side)
     return events;
 }
 
+/* What came in at the routes' and the flows' sockets, and what of it is due. */
+static void serve_datagrams(struct relay *r, const struct route *routes, size_t route_count,
+                            const struct pollfd *near, const struct pollfd *far)
+{
+    const struct relay_channel *ch = &r->channel;
+    double taken = 0;
+    for (size_t i = 0; i < route_count; i++)
+        if (near[i].revents)
+            datagrams_from_near(r->flows, routes[i].datagrams, &routes[i].to, routes[i].to_size,
+                                ch->datagram_ns, ch->context, &taken);
+    for (int i = 0; i < DATAGRAM_FLOWS; i++)
+        if (far[i].revents && far[i].fd == r->flows[i].far)
+            datagrams_from_far(&r->flows[i], ch->datagram_ns, ch->context, &taken);
+    r->used += taken;
+    for (int i = 0; i < DATAGRAM_FLOWS; i++)
+        if (r->flows[i].far >= 0)
+            datagrams_send(&r->flows[i], clock_mono_ns(), &r->credit);
+}
+
+/* Until the next datagram is due; `timeout_ms` when that is sooner. */
+static int until_due_ms(const struct relay *r, int timeout_ms)
+{
+    int64_t due = INT64_MAX;
+    for (int i = 0; i < DATAGRAM_FLOWS; i++) {
+        const int64_t at = datagrams_due_ns(&r->flows[i]);
+        due = at < due ? at : due;
+    }
+    if (due == INT64_MAX)
+        return timeout_ms;
+    const int64_t left = due - clock_mono_ns();
+    const int ms = left <= 0 ? SLOT_MS : (int)((left + 999999) / 1000000);
+    return timeout_ms >= 0 && timeout_ms < ms ? timeout_ms : ms;
+}
+
 static void *run(void *context)
 {
     struct relay *r = context;
-    struct pollfd fds[1 + ROUTES + 2 * CONNECTIONS];
+    struct pollfd fds[1 + 2 * ROUTES + 2 * CONNECTIONS + DATAGRAM_FLOWS];
     for (;;) {
         struct route routes[ROUTES];
         pthread_mutex_lock(&r->lock);
@@ -214,6 +249,15 @@ static void *run(void *context)
         fds[n++] = (struct pollfd){r->wake, POLLIN, 0};
         for (size_t i = 0; i < route_count; i++)
             fds[n++] = (struct pollfd){routes[i].listener, POLLIN, 0};
+        const size_t near = n;
+        for (size_t i = 0; i < route_count; i++)
+            fds[n++] = (struct pollfd){routes[i].datagrams, POLLIN, 0};
+        const size_t far = n;
+        for (int i = 0; i < DATAGRAM_FLOWS; i++) {
+            if (break_all)
+                datagrams_drop(&r->flows[i]);
+            fds[n++] = (struct pollfd){r->flows[i].far, POLLIN, 0};
+        }
         size_t base = n;
         for (int i = 0; i < CONNECTIONS; i++) {
             struct connection *c = &r->connections[i];
@@ -231,7 +275,7 @@ static void *run(void *context)
         int timeout_ms = open && !in_credit(r)            ? SLOT_MS
                          : open || r->used > 0 || r->busy ? 100
                                                           : -1;
-        if (poll(fds, n, timeout_ms) < 0 && errno != EINTR)
+        if (poll(fds, n, until_due_ms(r, timeout_ms)) < 0 && errno != EINTR)
             return NULL;
         uint64_t count;
         if (fds[0].revents && read(r->wake, &count, sizeof count) < 0 && errno != EAGAIN)
@@ -243,24 +287,25 @@ static void *run(void *context)
             if (r->connections[i].fd[0] >= 0 && (got[0] || got[1]))
                 serve(r, &r->connections[i], got);
         }
+        serve_datagrams(r, routes, route_count, fds + near, fds + far);
         for (size_t i = 0; i < route_count; i++)
             if (fds[1 + i].revents & POLLIN)
                 take_in(r, &routes[i]);
     }
 }
 
-int relay_create(double (*bytes_per_second)(void *context, double used), void *context,
-                 struct relay **out, struct error *err)
+int relay_create(const struct relay_channel *channel, struct relay **out, struct error *err)
 {
     struct relay *r = *out = calloc(1, sizeof *r);
     if (!r)
         return error_set(err, ERROR_MEMORY, "no memory for the radio's relay");
-    r->bytes_per_second = bytes_per_second;
-    r->context = context;
+    r->channel = *channel;
+    for (int i = 0; i < DATAGRAM_FLOWS; i++)
+        r->flows[i].far = -1;
     for (int i = 0; i < CONNECTIONS; i++)
         r->connections[i].fd[0] = r->connections[i].fd[1] = -1;
     r->dealt_ns = r->asked_ns = clock_mono_ns();
-    r->rate = bytes_per_second(context, 0);
+    r->rate = channel->bytes_per_second(channel->context, 0);
     r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&r->lock, NULL);
     if (r->wake >= 0 && !pthread_create(&r->thread, NULL, run, r))
@@ -292,8 +337,13 @@ void relay_free(struct relay *r)
     pthread_join(r->thread, NULL);
     for (int i = 0; i < CONNECTIONS; i++)
         drop(&r->connections[i]);
-    for (size_t i = 0; i < r->route_count; i++)
+    for (int i = 0; i < DATAGRAM_FLOWS; i++)
+        datagrams_drop(&r->flows[i]);
+    for (size_t i = 0; i < r->route_count; i++) {
         close(r->routes[i].listener);
+        if (r->routes[i].datagrams >= 0)
+            close(r->routes[i].datagrams);
+    }
     close(r->wake);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -337,6 +387,8 @@ static int open_route(struct route *route, const char *host, int port, struct er
         return rc;
     }
     route->local_port = ntohs(local.sin_port);
+    /* Taken by somebody else: the route then carries TCP alone. */
+    route->datagrams = datagrams_listen(route->local_port);
     return 0;
 }
 

@@ -82,7 +82,7 @@ static int failed(int rc, const char *device, const char *what, struct error *er
 }
 
 static int open_pcm(struct audio *a, const char *device, snd_pcm_stream_t direction, int rate_hz,
-                    snd_pcm_t **out, struct error *err)
+                    unsigned channels, snd_pcm_t **out, struct error *err)
 {
     snd_config_t *config;
     *out = NULL;
@@ -98,8 +98,8 @@ static int open_pcm(struct audio *a, const char *device, snd_pcm_stream_t direct
         snd_config_delete(config);
     }
     if (rc >= 0)
-        rc = snd_pcm_set_params(*out, SND_PCM_FORMAT_S16_LE, SND_PCM_ACCESS_RW_INTERLEAVED, 1,
-                                (unsigned)rate_hz, 1, LATENCY_US);
+        rc = snd_pcm_set_params(*out, SND_PCM_FORMAT_S16_LE, SND_PCM_ACCESS_RW_INTERLEAVED,
+                                channels, (unsigned)rate_hz, 1, LATENCY_US);
     pthread_mutex_unlock(&a->opening);
     if (rc < 0) {
         failed(rc, device, "cannot open it", err);
@@ -122,14 +122,19 @@ static int wait_for(snd_pcm_t *pcm, const char *device, int64_t until_ms, struct
     return rc < 0 ? failed(rc, device, "waiting", err) : 0;
 }
 
-static int audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t count,
-                        struct error *err)
+/* ALSA's capture says nothing of what a playback sends at the same instant. */
+static int audio_record(struct audio *a, int rate_hz, enum audio_source source, int16_t *samples,
+                        size_t count, struct error *err)
 {
     const char *device = a->unit->board->linux.microphone;
+    const size_t channels = audio_channels(source);
     snd_pcm_t *pcm;
     int rc = audio_check(rate_hz, count, err);
+    if (!rc && source == AUDIO_WITH_REFERENCE)
+        rc = error_set(err, ERROR_MISSING, "sound device %s gives no reference of the speaker",
+                       device);
     if (!rc)
-        rc = open_pcm(a, device, SND_PCM_STREAM_CAPTURE, rate_hz, &pcm, err);
+        rc = open_pcm(a, device, SND_PCM_STREAM_CAPTURE, rate_hz, (unsigned)channels, &pcm, err);
     if (rc)
         return rc;
     int64_t until = clock_mono_ms() + (int64_t)(count * 1000 / (size_t)rate_hz) + PATIENCE_MS;
@@ -137,7 +142,7 @@ static int audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t c
     if (started < 0)
         rc = failed(started, device, "cannot start it", err);
     for (size_t done = 0; done < count && !rc;) {
-        snd_pcm_sframes_t n = snd_pcm_readi(pcm, samples + done, count - done);
+        snd_pcm_sframes_t n = snd_pcm_readi(pcm, samples + done * channels, count - done);
         if (n > 0)
             done += (size_t)n;
         else if (n == 0 || n == -EAGAIN)
@@ -159,7 +164,7 @@ static int audio_play(struct audio *a, int rate_hz, double volume, const int16_t
     if (!rc && !(volume >= 0 && volume <= 1))
         rc = error_set(err, ERROR_INPUT, "a volume of %g, expected 0 to 1", volume);
     if (!rc)
-        rc = open_pcm(a, device, SND_PCM_STREAM_PLAYBACK, rate_hz, &pcm, err);
+        rc = open_pcm(a, device, SND_PCM_STREAM_PLAYBACK, rate_hz, 1, &pcm, err);
     if (rc)
         return rc;
     int64_t until = clock_mono_ms() + (int64_t)(count * 1000 / (size_t)rate_hz) + PATIENCE_MS;

@@ -155,4 +155,5 @@ static int restart(struct system_control *s, struct error *err)
     return error_errno(err, ERROR_IO, "cannot restart");
 }
 
-const struct system_ops linux_system_ops = {facts, health, load, restart};
+const struct system_ops linux_system_ops = {
+    .facts = facts, .health = health, .load = load, .restart = restart};

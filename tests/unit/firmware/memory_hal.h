@@ -133,10 +133,10 @@ static inline int memory_motor_status(struct motor *m, enum motor_axis axis,
     return 0;
 }
 
-static inline int memory_audio_record(struct audio *a, int rate_hz, int16_t *samples, size_t count,
-                                      struct error *err)
+static inline int memory_audio_record(struct audio *a, int rate_hz, enum audio_source source,
+                                      int16_t *samples, size_t count, struct error *err)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count * audio_channels(source); i++)
         samples[i] = (int16_t)(i % 1000);
     return 0;
 }
@@ -271,8 +271,8 @@ static const struct card_ops memory_card_ops = {memory_card_status, memory_card_
 static const struct radio_ops memory_radio_ops = {memory_radio_join, memory_radio_leave,
                                                   memory_radio_link, memory_radio_route};
 static const struct gpio_ops memory_gpio_ops = {memory_gpio_button, memory_gpio_led};
-static const struct system_ops memory_system_ops = {memory_system_facts, memory_system_health,
-                                                    memory_system_load, memory_system_restart};
+static const struct system_ops memory_system_ops = {
+    memory_system_facts, memory_system_health, memory_system_load, NULL, memory_system_restart};
 
 static inline void memory_hal_make(struct memory_hal *m, const struct board *board)
 {

@@ -35,7 +35,7 @@ static size_t listen(struct rig *r, int rate, double *out, size_t count)
 {
     struct error err = {0};
     int16_t *pcm = calloc(count, sizeof *pcm);
-    if (r->hal.audio->record(r->hal.audio_state, rate, pcm, count, &err))
+    if (r->hal.audio->record(r->hal.audio_state, rate, AUDIO_MICROPHONE, pcm, count, &err))
         fail_msg("%s", err.text);
     for (size_t i = 0; i < count; i++)
         out[i] = pcm[i] / 32768.0;
@@ -227,8 +227,11 @@ static void test_wrong_rates_and_lengths_are_refused(void **state)
     int16_t pcm[16];
     rig_start(&r, "{\"boot_ms\": 0}");
     rig_open(&r);
-    assert_int_equal(r.hal.audio->record(r.hal.audio_state, 44100, pcm, 16, &err), ERROR_INPUT);
-    assert_int_equal(r.hal.audio->record(r.hal.audio_state, 8000, pcm, 8000000, &err), ERROR_INPUT);
+    assert_int_equal(r.hal.audio->record(r.hal.audio_state, 44100, AUDIO_MICROPHONE, pcm, 16, &err),
+                     ERROR_INPUT);
+    assert_int_equal(
+        r.hal.audio->record(r.hal.audio_state, 8000, AUDIO_MICROPHONE, pcm, 8000000, &err),
+        ERROR_INPUT);
     assert_int_equal(r.hal.audio->play(r.hal.audio_state, 8000, 1.5, pcm, 16, &err), ERROR_INPUT);
     rig_end(&r);
 }
