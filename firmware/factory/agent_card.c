@@ -51,6 +51,7 @@ static int card_status(struct agent *a, struct agent_call *call, struct error *e
     answer_number(call, call->result, "bytes", (double)s.bytes);
     answer_number(call, call->result, "block_bytes", s.block_bytes);
     answer_text(call, call->result, "filesystem", filesystem);
+    answer_text(call, call->result, "serial", s.serial);
     return 0;
 }
 

@@ -13,7 +13,9 @@
 /* Below what any radio hears: thermal noise of 20 MHz lies at -101 dBm. */
 #define NOTHING_DBM (-110.0)
 /* Of what never came. */
-#define NEVER_MS 1000.0
+#define NEVER_MS    1000.0
+
+enum { TRIES = 3 };
 
 static const struct step_param params[] = {
     {"join_timeout_s", PARAM_NUMBER, "8", 1, 60, "s"},
@@ -75,8 +77,14 @@ static int datagrams(struct step_context *c, const struct access_point_facts *ap
     double loss_percent = 0, jitter_ms = 0;
     int rc = 0;
     for (int i = 0; i < 2 && rc == 0; i++) {
+        struct error why = {0};
         cJSON *answer = NULL;
-        rc = traffic(c, ap, ways[i], step_number(c, "datagrams_mbit_s"), &answer, err);
+        rc = ERROR_REMOTE;
+        /* iperf3 waits for ever for a first datagram that was lost. */
+        for (int k = 0; k < TRIES && rc == ERROR_REMOTE; k++)
+            rc = traffic(c, ap, ways[i], step_number(c, "datagrams_mbit_s"), &answer, &why);
+        if (rc < 0)
+            return error_set(err, rc, "%s", why.text);
         loss_percent = fmax(loss_percent, json_number(answer, "loss_percent", 100));
         jitter_ms = fmax(jitter_ms, json_number(answer, "jitter_ms", 0));
         cJSON_Delete(answer);

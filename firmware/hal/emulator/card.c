@@ -1,6 +1,7 @@
 /* The TF card over DIR/card.img, a sparse file of what its chips really hold. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,8 +61,12 @@ static int status(struct card *c, struct card_status *out, struct error *err)
 {
     const struct physics *ph = &c->unit->physics;
     bool present = ph->card_present != 0;
-    *out = (struct card_status){present, present && ph->card_write_protected != 0,
-                                present ? c->claimed_bytes : 0, CARD_BLOCK};
+    *out = (struct card_status){.present = present,
+                                .write_protected = present && ph->card_write_protected != 0,
+                                .bytes = present ? c->claimed_bytes : 0,
+                                .block_bytes = CARD_BLOCK};
+    if (present)
+        snprintf(out->serial, sizeof out->serial, "%08x", (unsigned)ph->card_serial);
     return 0;
 }
 

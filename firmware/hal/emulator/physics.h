@@ -126,6 +126,7 @@
     P(card_write_mb_s, 18, 0.05, 1000, "MB/s", "of the card behind this socket's bus")             \
     P(card_read_mb_s, 22, 0.05, 1000, "MB/s", "of the card behind this socket's bus")              \
     P(card_command_ms, 0.3, 0, 1000, "ms", "before each transfer")                                 \
+    P(card_serial, 1, 0, 4294967295.0, "", "of the card in this socket")                           \
     P(card_filesystem, 0, 0, 3, "", "as it was formatted: 0 FAT32, 1 exFAT, 2 ext, 3 not at all")  \
     P(card_fail_after_bytes, 0, 0, 4398046511104.0, "bytes", "written, then errors; 0 = never")    \
     /* radio */                                                                                    \

@@ -8,7 +8,7 @@
 
 #include "protocol/base/clock.h"
 
-enum { SOCKET_BYTES = 131072 };
+enum { SOCKET_BYTES = 1 << 20 };
 
 int datagrams_listen(int port)
 {

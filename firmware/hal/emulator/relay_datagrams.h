@@ -11,7 +11,7 @@
 
 enum {
     DATAGRAM_FLOWS = 4,
-    DATAGRAM_QUEUE = 32, /* 15 ms of 20 Mbit/s */
+    DATAGRAM_QUEUE = 128, /* 200 ms of 6 Mbit/s in packets of 1,200 bytes */
     DATAGRAM_BYTES = 1500,
 };
 

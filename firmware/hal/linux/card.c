@@ -1,4 +1,5 @@
 /* The TF card. It may come and go: a card that is gone is let go of, and looked for anew. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,6 +43,19 @@ static int hold(struct card *c, struct error *err)
     return rc == ERROR_MISSING ? error_set(err, rc, "no card in the socket") : rc;
 }
 
+/* The whole CID says maker, kind and number: 32 hex digits. A card behind USB has none. */
+static void read_serial(const char *device, char serial[33])
+{
+    char path[BOARD_PATH_MAX + 40], text[33] = "";
+    const char *name = strrchr(device, '/');
+    snprintf(path, sizeof path, "/sys/class/block/%s/device/cid", name ? name + 1 : device);
+    FILE *f = fopen(path, "re");
+    if (f && fgets(text, sizeof text, f) && strspn(text, "0123456789abcdef") >= 32)
+        memcpy(serial, text, sizeof text);
+    if (f)
+        fclose(f);
+}
+
 static int status(struct card *c, struct card_status *out, struct error *err)
 {
     struct direct_facts facts;
@@ -58,7 +72,12 @@ static int status(struct card *c, struct card_status *out, struct error *err)
         return 0;
     }
     if (!rc)
-        *out = (struct card_status){true, facts.read_only, facts.bytes, facts.block_bytes};
+        *out = (struct card_status){.present = true,
+                                    .write_protected = facts.read_only,
+                                    .bytes = facts.bytes,
+                                    .block_bytes = facts.block_bytes};
+    if (!rc)
+        read_serial(c->unit->board->linux.card, out->serial);
     return rc;
 }
 

@@ -152,7 +152,10 @@ static inline int memory_audio_play(struct audio *a, int rate_hz, double volume,
 
 static inline int memory_card_status(struct card *c, struct card_status *out, struct error *err)
 {
-    *out = (struct card_status){!c->absent, c->protected_, c->claimed, 512};
+    *out = (struct card_status){.present = !c->absent,
+                                .write_protected = c->protected_,
+                                .bytes = c->claimed,
+                                .block_bytes = 512};
     return 0;
 }
 
