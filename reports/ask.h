@@ -7,9 +7,12 @@
 #include "protocol/base/error.h"
 
 struct ask_question {
-    const char *url; /* gets ?serial=&order=&product= */
-    const char *serial, *order, *product;
+    const char *url; /* gets ?serial=&order=&product=&station= */
+    const char *serial, *order, *product, *station;
     long timeout_ms; /* of the whole question */
+    /* Over https: whom the system must be signed by (a file; "" or NULL the machine's authorities),
+     * and who asks (PEM; NULL nobody). */
+    const char *ca, *certificate_pem, *private_key_pem;
 };
 struct ask_answer {
     bool allowed;

@@ -12,18 +12,23 @@
 #include "reports/statistics/reliability.h"
 
 /* One row a unit: keyed by unit, or by run where the unit never said who it was. */
-static const char list_sql[] =
-    "WITH seen AS (SELECT r.id, coalesce(r.unit, -r.id) who,"
-    "   CASE WHEN r.verdict IN (1, 2, 3, 4) THEN r.id END judged FROM run r WHERE{scope}),"
-    " per AS (SELECT who, count(*) runs, max(id) last, min(judged) first_judged,"
-    "   max(judged) last_judged FROM seen GROUP BY who)"
-    " SELECT l.serial, u.chip_id, per.runs, per.last run, vf.name first_verdict,"
-    "   vl.name last_verdict, v.name verdict, st.name station, l.slot, l.started_ms, l.ended_ms,"
-    "   l.message FROM per JOIN run l ON l.id=per.last JOIN verdict v ON v.id=l.verdict"
-    " JOIN station st ON st.id=l.station LEFT JOIN unit u ON u.id=l.unit"
-    " LEFT JOIN run f ON f.id=per.first_judged LEFT JOIN verdict vf ON vf.id=f.verdict"
-    " LEFT JOIN run j ON j.id=per.last_judged LEFT JOIN verdict vl ON vl.id=j.verdict"
-    " ORDER BY per.last";
+#define LIST_SQL(identity, join)                                                                   \
+    "WITH seen AS (SELECT r.id, coalesce(r.unit, -r.id) who,"                                      \
+    "   CASE WHEN r.verdict IN (1, 2, 3, 4) THEN r.id END judged FROM run r WHERE{scope}),"        \
+    " per AS (SELECT who, count(*) runs, max(id) last, min(judged) first_judged,"                  \
+    "   max(judged) last_judged FROM seen GROUP BY who)"                                           \
+    " SELECT l.serial, u.chip_id, " identity ", per.runs, per.last run,"                           \
+    "   vf.name first_verdict, vl.name last_verdict, v.name verdict, st.name station, l.slot,"     \
+    "   l.started_ms, l.ended_ms,"                                                                 \
+    "   l.message FROM per JOIN run l ON l.id=per.last JOIN verdict v ON v.id=l.verdict"           \
+    " JOIN station st ON st.id=l.station LEFT JOIN unit u ON u.id=l.unit" join                     \
+    " LEFT JOIN run f ON f.id=per.first_judged LEFT JOIN verdict vf ON vf.id=f.verdict"            \
+    " LEFT JOIN run j ON j.id=per.last_judged LEFT JOIN verdict vl ON vl.id=j.verdict"             \
+    " ORDER BY per.last"
+static const char list_sql[] = LIST_SQL("NULL did, NULL mac, NULL identity_state", "");
+static const char list_identities_sql[] = LIST_SQL("i.did, i.mac, si.name identity_state",
+                                                   " LEFT JOIN identity i ON i.chip_id=u.chip_id"
+                                                   " LEFT JOIN identity_state si ON si.id=i.state");
 
 static const char failures_sql[] =
     "WITH bad AS (SELECT s.run, s.step, s.attempt, s.name, s.verdict FROM run r"
@@ -104,7 +109,10 @@ static int add_last_failures(struct store *s, cJSON *object, struct error *err)
 static int add_scope(struct store *s, const struct query_scope *scope, cJSON *object,
                      struct error *err)
 {
-    int rc = rows_array(scope_open(s, scope, list_sql, err), object, "units", err);
+    int identities = rows_have_identities(s, err), rc = identities < 0 ? identities : 0;
+    if (!rc)
+        rc = rows_array(scope_open(s, scope, identities ? list_identities_sql : list_sql, err),
+                        object, "units", err);
     if (!rc)
         rc = rows_array(scope_open(s, scope, failures_sql, err), object, "failures", err);
     if (!rc)

@@ -4,10 +4,21 @@
 
 #include "reports/render_kinds.h"
 
+/* Also in the full width that an East Asian spreadsheet takes for the same. */
+static bool begins_formula(const char *text)
+{
+    static const char *const wide[] = {"\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d",
+                                       "\xef\xbc\xa0"};
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
+        if (strncmp(text, wide[i], 3) == 0)
+            return true;
+    return *text && strchr("=+-@\t\r", *text);
+}
+
 static int put_text(struct buffer *out, const char *text)
 {
     int rc = 0;
-    bool formula = *text && strchr("=+-@\t\r", *text);
+    bool formula = begins_formula(text);
     if (!formula && !strpbrk(text, ",\"\r\n"))
         return buffer_append_text(out, text);
     rc = buffer_append_text(out, formula ? "\"'" : "\"");
@@ -96,9 +107,10 @@ static int put_runs(struct buffer *out, const cJSON *document)
 
 static int put_units(struct buffer *out, const cJSON *document)
 {
-    static const char *const columns[] = {"serial",       "chip_id", "runs",    "first_verdict",
-                                          "last_verdict", "verdict", "run",     "station",
-                                          "started",      "ended",   "message", NULL};
+    static const char *const columns[] = {
+        "serial",  "chip_id", "runs",    "first_verdict",  "last_verdict",
+        "verdict", "run",     "station", "started",        "ended",
+        "message", "did",     "mac",     "identity_state", NULL};
     const cJSON *row;
     int rc = put_header(out, columns, "\r\n");
     cJSON_ArrayForEach(row, member(document, "units"))

@@ -190,6 +190,13 @@ static void unit_row(struct page *p, const cJSON *u)
         html_text(p, name);
         html_raw(p, "</code>");
     }
+    if (*member_text(u, "did")) {
+        html_raw(p, "<div class=\"soft\"><code>");
+        html_text(p, member_text(u, "did"));
+        html_raw(p, "</code> · <code>");
+        html_text(p, member_text(u, "mac"));
+        html_raw(p, "</code></div>");
+    }
     html_rawf(p, "</td><td class=\"num\">%d</td><td>",
               (int)cJSON_GetNumberValue(member(u, "runs")));
     if (!cJSON_GetArraySize(member(u, "failures")))

@@ -249,7 +249,7 @@ static void units(struct sheet *s, const cJSON *list)
     for (int pass = 0; pass < 2; pass++)
         cJSON_ArrayForEach(u, list)
         {
-            char when[32], why[220];
+            char when[32], why[220], who[160];
             const cJSON *f = cJSON_GetArrayItem(member(u, "failures"), 0);
             if (member_is(u, "verdict", "pass") != (pass == 1) || shown++ >= UNITS_SHOWN)
                 continue;
@@ -258,7 +258,9 @@ static void units(struct sheet *s, const cJSON *list)
                      f && *member_text(f, "measurement") ? " · " : "",
                      f && *member_text(f, "measurement") ? member_text(f, "measurement")
                                                          : member_text(u, "message"));
-            const char *const cells[] = {NULL, unit_name(u, l), why, when};
+            snprintf(who, sizeof who, "%.100s%s%.50s", unit_name(u, l),
+                     *member_text(u, "did") ? " · " : "", member_text(u, "did"));
+            const char *const cells[] = {NULL, who, why, when};
             double y = sheet_table_row(&t, cells, styles);
             sheet_verdict(s, SHEET_MARGIN, y, 1, member_text(u, "verdict"));
         }

@@ -43,6 +43,12 @@ static int read_answer(struct buffer *body, long status, const char *url, struct
     return rc;
 }
 
+static void set_pem(CURL *curl, CURLoption option, const char *pem)
+{
+    struct curl_blob blob = {(void *)pem, strlen(pem), CURL_BLOB_COPY};
+    curl_easy_setopt(curl, option, &blob);
+}
+
 int ask_line(const struct ask_question *q, struct ask_answer *out, struct error *err)
 {
     struct buffer url = {0}, body = {.limit_bytes = ANSWER_BYTES_MAX};
@@ -56,6 +62,8 @@ int ask_line(const struct ask_question *q, struct ask_answer *out, struct error 
         rc = append_pair(curl, &url, "&", "order", q->order);
     if (!rc)
         rc = append_pair(curl, &url, "&", "product", q->product);
+    if (!rc)
+        rc = append_pair(curl, &url, "&", "station", q->station);
     if (rc || !buffer_text(&url)) {
         rc = error_set(err, ERROR_MEMORY, "asking the line: out of memory");
         goto out;
@@ -63,7 +71,14 @@ int ask_line(const struct ask_question *q, struct ask_answer *out, struct error 
     curl_easy_setopt(curl, CURLOPT_URL, buffer_text(&url));
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, q->timeout_ms);
+    if (q->ca && *q->ca)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, q->ca);
+    if (q->certificate_pem && q->private_key_pem) {
+        set_pem(curl, CURLOPT_SSLCERT_BLOB, q->certificate_pem);
+        set_pem(curl, CURLOPT_SSLKEY_BLOB, q->private_key_pem);
+    }
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     CURLcode code = curl_easy_perform(curl);

@@ -339,6 +339,7 @@ static void do_step(struct child *w, int index)
             .board = w->job->board,
             .product = w->job->plan->product,
             .order = w->job->order,
+            .station = w->job->station,
             .serial = w->serial,
             .bundle_path = w->job->bundle_path,
             .bundle_key_pem = w->job->bundle_key_pem,

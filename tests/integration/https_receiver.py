@@ -2,11 +2,13 @@
 """A factory's system that takes nobody without a certificate of its authority:
 https_receiver.py CA.pem SERVER.pem SERVER.key FOLDER, prints its port. Keeps each record once, by
 Idempotency-Key, with the client's name behind; keeps attachments by name, and answers 412 to one it
-has; FOLDER/puts counts them."""
+has; FOLDER/puts counts them. "May this unit run here?" (GET) is answered by what FOLDER/may says, or
+not at all where it says "silence"; FOLDER/asked has each question, and who asked."""
 import http.server
 import os
 import ssl
 import sys
+import time
 
 folder = sys.argv[4]
 
@@ -19,6 +21,9 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def client_name(self):
+        return dict(field[0] for field in self.connection.getpeercert()["subject"])["commonName"]
+
     def body(self):
         return self.rfile.read(int(self.headers["Content-Length"]))
 
@@ -28,9 +33,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             return self.answer(409)
         with open(name, "wb") as f:
             f.write(body)
-        peer = dict(field[0] for field in self.connection.getpeercert()["subject"])
         with open(os.path.join(folder, "clients"), "a") as f:
-            f.write(peer["commonName"] + "\n")
+            f.write(self.client_name() + "\n")
         self.answer(201)
 
     def do_PUT(self):
@@ -43,11 +47,26 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             f.write(body)
         self.answer(201)
 
+    def do_GET(self):
+        with open(os.path.join(folder, "asked"), "a") as f:
+            f.write(self.path + " " + self.client_name() + "\n")
+        with open(os.path.join(folder, "may")) as f:
+            body = f.read().encode()
+        if body.startswith(b"silence"):
+            time.sleep(60)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *args):
         pass
 
 
 class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
     def handle_error(self, request, client_address):
         pass  # a handshake that was refused
 

@@ -22,7 +22,9 @@ signed() { # authority name
     signed elsewhere stranger; } >"$work/keys.log" 2>&1 || { cat "$work/keys.log"; exit 1; }
 received=$work/received
 mkdir "$received" "$bench_dir/drop"
-coproc "$repo/tests/integration/https_receiver.py" "$bench_dir/factory.pem" "$bench_dir/localhost.pem" \
+# Stations are known by the factory's authority, or by the one of the bench.
+cat "$bench_dir/factory.pem" "$bench_dir/keys/factory-ca.pem" >"$work/authorities.pem"
+coproc "$repo/tests/integration/https_receiver.py" "$work/authorities.pem" "$bench_dir/localhost.pem" \
     "$bench_dir/localhost.key" "$received"
 receiver_pid=$COPROC_PID
 read -ru "${COPROC[0]}" port
@@ -101,6 +103,45 @@ wrong() { # members line pattern
 }
 check "pictures need an address" wrong '"attachments": ["image/"]' ".*attachments_url"
 check "mime types are a list" wrong '"attachments": "image/"' "'attachments' must be an array"
+
+# ---- may this unit run here? -----------------------------------------------------------------------
+mkdir -p "$bench_dir/products/ask"
+echo '{ "product": "ask", "board": "ssc337de-nand128", "limits": "limits.json" }' >"$bench_dir/products/ask/product.json"
+echo '{}' >"$bench_dir/products/ask/limits.json"
+plan_that_asks() { # name no_answer
+    cat >"$bench_dir/products/ask/$1.json" <<P
+{ "plan": "$1", "product": "ask", "part": true,
+  "steps": [ { "id": "may", "step": "permission", "deadline_s": 20, "params": { "url": "https://localhost:$port/may",
+               "ca": "$bench_dir/factory.pem", "timeout_ms": ${3:-5000}, "no_answer": "$2" } } ] }
+P
+}
+plan_that_asks strict refuse && plan_that_asks lenient run && plan_that_asks hasty refuse 300 &&
+    plan_that_asks willing run 300 && plan_that_asks wrong perhaps
+asking_station() {
+    station_stop
+    jq --arg products "$bench_dir/products" '.products_dir = $products' "$as_made" >"$station"
+    "$build/taktd" --station "$station" >>"$bench_dir/taktd.out" 2>&1 &
+    until_true 15 up
+}
+asked() { # plan answer verdict message
+    printf '%s' "$2" >"$received/may"
+    "$takt" run --station "$station" --plan "ask/$1" --order "O 1&x" --serial "SN/7" --json >"$work/asked" 2>/dev/null
+    jq -e --arg verdict "$3" --arg message "$4" '.runs[0] | .verdict == $verdict and
+        (([.failures[].message] | add // "") | contains($message))' "$work/asked" || { cat "$work/asked"; return 1; }
+}
+check "a station that asks" asking_station
+check "yes: it runs" asked strict '{"allowed": true}' pass ""
+check "the question says which unit, order, product and station, by the station's certificate" \
+    grep -qxF '/may?serial=SN%2F7&order=O%201%26x&product=ask&station=bench bench' "$received/asked"
+check "no: it does not, for the reason given" asked strict '{"allowed": false, "reason": "solder it first"}' error \
+    "this unit may not run here: solder it first"
+check "a no is a no where no answer would do as well" asked lenient '{"allowed": false}' error "no reason was given"
+check "no answer in time: the run ends" asked hasty silence error "no answer within 300 ms"
+noted_why() { store "select text from note where name = 'no_answer' order by run desc limit 1" | grep -q "no answer within 300 ms"; }
+check "or goes on, where the plan says so" asked willing silence pass ""
+check "and why is on record" noted_why
+check "what is no answer is none" asked strict '<html>welcome</html>' error "expected 200 and"
+check "a rule that is none is refused" asked wrong '{"allowed": true}' error "expected refuse or run"
 
 # ---- what people find and do ----------------------------------------------------------------------
 defects() { "$takt" "$@" --station "$station"; }

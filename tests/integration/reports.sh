@@ -109,6 +109,81 @@ check "a unit as workbook" report xlsx zh unit SN000000007
 check "values and limits are numbers under a conditional format" \
     workbook 'cells[1]["F2"][0] == "number" and cells[1]["H2"] == ("number", 8.5) and "conditionalFormatting" in raw[1]'
 
+# ---- every kind in every form and both languages, as other programs read it ----------------------
+"$repo/build/tests/integration/report_store" "$work/small.db" 60 || exit 1
+mkdir "$work/every"
+written() { # kind name [option]...
+    local format lang
+    for format in html pdf xlsx csv json; do
+        for lang in en zh; do
+            "$takt" report "$@" --store "$work/small.db" --format $format --lang $lang \
+                --out "$work/every/$1-$lang-${2//[^A-Z0-9]/}.$format" || return 1
+        done
+    done
+}
+opened() { # pattern of files: how many, each as its program sees it
+    /usr/bin/python3 - "$work/every" "$@" <<'PY'
+import csv, datetime, glob, html.parser, json, os, subprocess, sys, openpyxl
+files = sorted(glob.glob(os.path.join(sys.argv[1], sys.argv[2])))
+assert len(files) == int(sys.argv[3]), f"{len(files)} files"
+class Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.language = [], set(), ""
+    def handle_starttag(self, tag, attributes):
+        self.seen.add(tag)
+        self.language = dict(attributes).get("lang", self.language)
+        assert not any(name.startswith("on") for name, _ in attributes), attributes
+        if tag not in ("meta", "br", "img", "link", "hr", "input", "col"): self.open.append(tag)
+    def handle_startendtag(self, tag, attributes): self.seen.add(tag)
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+for path in files:
+    kind, language = os.path.basename(path).split("-")[:2]
+    chinese = language == "zh"
+    said = ""
+    if path.endswith(".json"):
+        assert json.load(open(path))["document"] == kind, path
+        continue
+    if path.endswith(".csv"):
+        rows = list(csv.reader(open(path, newline="")))
+        assert len(rows) > 1 and {len(r) for r in rows} == {len(rows[0])}, path
+        for field in (f for r in rows for f in r):
+            assert not field or field[0] not in "=+-@\t\r" or float(field) < 0, (path, field)
+        continue
+    if path.endswith(".html"):
+        page = Page()
+        page.feed(open(path).read())
+        assert not page.open and "svg" in page.seen and page.language.startswith(language), path
+        assert not page.seen & {"script", "iframe", "object", "link"}, path
+        continue
+    if path.endswith(".pdf"):
+        said = subprocess.run(["pdftotext", path, "-"], capture_output=True, text=True, check=True).stdout
+    else:
+        book = openpyxl.load_workbook(path)
+        cells = [c for sheet in book for row in sheet.iter_rows() for c in row if c.value is not None]
+        said = "".join(str(c.value) for c in cells if isinstance(c.value, str))
+        assert not any(c.data_type == "f" for c in cells), path
+        assert any(isinstance(c.value, float) for c in cells), path
+        times = [c.value for c in cells if c.is_date]
+        assert times and all(abs((t - datetime.datetime.utcnow()).days) < 2 for t in times), (path, times[:3])
+        assert any(sheet.conditional_formatting for sheet in book), path
+        assert any(sheet._charts for sheet in book), path
+    assert any("\u4e00" <= c <= "\u9fff" for c in said.replace("摄像头", "")) == chinese, path
+print(len(files), "opened")
+PY
+}
+check "a unit in every form" written unit SN000000007
+check "an order" written order WO-0001
+check "a hostile one" written order WO-HOSTILE
+check "a station" written station final-2
+check "a shift" written shift final-2 --from "$(date -u -d '-3 hours' +%FT%H:%M)"
+check "pages are whole, without anything that runs" opened '*.html' 10
+check "tables are tables, without a formula" opened '*.csv' 10
+check "workbooks have numbers, times, rules and charts, in their language" opened '*.xlsx' 10
+check "paper has its language" opened '*.pdf' 10
+check "documents are JSON" opened '*.json' 10
+
 shift_report() {
     local from
     from=$(date -u -d '-3 hours' +%FT%H:%M)
@@ -147,8 +222,7 @@ seen() { # from to [option]...
     chromium_page "$work/small.html" --screenshot="$work/page.png" "${@:3}"
     between "$(brightness "$work/page.png")" "$1" "$2"
 }
-"$repo/build/tests/integration/report_store" "$work/small.db" 60 && "$takt" report order WO-0001 --store "$work/small.db" \
-    --out "$work/small.html" || exit 1
+"$takt" report order WO-0001 --store "$work/small.db" --out "$work/small.html" || exit 1
 check "on light paper it is light" seen 200 255
 check "where people want it dark it is dark" seen 5 70 "$dark"
 printed() { # also from a dark screen

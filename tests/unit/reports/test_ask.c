@@ -24,7 +24,8 @@ static pid_t answering(int fd, const char *status, const char *body)
         text[n > 0 ? n : 0] = '\0';
         while (!status)
             pause();
-        if (strstr(text, "GET /may?serial=SN%201%26order%3Dx&order=O-1&product=ptz "))
+        if (strstr(text,
+                   "GET /may?serial=SN%201%26order%3Dx&order=O-1&product=ptz&station=final-1 "))
             receiver_answer(peer, status, body);
         close(peer);
     }
@@ -34,8 +35,12 @@ static int ask(int port, struct ask_answer *a, struct error *err)
 {
     char url[100];
     snprintf(url, sizeof url, "http://127.0.0.1:%d/may", port);
-    const struct ask_question q = {
-        .url = url, .serial = "SN 1&order=x", .order = "O-1", .product = "ptz", .timeout_ms = 400};
+    const struct ask_question q = {.url = url,
+                                   .serial = "SN 1&order=x",
+                                   .order = "O-1",
+                                   .product = "ptz",
+                                   .station = "final-1",
+                                   .timeout_ms = 400};
     memset(err, 0, sizeof *err);
     return ask_line(&q, a, err);
 }

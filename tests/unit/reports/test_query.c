@@ -291,11 +291,20 @@ static void test_a_formula_in_a_table_is_text_for_a_spreadsheet(void **state)
     struct error err = {0};
     finished_run(f, "=1+1", VERDICT_PASS, 1000);
     finished_run(f, "plain,\"quoted\"", VERDICT_PASS, 1001);
+    /* The full width of =, which a spreadsheet of an East Asian language takes for it. */
+    finished_run(f,
+                 "\xef\xbc\x9d"
+                 "1",
+                 VERDICT_PASS, 1002);
+    finished_run(f, "\t=1", VERDICT_PASS, 1003);
     struct store *reader = reader_new(f);
     cJSON *d = NULL;
     assert_done(query_order(reader, "O-7", &d, &err), err);
     char *csv = render_as("csv", d, f, "en");
     assert_non_null(strstr(csv, "\r\n\"'=1+1\",chip-of-=1+1,1,pass,"));
+    assert_non_null(strstr(csv, "\r\n\"'\xef\xbc\x9d"
+                                "1\","));
+    assert_non_null(strstr(csv, "\r\n\"'\t=1\","));
     assert_non_null(strstr(csv, "\r\n\"plain,\"\"quoted\"\"\","));
     free(csv);
     cJSON_Delete(d);
