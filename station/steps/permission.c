@@ -7,14 +7,22 @@
 
 static int run(struct step_context *c, struct error *err)
 {
+    const struct credentials *who = c->credentials;
     const struct ask_question q = {.url = step_text(c, "url"),
                                    .serial = c->serial,
                                    .order = c->order,
                                    .product = c->product,
-                                   .timeout_ms = (long)step_number(c, "timeout_ms")};
+                                   .station = c->station,
+                                   .timeout_ms = (long)step_number(c, "timeout_ms"),
+                                   .ca = step_text(c, "ca"),
+                                   .certificate_pem = who ? who->certificate_pem : NULL,
+                                   .private_key_pem = who ? who->private_key_pem : NULL};
     struct ask_answer answer;
     struct error why = {0};
     bool goes_on = strcmp(step_text(c, "no_answer"), "run") == 0;
+    if (!goes_on && strcmp(step_text(c, "no_answer"), "refuse") != 0)
+        return error_set(err, ERROR_INPUT, "no_answer is '%s', expected refuse or run",
+                         step_text(c, "no_answer"));
     int rc = ask_line(&q, &answer, &why);
     if (rc && !goes_on)
         return error_set(err, rc, "no answer whether this unit may run here: %s", why.text);
@@ -33,6 +41,8 @@ static const struct step_param params[] = {
     {"url", PARAM_TEXT, "", 0, 0, "where to ask: http://… or https://…"},
     {"timeout_ms", PARAM_NUMBER, "2000", 50, 60000, "ms to wait for the answer"},
     {"no_answer", PARAM_TEXT, "refuse", 0, 0, "what then: refuse or run"},
+    {"ca", PARAM_TEXT, "/etc/ssl/certs/ca-certificates.crt", 0, 0,
+     "file of the authorities one of which the system's certificate is from"},
     {NULL, PARAM_NUMBER, NULL, 0, 0, NULL},
 };
 

@@ -68,6 +68,7 @@ struct step_context {
     const struct board *board;    /* of the product */
     const char *product;          /* "ptz-indoor-3mp" */
     const char *order;
+    const char *station; /* its name, for those who are asked; NULL where there is none */
     const char *serial;         /* scanned or given; "" while unknown */
     const char *bundle_path;    /* the order's bundle; "" when none */
     const char *bundle_key_pem; /* public key it must be signed for; NULL when none */
