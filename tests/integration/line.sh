@@ -60,12 +60,6 @@ identities_are_confirmed() {
         "$takt" identity status --station "$station" --json | jq -e '.confirmed == 4 and .free == 2' &&
         "$takt" identity audit --station "$station"
 }
-the_report_has_the_identities() { # each unit its own, as the labels and the pool have them
-    "$takt" report order LINE-1 --station "$station" --format json | jq -e --slurpfile run "$result" '
-        ([.units[] | select(.identity_state == "confirmed" and (.mac | length == 17)) | .did] | sort) as $dids
-        | ($dids | length == 4) and ($dids == ([$run[0].runs[].did] | sort)) and .identities == [{state: "confirmed", count: 4}]' &&
-        "$takt" report order LINE-1 --station "$station" --format csv | grep -q ",confirmed"
-}
 no_key_rests_in_the_clear() { # in anything the station keeps or says
     local key
     key=$(sed -n 2p "$bench_dir/identities.csv" | cut -d, -f3)
@@ -151,7 +145,6 @@ check "measured backlash is the gear's" backlash_is_the_gears
 check "measured sensitivity is the microphone's" sensitivity_is_the_microphones
 check "measured dead pixels are the sensor's" dead_pixels_are_counted
 check "four identities are confirmed, none twice" identities_are_confirmed
-check "the order's report has each unit's identity" the_report_has_the_identities
 check "no key rests in the clear" no_key_rests_in_the_clear
 check "labels are printed for the good units alone" labels_are_for_good_units
 check "the label on a unit is held against what was printed for it" the_label_on_the_unit_is_looked_at
