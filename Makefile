@@ -194,11 +194,14 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(ALL_LIBS) $(BUILD)/version.o
 
 # What makes up a bus of devices in front of libc, where the sanitizers want to stand themselves.
 ifndef SANITIZE
-$(BUILD)/tests/unit/flash/test_usb_ports: private STATION_LDLIBS += $(shell pkg-config --libs umockdev-1.0 2>/dev/null)
-$(BUILD)/tests/unit/flash/test_usb_ports.o: private PKG_CFLAGS += $(shell pkg-config --cflags umockdev-1.0 2>/dev/null)
+MADE_UP_BUS := $(addprefix $(BUILD)/tests/unit/flash/,test_usb_ports test_usb_transfers)
+$(MADE_UP_BUS): private STATION_LDLIBS += $(shell pkg-config --libs umockdev-1.0 2>/dev/null)
+$(MADE_UP_BUS:=.o) $(BUILD)/tests/unit/flash/usb_play/played_bus.o: private PKG_CFLAGS += $(shell pkg-config --cflags umockdev-1.0 2>/dev/null)
 else
-UNIT_TESTS := $(filter-out %/test_usb_ports,$(UNIT_TESTS))
+UNIT_TESTS := $(filter-out %/test_usb_ports %/test_usb_transfers,$(UNIT_TESTS))
 endif
+$(BUILD)/tests/unit/flash/test_usb_transfers: $(BUILD)/tests/unit/flash/usb_play/played_bus.o \
+    $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/machine/usb/*.c))
 
 # What the kernel does with the files of devices is played in front of libc.
 $(BUILD)/tests/unit/fixtures/test_device_files: LDFLAGS += -Wl,--wrap=open,--wrap=ioctl,--wrap=read

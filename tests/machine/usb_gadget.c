@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -30,33 +29,6 @@ static void die(const char *what)
 }
 
 /* ---- what roles use ----------------------------------------------------------------------- */
-
-bool gadget_flaw(const struct gadget *g, const char *name)
-{
-    for (size_t i = 0; i < GADGET_FLAWS_MAX && g->flaws[i]; i++)
-        if (strcmp(g->flaws[i], name) == 0)
-            return true;
-    return false;
-}
-
-const char *gadget_setting(const struct gadget *g, const char *name, const char *otherwise)
-{
-    const size_t size = strlen(name);
-    for (size_t i = 0; i < GADGET_FLAWS_MAX && g->settings[i]; i++)
-        if (strncmp(g->settings[i], name, size) == 0 && g->settings[i][size] == '=')
-            return g->settings[i] + size + 1;
-    return otherwise;
-}
-
-void gadget_note(struct gadget *g, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vfprintf(g->log, format, args);
-    va_end(args);
-    putc('\n', g->log);
-    fflush(g->log);
-}
 
 void gadget_stall(struct gadget *g, const struct usb_ctrlrequest *r)
 {
@@ -121,31 +93,6 @@ void gadget_become(struct gadget *g, const struct gadget_role *next)
     g->ended = true;
     if (write(g->wake, &one, sizeof one) < 0)
         die("eventfd");
-}
-
-bool gadget_erase(struct gadget *g, uint64_t offset, uint64_t bytes)
-{
-    if (offset > g->board.flash_bytes || bytes > g->board.flash_bytes - offset)
-        return false;
-    memset(g->flash + offset, 0xff, bytes);
-    return true;
-}
-
-bool gadget_program(struct gadget *g, uint64_t offset, const void *data, size_t bytes)
-{
-    const uint8_t *from = data;
-    if (offset > g->board.flash_bytes || bytes > g->board.flash_bytes - offset)
-        return false;
-    if (strcmp(g->board.flash_kind, "emmc") == 0) {
-        memcpy(g->flash + offset, data, bytes);
-    } else {
-        uint8_t *to = g->flash + offset;
-        for (size_t i = 0; i < bytes; i++)
-            to[i] &= from[i];
-    }
-    if (gadget_flaw(g, "rot") && bytes > 100)
-        g->flash[offset + bytes / 2] ^= 0x10;
-    return true;
 }
 
 /* ---- descriptors -------------------------------------------------------------------------- */

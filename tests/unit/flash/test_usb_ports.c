@@ -1,5 +1,5 @@
 /* Ports and what stands at them, on a bus that umockdev makes up: plugged, unplugged, bouncing.
- * What goes over the bus is shown on the kernel's own USB stack instead (tests/machine/usb_*.sh).
+ * What goes over the bus is test_usb_transfers.c's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
