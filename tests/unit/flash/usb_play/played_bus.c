@@ -414,8 +414,9 @@ static void plug(struct gadget *g)
              "E: DEVNAME=%s\nA: busnum=1\\n\nA: devnum=%d\\n\nA: bConfigurationValue=1\\n\n"
              "H: descriptors=%s\n",
              bus.number, hex, node, bus.number, hex);
-    if (!umockdev_testbed_add_from_string(bus.testbed, text, &why) ||
-        !umockdev_testbed_attach_ioctl(bus.testbed, node, bus.requests, &why)) {
+    /* In this order: who sees it may open it at once. */
+    if (!umockdev_testbed_attach_ioctl(bus.testbed, node, bus.requests, &why) ||
+        !umockdev_testbed_add_from_string(bus.testbed, text, &why)) {
         fprintf(stderr, "played bus: %s\n", why->message);
         abort();
     }
