@@ -5,10 +5,11 @@
 . "$repo/tests/machine/rack.bash"
 rack_inside "$0" "$@"
 image=${IMAGE:-$build/image/qemu-virt}
-machines=2 server=
+machines=2 server= dhcp=
 rack_clean() {
     rack_off
     [ -z "$server" ] || kill "$server" 2>/dev/null
+    [ -z "$dhcp" ] || kill "$dhcp" 2>/dev/null
     [ -z "${MACHINE_LOGS:-}" ] || cp "$work"/*.log "$MACHINE_LOGS/" 2>/dev/null
     suite_clean
 }
@@ -31,10 +32,13 @@ blank_but_for_the_loader() { # N
         dd if=/usr/lib/u-boot/qemu_arm/u-boot.bin of="$work/flash$1.img" conv=notrunc status=none
 }
 
+# The first machine's flasher is told its address by the loader, the second's asks for it.
 load_flasher() { # N
+    local address=
+    [ "$1" != 1 ] || address=takt.address=$(rack_address 1)/24
     rack_prompt "$1" || return 1
     rack_send "$1" "setenv ipaddr $(rack_address "$1"); setenv serverip $rack_host; setenv netmask 255.255.255.0"
-    rack_send "$1" "setenv bootargs console=ttyAMA0,115200 quiet panic=3 takt.address=$(rack_address "$1")/24"
+    rack_send "$1" "setenv bootargs console=ttyAMA0,115200 quiet panic=3 $address"
     rack_send "$1" "tftpboot 0x44000000 castflash.fit && bootm 0x44000000#start 0x44000000#start \$fdtcontroladdr"
 }
 
@@ -44,6 +48,15 @@ flashers_wait() { # N-TH TIME
         rack_says $n "castflash: waiting for a station" 240 "$1" || return 1
     done
 }
+
+dhcp_on() {
+    dnsmasq --no-daemon --conf-file=/dev/null --port=0 --interface=station --bind-interfaces --log-dhcp \
+        --dhcp-range=192.168.66.100,static --dhcp-host=52:54:00:66:00:02,192.168.66.102 \
+        --dhcp-leasefile="$work/leases" >"$work/dhcp.log" 2>&1 &
+    dhcp=$!
+    until_true 10 grep -q 'DHCP, ' "$work/dhcp.log"
+}
+has_a_lease() { grep -q 'DHCPACK.* 192.168.66.102 52:54:00:66:00:02' "$work/dhcp.log" || { cat "$work/dhcp.log"; return 1; }; }
 
 tftp_brings_the_flasher() {
     "$takt" tftp --listen $rack_host --file "$image/castflash.fit" --slot "$(rack_address 1)=1" \
@@ -84,8 +97,9 @@ again_unchanged() {
 }
 
 [ -e "$image/castflash.fit" ] || make -C "$repo" --no-print-directory image BOARD=qemu-virt >&2 || exit 2
-rack_wire $machines && each blank_but_for_the_loader && each on || exit 2
+rack_wire $machines && dhcp_on && each blank_but_for_the_loader && each on || exit 2
 check "U-Boot with a blank flash loads the RAM flasher by our TFTP, a line a slot" tftp_brings_the_flasher
+check "the second machine's flasher has its address from a DHCP server" has_a_lease
 check "one cast: both are written and verified" cast_bundle_to_all first.json
 check "the flash holds every image where the board says" each flash_holds
 check "both start from it, into Linux and camd" each linux_runs

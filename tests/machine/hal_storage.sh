@@ -3,10 +3,11 @@
 # and QEMU's SD card, checked against nanddump, dd and blockdev; UBIFS beside them.
 . "$(dirname "$0")/guest.bash"
 [ -n "${TAKT_INSIDE:-}" ] || truncate -s 64M "$work/card.img"
-# Bad as it ships: kernel_a's second block. kernel_b's first fails to erase after its first time.
+# Bad as it ships: kernel_a's second block. kernel_b's first fails to erase after its first time,
+# rootfs_a's 13th too; and a page of its 23rd fails to program after its first time.
 # Behind the board's 128 MiB: 32 for UBI, its first block bad.
-guest_run "$nandsim badblocks=33,1024 weakblocks=64:1 parts=1024,256;zstd;lzo;deflate;ubi;ubifs;sdhci-pci;mmc_block;loop" \
-    --seconds 600 \
+guest_run "$nandsim badblocks=33,1024 weakblocks=64:1,140:1 weakpages=9601:1 parts=1024,256;zstd;lzo;deflate;ubi;ubifs;sdhci-pci;mmc_block;loop" \
+    --seconds 900 \
     --qemu "-device sdhci-pci -drive if=none,id=card,format=raw,file=$work/card.img -device sd-card,drive=card"
 # ---- flash: NAND with bad blocks ----
 nand=/dev/mtd0
@@ -30,7 +31,7 @@ check "a misaligned erase is refused" refused input flash erase env 2048 131072
 check "half a page is refused" refused input flash program env 0 <(head -c 1000 "$work/page")
 check "a range that leaves its partition is refused" refused input flash erase env $((3 * 131072)) $((2 * 131072))
 check "a partition that is not there is missing" refused missing flash read nowhere 0 1 "$work/none"
-bad_count() { mtdinfo $nand 2>/dev/null | awk -F: '/bad/ { print $2 + 0; exit }'; }
+bad_count() { cat /sys/class/mtd/mtd0/bad_blocks; }
 wears_out() { # kernel_b's first block erases once, then never again
     call flash erase kernel_b 0 131072 || return 1
     refused io flash erase kernel_b 0 131072 && grep -q "marked bad" "$work/call.log" &&
@@ -47,6 +48,38 @@ wrong_part() {
     call_board=$work/wrong.json refused input flash read env 0 1 "$work/none" && grep -q 134217728 "$work/call.log"
 }
 check "a part of another size than the board's is refused" wrong_part
+
+# ---- the RAM flasher on it: whole images over blocks that are bad and blocks that go bad ----
+cast_bundle() { # NAME
+    head -c 300000 /dev/urandom >"$work/$1.kernel" && head -c 3200001 /dev/urandom >"$work/$1.rootfs" &&
+        "$takt" bundle make --board "$board" --release 1 --version 1.0 --key "$work/bundle.key" \
+            --image kernel="$work/$1.kernel" --image rootfs="$work/$1.rootfs" --out "$work/$1.takt"
+}
+cast_flash() { # NAME
+    "$build/castflash" --board "$board" --key "$work/bundle.key.pub" --bundle "$work/$1.takt" >"$work/cast.log" 2>&1
+    local code=$?
+    cat "$work/cast.log"
+    return $code
+}
+# As U-Boot and nanddump count: good blocks alone.
+nand_holds() { # FILE BLOCK
+    nanddump -q --bb=skipbad -s $(($2 * 131072)) -l $((($(stat -c %s "$1") + 131071) / 131072 * 131072)) -f "$work/dump" $nand 2>/dev/null
+    cmp -n "$(stat -c %s "$1")" "$1" "$work/dump"
+}
+nand_has() { nand_holds "$work/$1.kernel" 32 && nand_holds "$work/$1.rootfs" 128; }
+cast_over_a_bad_block() {
+    # What is there before has to be erased: that is the weak block's one time.
+    call flash program rootfs_a 0 "$work/image" , flash program rootfs_a $((12 * 131072)) "$work/page" &&
+        "$takt" bundle key --out "$work/bundle.key" && cast_bundle first && cast_flash first && nand_has first &&
+        equal "$(bad_count)" "$bad_before"
+}
+cast_while_blocks_go_bad() {
+    cast_bundle second && cast_flash second && nand_has second && equal "$(bad_count)" $((bad_before + 2))
+}
+echo 0123456789abcdef >/run/chip_id
+bad_before=$(bad_count)
+check "castflash: a bundle is written over a bad block" cast_over_a_bad_block
+check "castflash: an erase and a program that fail: both blocks marked, what moved is written again" cast_while_blocks_go_bad
 
 # ---- the data partition: UBIFS beside what the HAL writes ----
 ubi_up() {
