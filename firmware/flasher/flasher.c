@@ -64,17 +64,6 @@ static uint32_t crc32c_of(const uint8_t *data, uint32_t size)
     return ~crc;
 }
 
-static uint32_t number(const uint8_t *at)
-{
-    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static void put_number(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
 /* Around content that lies behind the header already. Its size. */
 static uint32_t close_frame(uint8_t *frame, uint8_t kind, uint8_t tag, uint32_t offset,
                             uint32_t bytes)
@@ -83,11 +72,11 @@ static uint32_t close_frame(uint8_t *frame, uint8_t kind, uint8_t tag, uint32_t 
     frame[1] = FLASHER_SYNC1;
     frame[2] = kind;
     frame[3] = tag;
-    put_number(frame + 4, offset);
+    flasher_put_number(frame + 4, offset);
     frame[8] = (uint8_t)bytes;
     frame[9] = (uint8_t)(bytes >> 8);
-    put_number(frame + FLASHER_HEADER_BYTES + bytes,
-               crc32c_of(frame, FLASHER_HEADER_BYTES + bytes));
+    flasher_put_number(frame + FLASHER_HEADER_BYTES + bytes,
+                       crc32c_of(frame, FLASHER_HEADER_BYTES + bytes));
     return FLASHER_HEADER_BYTES + bytes + 4;
 }
 
@@ -133,7 +122,7 @@ static int take_frame(void)
         if (used < FLASHER_HEADER_BYTES || used < FLASHER_HEADER_BYTES + bytes + 4)
             continue;
         used = 0;
-        if (number(f.frame + FLASHER_HEADER_BYTES + bytes) ==
+        if (flasher_number(f.frame + FLASHER_HEADER_BYTES + bytes) ==
             crc32c_of(f.frame, FLASHER_HEADER_BYTES + bytes))
             return (int)bytes;
         ask_again();
@@ -147,17 +136,17 @@ static int take_frame(void)
 
 static uint32_t hello(const uint8_t *content, uint32_t size, uint8_t *out, uint32_t *bytes)
 {
-    put_number(out, FLASHER_VERSION);
-    put_number(out + 4, f.nor.bytes);
-    put_number(out + 8, f.nor.erase_bytes);
-    put_number(out + 12, f.staging_bytes);
+    flasher_put_number(out, FLASHER_VERSION);
+    flasher_put_number(out + 4, f.nor.bytes);
+    flasher_put_number(out + 8, f.nor.erase_bytes);
+    flasher_put_number(out + 12, f.staging_bytes);
     *bytes = 16;
     return f.nor.bytes ? FLASHER_DONE : FLASHER_NO_FLASH;
 }
 
 static uint32_t open_staging(const uint8_t *content, uint32_t size, uint8_t *out, uint32_t *bytes)
 {
-    const uint32_t offset = number(f.frame + 4);
+    const uint32_t offset = flasher_number(f.frame + 4);
     if (offset >= f.staging_bytes)
         return FLASHER_BAD_REQUEST;
     f.wanted = offset;
@@ -186,8 +175,8 @@ static bool in_flash(uint32_t offset, uint32_t bytes)
 
 static uint32_t hash_flash(const uint8_t *content, uint32_t size, uint8_t *out, uint32_t *bytes)
 {
-    uint32_t offset = number(content), left = number(content + 4);
-    const uint32_t chunk = number(content + 8);
+    uint32_t offset = flasher_number(content), left = flasher_number(content + 4);
+    const uint32_t chunk = flasher_number(content + 8);
     if (size != 12 || !in_flash(offset, left) || !chunk || chunk % 4 ||
         left / chunk + (left % chunk != 0) > FLASHER_HASHES_MAX)
         return FLASHER_BAD_REQUEST;
@@ -268,7 +257,8 @@ static bool staged(uint32_t at, uint32_t bytes, const uint8_t *sha256)
 
 static uint32_t write_flash(const uint8_t *content, uint32_t size, uint8_t *out, uint32_t *bytes)
 {
-    const uint32_t offset = number(content), at = number(content + 4), total = number(content + 8);
+    const uint32_t offset = flasher_number(content), at = flasher_number(content + 4),
+                   total = flasher_number(content + 8);
     const uint32_t erase = f.nor.erase_bytes;
     struct written w = {0};
     uint32_t status = FLASHER_DONE;
@@ -285,16 +275,16 @@ static uint32_t write_flash(const uint8_t *content, uint32_t size, uint8_t *out,
         status = write_block(offset + done, (const uint32_t *)(f.staging + at + done),
                              (n + 3) & ~3u, &w);
         if (status != FLASHER_DONE) {
-            put_number(out, offset + done);
+            flasher_put_number(out, offset + done);
             *bytes = 4;
             return status;
         }
         done += n;
         send_small(FLASHER_BUSY, done, 0, 0);
     }
-    put_number(out, w.programmed);
-    put_number(out + 4, w.erased);
-    put_number(out + 8, w.left);
+    flasher_put_number(out, w.programmed);
+    flasher_put_number(out + 4, w.erased);
+    flasher_put_number(out + 8, w.left);
     *bytes = 12;
     return status;
 }
@@ -317,7 +307,7 @@ static const struct {
 /* DATA, or FILL: `size` bytes from `from` on, or all of them its first. */
 static void take_data(uint32_t size, const uint8_t *from, bool repeats)
 {
-    const uint32_t offset = number(f.frame + 4);
+    const uint32_t offset = flasher_number(f.frame + 4);
     if (offset != f.wanted || size > f.staging_bytes - f.wanted) {
         /* Behind what is wanted: one whose ACK was lost. */
         if (offset < f.wanted)
@@ -345,7 +335,7 @@ static void serve(uint32_t size)
         return;
     }
     if (kind == FLASHER_FILL && size == FLASHER_FILL_BYTES) {
-        take_data(number(content), content + 4, true);
+        take_data(flasher_number(content), content + 4, true);
         return;
     }
     /* Its answer was lost: it is not done a second time. */
@@ -371,17 +361,17 @@ void flasher_main(const uint8_t *board)
     if (has_left)
         return;
     const uint8_t *at = board + FLASHER_MARK_BYTES;
-    line_open(number(at));
-    f.staging = (uint8_t *)(uintptr_t)number(at + 4);
-    f.staging_bytes = number(at + 8);
-    f.nor.erase_bytes = number(at + 12);
-    f.nor.bank_count = number(at + 16);
+    line_open(flasher_number(at));
+    f.staging = (uint8_t *)(uintptr_t)flasher_number(at + 4);
+    f.staging_bytes = flasher_number(at + 8);
+    f.nor.erase_bytes = flasher_number(at + 12);
+    f.nor.bank_count = flasher_number(at + 16);
     if (f.nor.bank_count > NOR_BANKS_MAX)
         f.nor.bank_count = 0;
     f.nor.wait = line_poll;
     for (uint32_t i = 0; i < f.nor.bank_count; i++)
-        f.nor.banks[i] =
-            (struct nor_bank){.address = number(at + 20 + 8 * i), .bytes = number(at + 24 + 8 * i)};
+        f.nor.banks[i] = (struct nor_bank){.address = flasher_number(at + 20 + 8 * i),
+                                           .bytes = flasher_number(at + 24 + 8 * i)};
     crc_open();
     if (!nor_open(&f.nor))
         f.nor.bytes = 0;

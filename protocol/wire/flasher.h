@@ -27,6 +27,17 @@
 
 #define FLASHER_MARK "TAKTFLSH"
 
+static inline uint32_t flasher_number(const uint8_t *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static inline void flasher_put_number(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
 enum {
     FLASHER_MARK_BYTES = 8,
     FLASHER_BOARD_BYTES = 64, /* behind the mark */

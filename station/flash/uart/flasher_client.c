@@ -50,17 +50,6 @@ static uint64_t staging_bytes(const struct board *b)
     return b->memory_bytes / 2 - PROGRAM_MAX_BYTES;
 }
 
-static void put_number(uint8_t *at, uint64_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
-static uint32_t number(const uint8_t *at)
-{
-    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
 /* What the program must know of the board, into its file. */
 static int put_board(const struct work *w, struct buffer *program, struct error *err)
 {
@@ -73,14 +62,14 @@ static int put_board(const struct work *w, struct buffer *program, struct error 
         return error_set(err, ERROR_INPUT, "%s is not the program that it should be",
                          b->boot.program);
     at += FLASHER_MARK_BYTES;
-    put_number(at, b->boot.uart_address);
-    put_number(at + 4, b->boot.load_address + PROGRAM_MAX_BYTES);
-    put_number(at + 8, w->staging_bytes);
-    put_number(at + 12, b->erase_bytes);
-    put_number(at + 16, b->boot.bank_count);
+    flasher_put_number(at, b->boot.uart_address);
+    flasher_put_number(at + 4, b->boot.load_address + PROGRAM_MAX_BYTES);
+    flasher_put_number(at + 8, w->staging_bytes);
+    flasher_put_number(at + 12, b->erase_bytes);
+    flasher_put_number(at + 16, b->boot.bank_count);
     for (size_t i = 0; i < b->boot.bank_count && i < FLASHER_BANKS_MAX; i++) {
-        put_number(at + 20 + 8 * i, b->boot.banks[i].address);
-        put_number(at + 24 + 8 * i, b->boot.banks[i].size_bytes);
+        flasher_put_number(at + 20 + 8 * i, b->boot.banks[i].address);
+        flasher_put_number(at + 24 + 8 * i, b->boot.banks[i].size_bytes);
     }
     return 0;
 }
@@ -119,7 +108,7 @@ static int start(struct work *w, struct error *err)
     rc = rc ? rc
             : flasher_link_request(&w->link, FLASHER_HELLO, 0, NULL, 0, QUIET_MS, answer, &bytes,
                                    NULL, NULL, err);
-    if (!rc && (bytes < 16 || number(answer) != FLASHER_VERSION))
+    if (!rc && (bytes < 16 || flasher_number(answer) != FLASHER_VERSION))
         rc = flash_fail(err, FLASH_UNIT_FAILED, "%s speaks another version of its protocol",
                         b->boot.program);
     buffer_free(&program);
@@ -149,9 +138,9 @@ static int look(struct work *w, const struct flash_piece *p, bool *holds, struct
         const uint64_t at = (uint64_t)i * image->chunk_bytes;
         const uint64_t span = (uint64_t)count * image->chunk_bytes;
         size_t bytes = 0;
-        put_number(request, p->partition->offset_bytes + at);
-        put_number(request + 4, span < image->bytes - at ? span : image->bytes - at);
-        put_number(request + 8, image->chunk_bytes);
+        flasher_put_number(request, p->partition->offset_bytes + at);
+        flasher_put_number(request + 4, span < image->bytes - at ? span : image->bytes - at);
+        flasher_put_number(request + 8, image->chunk_bytes);
         int rc = flasher_link_request(&w->link, FLASHER_HASH, 0, request, sizeof request, QUIET_MS,
                                       hashes, &bytes, NULL, NULL, err);
         if (!rc && bytes != count * DIGEST_BYTES)
@@ -200,15 +189,16 @@ static int write_chunk(struct work *w, const struct flash_piece *p, size_t chunk
 {
     uint8_t request[WRITE_REQUEST_BYTES], answer[FLASHER_CONTENT_MAX];
     size_t bytes = 0;
-    put_number(request, p->partition->offset_bytes + (uint64_t)chunk * p->image->chunk_bytes);
-    put_number(request + 4, from);
-    put_number(request + 8, bundle_chunk_bytes(p->image, chunk));
+    flasher_put_number(request,
+                       p->partition->offset_bytes + (uint64_t)chunk * p->image->chunk_bytes);
+    flasher_put_number(request + 4, from);
+    flasher_put_number(request + 8, bundle_chunk_bytes(p->image, chunk));
     memcpy(request + 12, p->image->chunk_sha256[chunk], DIGEST_BYTES);
     const int rc = flasher_link_request(&w->link, FLASHER_WRITE, 0, request, sizeof request,
                                         QUIET_MS, answer, &bytes, NULL, NULL, err);
     if (rc)
         return rc;
-    w->out->written_bytes += bytes >= 4 ? number(answer) : 0;
+    w->out->written_bytes += bytes >= 4 ? flasher_number(answer) : 0;
     return 0;
 }
 

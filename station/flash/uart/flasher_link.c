@@ -21,17 +21,6 @@ struct frame {
     size_t bytes;
 };
 
-static uint32_t number(const uint8_t *at)
-{
-    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static void put_number(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
 static size_t make_frame(uint8_t *out, uint8_t kind, uint8_t tag, uint32_t offset,
                          const void *content, size_t bytes)
 {
@@ -39,12 +28,13 @@ static size_t make_frame(uint8_t *out, uint8_t kind, uint8_t tag, uint32_t offse
     out[1] = FLASHER_SYNC1;
     out[2] = kind;
     out[3] = tag;
-    put_number(out + 4, offset);
+    flasher_put_number(out + 4, offset);
     out[8] = (uint8_t)bytes;
     out[9] = (uint8_t)(bytes >> 8);
     if (bytes)
         memcpy(out + FLASHER_HEADER_BYTES, content, bytes);
-    put_number(out + FLASHER_HEADER_BYTES + bytes, crc32c(0, out, FLASHER_HEADER_BYTES + bytes));
+    flasher_put_number(out + FLASHER_HEADER_BYTES + bytes,
+                       crc32c(0, out, FLASHER_HEADER_BYTES + bytes));
     return FLASHER_HEADER_BYTES + bytes + 4;
 }
 
@@ -71,14 +61,14 @@ static bool find_frame(struct flasher_link *l, struct frame *out)
         }
         if (l->used < FLASHER_HEADER_BYTES + bytes + 4)
             return false;
-        if (number(l->heard + FLASHER_HEADER_BYTES + bytes) !=
+        if (flasher_number(l->heard + FLASHER_HEADER_BYTES + bytes) !=
             crc32c(0, l->heard, FLASHER_HEADER_BYTES + bytes)) {
             drop(l, 1);
             continue;
         }
         *out = (struct frame){.kind = l->heard[2],
                               .tag = l->heard[3],
-                              .offset = number(l->heard + 4),
+                              .offset = flasher_number(l->heard + 4),
                               .content = l->heard + FLASHER_HEADER_BYTES,
                               .bytes = bytes};
         return true;
@@ -125,7 +115,7 @@ static int refused(const struct frame *f, struct error *err)
         return flash_fail(err, FLASH_UNIT_FAILED, "the flasher answers with status %u", f->offset);
     if (f->bytes == 4)
         return flash_fail(err, said[f->offset].trouble, "%s at 0x%x", said[f->offset].text,
-                          number(f->content));
+                          flasher_number(f->content));
     return flash_fail(err, said[f->offset].trouble, "%s", said[f->offset].text);
 }
 
@@ -185,7 +175,7 @@ static size_t next_piece(uint8_t *out, size_t *frame, uint32_t offset, const uin
         same++;
     if (same >= REPEATS_MIN) {
         uint8_t fill[FLASHER_FILL_BYTES];
-        put_number(fill, (uint32_t)same);
+        flasher_put_number(fill, (uint32_t)same);
         fill[4] = data[next];
         *frame = make_frame(out, FLASHER_FILL, 0, offset + (uint32_t)next, fill, sizeof fill);
         return same;

@@ -417,17 +417,24 @@ static int ask(struct loader *c, int timeout_ms, struct loader_answer *answer, s
                       ASK_TRIES);
 }
 
+static int put_together(char command[COMMAND_BYTES], const char *format, va_list args,
+                        struct error *err)
+{
+    const int n = vsnprintf(command, COMMAND_BYTES, format, args);
+    return n >= 0 && n < COMMAND_BYTES
+               ? 0
+               : error_set(err, ERROR_INPUT, "command \"%.60s...\" is too long", command);
+}
+
 int loader_ask(struct loader *c, int timeout_ms, struct loader_answer *answer, struct error *err,
                const char *format, ...)
 {
     char command[COMMAND_BYTES];
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(command, sizeof command, format, args);
+    int rc = put_together(command, format, args, err);
     va_end(args);
-    if (n < 0 || (size_t)n >= sizeof command)
-        return error_set(err, ERROR_INPUT, "command \"%.60s...\" is too long", command);
-    return ask(c, timeout_ms, answer, err, command);
+    return rc ? rc : ask(c, timeout_ms, answer, err, command);
 }
 
 int loader_run(struct loader *c, int timeout_ms, struct loader_answer *answer, struct error *err,
@@ -436,11 +443,9 @@ int loader_run(struct loader *c, int timeout_ms, struct loader_answer *answer, s
     char command[COMMAND_BYTES];
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(command, sizeof command, format, args);
+    int rc = put_together(command, format, args, err);
     va_end(args);
-    if (n < 0 || (size_t)n >= sizeof command)
-        return error_set(err, ERROR_INPUT, "command \"%.60s...\" is too long", command);
-    const int rc = ask(c, timeout_ms, answer, err, command);
+    rc = rc ? rc : ask(c, timeout_ms, answer, err, command);
     if (rc || answer->status <= 0)
         return rc;
     char said[160];
@@ -457,11 +462,9 @@ int loader_start(struct loader *c, struct error *err, const char *format, ...)
     char command[COMMAND_BYTES];
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(command, sizeof command, format, args);
+    int rc = put_together(command, format, args, err);
     va_end(args);
-    if (n < 0 || (size_t)n >= sizeof command)
-        return error_set(err, ERROR_INPUT, "command \"%.60s...\" is too long", command);
-    return type(c, command, err);
+    return rc ? rc : type(c, command, err);
 }
 
 /* ---- to the prompt ------------------------------------------------------------------------ */

@@ -115,8 +115,8 @@ static uint8_t last(uint32_t *offset, const uint8_t **content)
     }
     assert_int_equal(at, out_size);
     const size_t covered = out_size - from - 4;
-    assert_int_equal(number(out + out_size - 4), crc32c(0, out + from, covered));
-    *offset = number(out + from + 4);
+    assert_int_equal(flasher_number(out + out_size - 4), crc32c(0, out + from, covered));
+    *offset = flasher_number(out + from + 4);
     *content = out + from + FLASHER_HEADER_BYTES;
     return out[from + 2];
 }
@@ -141,9 +141,9 @@ static void load(const uint8_t *data, size_t size)
 static void ask_write(uint8_t tag, uint32_t to, uint32_t size, const uint8_t *hashed)
 {
     uint8_t request[44];
-    put_number(request, to);
-    put_number(request + 4, 0);
-    put_number(request + 8, size);
+    flasher_put_number(request, to);
+    flasher_put_number(request + 4, 0);
+    flasher_put_number(request + 8, size);
     digest_bytes(hashed, size, request + 12);
     say(FLASHER_WRITE, tag, 0, request, sizeof request);
     run();
@@ -242,7 +242,7 @@ static void test_repeats_arrive_as_one_frame(void **state)
     uint8_t fill[FLASHER_FILL_BYTES] = {0, 0, 0, 0, 0x5a};
     uint32_t wanted;
     const uint8_t *content;
-    put_number(fill, 9000);
+    flasher_put_number(fill, 9000);
     say(FLASHER_OPEN, 1, 0, NULL, 0);
     say(FLASHER_FILL, 0, 0, fill, sizeof fill);
     run();
@@ -251,7 +251,7 @@ static void test_repeats_arrive_as_one_frame(void **state)
     for (int i = 0; i < 9000; i++)
         assert_int_equal(staging[i], 0x5a);
     assert_int_equal(staging[9000], 0);
-    put_number(fill, STAGING - 9000 + 1);
+    flasher_put_number(fill, STAGING - 9000 + 1);
     say(FLASHER_FILL, 0, 9000, fill, sizeof fill);
     run();
     last(&wanted, &content);
@@ -264,9 +264,9 @@ static void test_hashes_are_those_of_the_flash(void **state)
     uint32_t offset;
     const uint8_t *content;
     fill(flash_bytes, sizeof flash_bytes, 9);
-    put_number(request, BLOCK);
-    put_number(request + 4, BLOCK + 1001);
-    put_number(request + 8, BLOCK);
+    flasher_put_number(request, BLOCK);
+    flasher_put_number(request + 4, BLOCK + 1001);
+    flasher_put_number(request + 8, BLOCK);
     say(FLASHER_HASH, 2, 0, request, sizeof request);
     run();
     assert_int_equal(last(&offset, &content), FLASHER_ANSWER);
@@ -285,7 +285,7 @@ static void test_requests_out_of_range_are_refused(void **state)
     uint8_t request[44] = {0};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         for (int j = 0; j < 3; j++)
-            put_number(request + 4 * j, bad[i][j]);
+            flasher_put_number(request + 4 * j, bad[i][j]);
         say(FLASHER_WRITE, (uint8_t)(i + 10), 0, request, sizeof request);
         run();
         assert_int_equal(status(), FLASHER_BAD_REQUEST);
@@ -309,7 +309,7 @@ static void test_a_block_that_does_not_erase_is_named(void **state)
     ask_write(2, 0, sizeof image, image);
     last(&offset, &content);
     assert_int_equal(offset, FLASHER_ERASE_FAILED);
-    assert_int_equal(number(content), BLOCK);
+    assert_int_equal(flasher_number(content), BLOCK);
 }
 
 int main(void)
