@@ -66,7 +66,7 @@ check "what PostgreSQL does itself is left to it" left_to_it
 
 older_program() { # place: its reports are refused in a line, which says what to do; then they are there
     "$takt" report order "$2" --store "$1" --format json >"$work/older" 2>&1
-    [ $? = 2 ] && grep -q 'takt store migrate' "$work/older" || { cat "$work/older"; return 1; }
+    [ $? = 3 ] && grep -q 'takt store migrate' "$work/older" || { cat "$work/older"; return 1; }
     "$takt" store migrate --store "$1" && "$takt" report order "$2" --store "$1" --format json >"$work/older" &&
         jq -e '.unit_count > 0' "$work/older"
 }
