@@ -9,7 +9,14 @@
 #include "station/measure/warp.h"
 
 /* Widths at which the steps work: the finest least squares, the phase correlation, the coarsest. */
-enum { FINE_WIDTH = 1200, GUESS_WIDTH = 640, COARSE_WIDTH = 160, LEVELS_MAX = 8, PEAKS = 6 };
+enum {
+    FINE_WIDTH = 1200,
+    GUESS_WIDTH = 640,
+    COARSE_WIDTH = 160,
+    EVERY_WIDTH = 400, /* wider levels are aligned by every second pixel and row */
+    LEVELS_MAX = 8,
+    PEAKS = 6
+};
 
 struct level {
     struct plane a, b;
@@ -326,7 +333,7 @@ static void refine(const struct pyramid *p, int full_width, int full_height, str
                                .scale = l->scale,
                                .center_x = full_width / (2 * l->scale) - 0.5,
                                .center_y = full_height / (2 * l->scale) - 0.5,
-                               .stride = l->a.width_px > GUESS_WIDTH ? 2 : 1};
+                               .stride = l->a.width_px > EVERY_WIDTH ? 2 : 1};
         warp_align(&f, w);
     }
 }

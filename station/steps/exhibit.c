@@ -211,8 +211,7 @@ static void draw_limits(struct exhibit *e, const struct axes *a)
     cairo_restore(e->cairo);
 }
 
-static void draw_line(struct exhibit *e, const struct axes *a, const struct exhibit_line *l,
-                      size_t index)
+static void draw_line(struct exhibit *e, const struct axes *a, const struct exhibit_line *l)
 {
     cairo_save(e->cairo);
     cairo_rectangle(e->cairo, a->x, a->y - 2, a->width, a->height + 4);
@@ -224,7 +223,16 @@ static void draw_line(struct exhibit *e, const struct axes *a, const struct exhi
         cairo_line_to(e->cairo, across(a, l->x[i]), up(a, l->y[i]));
     cairo_stroke(e->cairo);
     cairo_restore(e->cairo);
+}
+
+/* Over the lines, and read all the same. */
+static void draw_name(struct exhibit *e, const struct axes *a, const struct exhibit_line *l,
+                      size_t index)
+{
     const double y = a->y + ROW * (double)(index + 1);
+    cairo_set_source_rgba(e->cairo, 1, 1, 1, 0.85);
+    cairo_rectangle(e->cairo, a->x + a->width - 134, y - 12, 132, ROW);
+    cairo_fill(e->cairo);
     colour(e, l->mark);
     cairo_rectangle(e->cairo, a->x + a->width - 130, y - 9, 10, 10);
     cairo_fill(e->cairo);
@@ -242,7 +250,9 @@ void exhibit_plot(struct exhibit *e, const struct exhibit_curve *curve)
     draw_axes(e, &a);
     draw_limits(e, &a);
     for (size_t i = 0; i < curve->line_count; i++)
-        draw_line(e, &a, &curve->lines[i], i);
+        draw_line(e, &a, &curve->lines[i]);
+    for (size_t i = 0; i < curve->line_count; i++)
+        draw_name(e, &a, &curve->lines[i], i);
     e->next_panel += PANEL_WIDTH;
     e->bottom_px = e->picture_height_px + PANEL_HEIGHT;
 }

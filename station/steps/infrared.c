@@ -206,8 +206,9 @@ static void draw_diagonals(struct step_context *c, struct plane lit, const struc
     double x[PLACES], y[2][PLACES], low, high;
     struct exhibit_line lines[2];
     const int half = lit.width_px / 40;
-    const enum exhibit_mark mark =
-        exhibit_judge(c, "darkest_corner_ratio", l->shading.darkest_corner_ratio);
+    step_limits(c, "darkest_corner_ratio", &low, &high);
+    const double *corner = l->shading.corner_ratio; /* left and right above, left and right below */
+    const double darker[2] = {fmin(corner[0], corner[3]), fmin(corner[1], corner[2])};
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < PLACES; i++) {
             const int across = half + (lit.width_px - 1 - 2 * half) * i / (PLACES - 1);
@@ -220,14 +221,15 @@ static void draw_diagonals(struct step_context *c, struct plane lit, const struc
                           ? 0
                           : plane_mean(part, NULL) / l->shading.center_mean;
         }
-        lines[k] = (struct exhibit_line){k ? "rising" : "falling", x, y[k], PLACES,
-                                         k ? EXHIBIT_FREE : mark};
+        enum exhibit_mark mark = exhibit_judge(c, "darkest_corner_ratio", darker[k]);
+        if (k == 1 && mark == EXHIBIT_GOOD && darker[0] >= low) /* two of one colour say nothing */
+            mark = EXHIBIT_FREE;
+        lines[k] = (struct exhibit_line){k ? "rising" : "falling", x, y[k], PLACES, mark};
     }
-    step_limits(c, "darkest_corner_ratio", &low, &high);
     const struct exhibit_curve curve = {.title = "light along the diagonals over the middle",
                                         .x_name = "% of the way",
                                         .x_high = 100,
-                                        .y_high = 1.2,
+                                        .y_high = 1.5,
                                         .lines = lines,
                                         .line_count = 2,
                                         .x_limit = NAN,

@@ -29,6 +29,9 @@ static void run_program(const struct study_rehearsal_config *c, int in, int out)
     const char *const argv[] = {
         c->program, "--products", c->products_dir, "--boards", c->boards_dir, "--plan", plan,
         "--seed",   seed,         "--dir",         c->dir,     NULL};
+    /* A unit touches a hundred megabytes: in large pages, where the kernel has them, that is a
+     * fifth of its time less. */
+    setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 0);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
         _exit(127);
     execv(argv[0], (char *const *)argv);

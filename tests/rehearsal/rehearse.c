@@ -4,7 +4,9 @@
  * in truth (taktd, sessions, sockets, the fixture process) has its own suites, and
  * `takt qa run STUDY` without --rehearse goes through all of it.
  *
- *   rehearse --products D --boards D --plan PRODUCT/PLAN --seed N --dir D
+ *   rehearse --products D --boards D --plan PRODUCT/PLAN --seed N --dir D [--attachments D]
+ *
+ * --attachments keeps what steps put on record beside their figures, as STEP.NAME of the last unit.
  *
  * A line of stdin is a unit (unit.json's object), a line of stdout its result, in the shape of
  * query_run(). Each unit has a process of its own. */
@@ -30,7 +32,7 @@
 enum { VALUES_MAX = 64, FAILED = 3 };
 
 static struct {
-    const char *products, *boards, *plan_name, *dir;
+    const char *products, *boards, *plan_name, *dir, *attachments;
     uint64_t seed;
     struct vocabulary vocabulary;
     struct plan *plan;
@@ -65,7 +67,13 @@ static int noted(void *engine, const char *name, const char *text, struct error 
 static int attached(void *engine, const char *name, const char *mime, const void *data, size_t size,
                     struct error *err)
 {
-    return 0;
+    const struct step_under_way *s = engine;
+    char path[PATH_MAX];
+    if (!line.attachments)
+        return 0;
+    snprintf(path, sizeof path, "%s/%s.%s%s", line.attachments, s->step->id, name,
+             strcmp(mime, "image/png") == 0 ? ".png" : "");
+    return file_write(path, data, size, 0644, err);
 }
 
 static void progress(void *engine, double fraction, const char *text)
@@ -279,10 +287,13 @@ static void keep_memory(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"products", required_argument, NULL, 'p'}, {"boards", required_argument, NULL, 'b'},
-        {"plan", required_argument, NULL, 'n'},     {"seed", required_argument, NULL, 's'},
-        {"dir", required_argument, NULL, 'd'},      {0}};
+    static const struct option options[] = {{"products", required_argument, NULL, 'p'},
+                                            {"boards", required_argument, NULL, 'b'},
+                                            {"plan", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"dir", required_argument, NULL, 'd'},
+                                            {"attachments", required_argument, NULL, 'a'},
+                                            {0}};
     char path[PATH_MAX], *text = NULL;
     size_t room = 0;
     struct error err = {0};
@@ -300,6 +311,9 @@ int main(int argc, char **argv)
             break;
         case 's':
             line.seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'a':
+            line.attachments = optarg;
             break;
         case 'd':
             line.dir = optarg;

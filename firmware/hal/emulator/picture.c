@@ -235,10 +235,14 @@ static void focus_band(struct painter *p, int first_row)
     }
 }
 
-static void add_weighted(float *restrict out, const float *restrict in, float weight)
+static void add_weighted(float *restrict out, const float *restrict in, float weight, bool first)
 {
-    for (int x = 0; x < BLOCK; x++)
-        out[x] += weight * in[x];
+    if (first)
+        for (int x = 0; x < BLOCK; x++)
+            out[x] = weight * in[x];
+    else
+        for (int x = 0; x < BLOCK; x++)
+            out[x] += weight * in[x];
 }
 
 static void blur_band(struct painter *p, int plane)
@@ -255,11 +259,10 @@ static void blur_band(struct painter *p, int plane)
         for (int b = 0; b < blocks; b++) {
             const struct taps *t = &p->taps[b];
             float *out = p->narrow + (size_t)y * width + (size_t)b * BLOCK;
-            memset(out, 0, BLOCK * sizeof *out);
             for (int i = 0; i < t->count; i++) {
                 int at = b * BLOCK * fine + p->pad + t->first + i;
                 const float *in = fine == 1 ? row + at : p->split[at % FINE] + at / FINE;
-                add_weighted(out, in, t->weight[i]);
+                add_weighted(out, in, t->weight[i], i == 0);
             }
         }
     }
@@ -268,10 +271,9 @@ static void blur_band(struct painter *p, int plane)
         for (int y = 0; y < BLOCK; y++) {
             float *out =
                 p->blurred + ((size_t)plane * BLOCK + (size_t)y) * width + (size_t)b * BLOCK;
-            memset(out, 0, BLOCK * sizeof *out);
             for (int i = 0; i < t->count; i++) {
                 size_t at = (size_t)(y * fine + p->pad + t->first + i);
-                add_weighted(out, p->narrow + at * width + (size_t)b * BLOCK, t->weight[i]);
+                add_weighted(out, p->narrow + at * width + (size_t)b * BLOCK, t->weight[i], i == 0);
             }
         }
     }
