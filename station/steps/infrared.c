@@ -15,6 +15,9 @@
 #include "station/steps/exhibit.h"
 #include "station/steps/step.h"
 
+/* Noise makes a pixel bright once, heat makes it bright each time: hot is what is so in all. */
+enum { DARK_FRAMES = 2 };
+
 static const struct step_param params[] = {
     {"exposure_ms", PARAM_NUMBER, "40", 0.1, 1000, "held for all pictures, ms"},
     {"gain", PARAM_NUMBER, "12", 1, 64, "held for all pictures"},
@@ -38,7 +41,7 @@ static const struct step_measurement measurements[] = {
     {"cut_back_ms", "ms", "the same for its way back"},
     {"dead_pixels", "count", "below half of their neighbours on the lit wall"},
     {"bright_pixels", "count", "above one and a half times their neighbours on the lit wall"},
-    {"hot_pixels", "count", "above ten times their neighbours in the dark"},
+    {"hot_pixels", "count", "above ten times their neighbours in both pictures of the dark"},
     {"defect_cluster_px", "px", "pixels of the largest cluster, lit or dark"},
     {0}};
 
@@ -59,9 +62,9 @@ static int look(struct step_context *c, bool night, double led, size_t frames, s
     return rc < 0 ? rc : camera_capture(c, frames, views, err);
 }
 
-/* Mean of the frames' linear luma: allocated for the caller. */
-static int mean_luma(const struct view *views, size_t count, float **data, struct plane *out,
-                     struct error *err)
+/* Linear luma of the frames, each pixel's mean or its least: allocated for the caller. */
+static int luma_of(const struct view *views, size_t count, bool least, float **data,
+                   struct plane *out, struct error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
@@ -73,7 +76,8 @@ static int mean_luma(const struct view *views, size_t count, float **data, struc
             continue;
         const size_t samples = (size_t)frame.width_px * frame.height_px;
         for (size_t k = 0; k < samples; k++)
-            (*data)[k] += (next[k] - (*data)[k]) / (float)(i + 1);
+            (*data)[k] = least ? fminf((*data)[k], next[k])
+                               : (*data)[k] + (next[k] - (*data)[k]) / (float)(i + 1);
         free(next);
     }
     return rc;
@@ -284,7 +288,7 @@ static int shape_of(struct plane lit, double brightness, struct shading *out, st
 }
 
 struct pictures {
-    struct view filtered, dark, lit[VIEW_FRAMES_MAX];
+    struct view filtered, dark[DARK_FRAMES], lit[VIEW_FRAMES_MAX];
     size_t frames;
 };
 
@@ -305,7 +309,7 @@ static int take(struct step_context *c, struct pictures *p, struct light *l, str
     }
     if (rc == 0) {
         step_progress(c, 0.5, "darkness");
-        rc = look(c, true, 0, 1, &p->dark, err);
+        rc = look(c, true, 0, DARK_FRAMES, p->dark, err);
     }
     if (rc == 0) {
         step_progress(c, 0.6, "IR-cut filter back");
@@ -329,11 +333,11 @@ static int run(struct step_context *c, struct error *err)
     if (rc == 0)
         rc = middle(&p->filtered, &l.through_filter, err);
     if (rc == 0)
-        rc = middle(&p->dark, &l.dark, err);
+        rc = middle(&p->dark[0], &l.dark, err);
     if (rc == 0)
-        rc = mean_luma(p->lit, p->frames, &lit_data, &lit_plane, err);
+        rc = luma_of(p->lit, p->frames, false, &lit_data, &lit_plane, err);
     if (rc == 0)
-        rc = mean_luma(&p->dark, 1, &dark_data, &dark_plane, err);
+        rc = luma_of(p->dark, DARK_FRAMES, true, &dark_data, &dark_plane, err);
     if (rc == 0)
         rc = middle(&p->lit[0], &l.brightness, err);
     if (rc == 0)
@@ -346,7 +350,7 @@ static int run(struct step_context *c, struct error *err)
         rc = attach(c, &p->lit[0], lit_plane, &l, err);
     view_free(&p->filtered, 1);
     view_free(p->lit, p->frames);
-    view_free(&p->dark, 1);
+    view_free(p->dark, DARK_FRAMES);
     free(p);
     free(lit_data);
     free(dark_data);

@@ -53,13 +53,13 @@ static double field_of_view_deg(const cJSON *u)
 
 static double dead_pixels(const cJSON *u)
 {
-    const double side = of(u, "dead_cluster_px", 0);
-    return of(u, "dead_pixels", 3) + side * side;
+    const double side = floor(of(u, "dead_cluster_px", 0));
+    return floor(of(u, "dead_pixels", 3)) + side * side;
 }
 
 static double hot_pixels(const cJSON *u)
 {
-    return of(u, "hot_pixels", 3);
+    return floor(of(u, "hot_pixels", 3));
 }
 
 static double cut_ms(const cJSON *u)

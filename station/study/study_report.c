@@ -21,6 +21,14 @@ static bool failed(const struct study_result *r)
 
 /* ---- gage ---- */
 
+static double mean_of(const double values[GAGE_RUNS])
+{
+    double sum = 0;
+    for (int i = 0; i < GAGE_RUNS; i++)
+        sum += values[i];
+    return sum / GAGE_RUNS;
+}
+
 static int read_gage(const struct study *s, const struct study_result *gage,
                      struct study_report *out, struct error *err)
 {
@@ -44,9 +52,35 @@ static int read_gage(const struct study *s, const struct study_result *gage,
         figure->sigma_grr = sqrt(anova.var_grr);
         figure->percent_sv = anova.percent_sv;
         figure->ndc = anova.ndc;
-        out->worst_percent_sv = fmax(out->worst_percent_sv, anova.percent_sv);
+        figure->mean = mean_of(values);
     }
     return 0;
+}
+
+/* Parts that are alike in a figure span nothing that it could be held against: all that varies is
+ * the gauge. Then it is the way from them to the nearer limit that three sigma are a part of. */
+static bool parts_vary(const struct study *s, int f)
+{
+    bool watched = false;
+    for (int k = 0; k < s->kind_count; k++) {
+        watched = watched || s->kinds[k].figure == f;
+        if (s->kinds[k].figure == f && !s->kinds[k].whole && s->kinds[k].gage_strength > 0)
+            return true;
+    }
+    return !watched;
+}
+
+static void hold_against_limits(const struct study *s, struct study_report *out)
+{
+    for (int f = 0; f < s->figure_count; f++) {
+        struct study_figure_report *figure = &out->figures[f];
+        const double way = fmin(figure->mean - figure->low, figure->high - figure->mean);
+        if (!isfinite(figure->percent_sv))
+            continue;
+        if (!parts_vary(s, f) && isfinite(way))
+            figure->percent_sv = way > 0 ? 100 * coverage * figure->sigma_grr / way : 100;
+        out->worst_percent_sv = fmax(out->worst_percent_sv, figure->percent_sv);
+    }
 }
 
 /* ---- truth ---- */
@@ -249,6 +283,7 @@ int study_report_make(const struct study *s, uint64_t seed, const struct study_r
     if (rc)
         goto out;
     read_figures(s, &t, seed, results, units, out);
+    hold_against_limits(s, out);
     for (int u = 0; u < units; u++) {
         if (population_unit(s, seed, u).kind >= 0)
             continue;

@@ -27,7 +27,10 @@ struct study_kind_report {
 };
 
 struct study_figure_report {
-    double sigma_grr, percent_sv; /* NAN: no gage study, or no part varies in it */
+    /* NAN: no gage study, or no part varies in it. %SV of a figure in which the parts are alike by
+     * design is of the way to its limit (three sigma over it). */
+    double sigma_grr, percent_sv;
+    double mean; /* of the gage study's parts */
     int ndc;
     double bias, spread; /* of measured less true, units without a defect; NAN: no truth */
     double u;            /* uncertainty U, in the figure's unit */

@@ -239,6 +239,28 @@ static void test_a_unit_within_the_uncertainty_of_its_limit_is_no_escape(void **
     free(r);
 }
 
+/* Of parts that are alike every reading differs by the gauge alone: %SV of themselves is 100. */
+static void test_parts_that_are_alike_are_held_against_the_way_to_the_limit(void **state)
+{
+    struct study_kind kinds[2] = {two_kinds[0], two_kinds[1]};
+    struct study alike = small;
+    struct study_report report;
+    struct error err = {0};
+    struct study_result *r = perfect();
+    struct study_result gage[GAGE_RUNS];
+    memset(gage, 0, sizeof gage);
+    for (int i = 0; i < GAGE_RUNS; i++)
+        gage[i].figures[0].value = 10 + (i * 7 % 3 - 1.0);
+    kinds[0].gage_strength = 0;
+    alike.kinds = kinds;
+    assert_int_equal(study_report_make(&alike, 3, r, UNITS, gage, &report, &err), 0);
+    const struct study_figure_report *f = &report.figures[0];
+    assert_float_equal(f->mean, 10, 1e-9);
+    assert_float_equal(f->percent_sv, 100 * 3 * f->sigma_grr / (40 - 10), 1e-6);
+    assert_float_equal(report.worst_percent_sv, f->percent_sv, 1e-9);
+    free(r);
+}
+
 static void test_the_document_says_what_holds(void **state)
 {
     struct study_report report;
@@ -265,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_a_perfect_gauge_has_neither_escapes_nor_false_fails),
         cmocka_unit_test(test_escapes_and_false_fails_are_counted_one_by_one),
         cmocka_unit_test(test_a_unit_within_the_uncertainty_of_its_limit_is_no_escape),
+        cmocka_unit_test(test_parts_that_are_alike_are_held_against_the_way_to_the_limit),
         cmocka_unit_test(test_the_document_says_what_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
