@@ -21,7 +21,8 @@ within() { awk -v v="$1" -v low="$2" -v high="$3" 'BEGIN { exit !(v != "" && v >
 
 one_unit_failed_is_status_1() {
     line >"$result" 2>"$work/progress"
-    [ $? = 1 ] && jq -e '.passed == 2 and .failed == 2' "$result"
+    [ $? = 1 ] && jq -e '.passed == 2 and .failed == 2' "$result" ||
+        { jq -c '.runs[] | [.slot, .verdict, .failures]' "$result"; return 1; }
 }
 two_pass() { [ "$(verdict 1)" = pass ] && [ "$(verdict 4)" = pass ]; }
 the_defocused_fails_by_sharpness_alone() {
@@ -59,6 +60,12 @@ identities_are_confirmed() {
         [ "$(store "select count(distinct text) from note where name = 'did'")" = 4 ] &&
         "$takt" identity status --station "$station" --json | jq -e '.confirmed == 4 and .free == 2' &&
         "$takt" identity audit --station "$station"
+}
+the_report_has_the_identities() { # each unit its own, as the labels and the pool have them
+    "$takt" report order LINE-1 --station "$station" --format json | jq -e --slurpfile run "$result" '
+        ([.units[] | select(.identity_state == "confirmed" and (.mac | length == 17)) | .did] | sort) as $dids
+        | ($dids | length == 4) and ($dids == ([$run[0].runs[].did] | sort)) and .identities == [{state: "confirmed", count: 4}]' &&
+        "$takt" report order LINE-1 --station "$station" --format csv | grep -q ",confirmed"
 }
 no_key_rests_in_the_clear() { # in anything the station keeps or says
     local key
@@ -145,6 +152,7 @@ check "measured backlash is the gear's" backlash_is_the_gears
 check "measured sensitivity is the microphone's" sensitivity_is_the_microphones
 check "measured dead pixels are the sensor's" dead_pixels_are_counted
 check "four identities are confirmed, none twice" identities_are_confirmed
+check "the order's report has each unit's identity" the_report_has_the_identities
 check "no key rests in the clear" no_key_rests_in_the_clear
 check "labels are printed for the good units alone" labels_are_for_good_units
 check "the label on a unit is held against what was printed for it" the_label_on_the_unit_is_looked_at
