@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fixtures/driver.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/json.h"
 
@@ -237,19 +236,18 @@ static int restore(struct served *s, struct error *err)
 
 static int begin(struct served *s, struct error *err)
 {
-    int slots[SLOTS_MAX];
     size_t slot_count = 0;
     const struct campaign_job *job = s->job;
     const cJSON *units = cJSON_GetObjectItemCaseSensitive(job->kept, "units");
     for (size_t i = 0; i < job->place_count && slot_count < SLOTS_MAX; i++)
         if (job->places[i].slot)
-            slots[slot_count++] = job->places[i].slot;
+            s->slots[slot_count++] = job->places[i].slot;
     double amps_max = 2;
     for (size_t i = 0; i < s->c->plan->step_count; i++)
         amps_max = json_number(s->c->plan->steps[i].params, "amps_max", amps_max);
     const struct surroundings_config around = {.campaign = s->c,
                                                .fixture_socket = job->fixture_socket,
-                                               .slots = slots,
+                                               .slots = s->slots,
                                                .slot_count = slot_count,
                                                .amps_max = amps_max};
     const struct crew_config crew = {.campaign = s->c,

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "fixtures/driver.h"
 #include "station/campaign/clock.h"
 #include "station/campaign/serve.h"
 #include "station/campaign/surroundings.h"
@@ -29,6 +30,7 @@ struct served_unit {
 struct served_condition {
     double commanded, measured; /* NAN before the first */
     int64_t due_ms;
+    int64_t unset_ms;         /* since when it could not be put through; 0: it could */
     struct watch_row rows[2]; /* as commanded, as measured */
 };
 
@@ -45,6 +47,7 @@ struct served {
     const struct campaign_wire *wire;
     struct campaign_clock *clock;
     struct surroundings *surroundings;
+    int slots[SLOTS_MAX]; /* of the units that stand in one */
     struct crew *crew;
     struct served_unit *units;
     size_t busy;

@@ -93,6 +93,21 @@ void served_judge_interlocks(struct served *s)
         trip(s, why);
 }
 
+/* Told once. One slot's instrument does not stop the rest; where none is reached the units are not
+ * put through what is asked, and no hour may count as if they were. */
+static void not_set(struct served *s, size_t i, size_t reached, const struct error *why)
+{
+    struct served_condition *k = &s->conditions[i];
+    char text[280];
+    snprintf(text, sizeof text, "%s: %.240s", condition_name(s->c->conditions[i].kind), why->text);
+    if (!k->unset_ms) {
+        k->unset_ms = s->now_ms;
+        served_event(s, 0, "instrument", "%s", text);
+    } else if (!reached && s->now_ms - k->unset_ms >= s->c->contact_ms) {
+        trip(s, text);
+    }
+}
+
 /* Gives conditions anew where they changed; when the next does. */
 int64_t served_set_conditions(struct served *s)
 {
@@ -103,11 +118,12 @@ int64_t served_set_conditions(struct served *s)
         struct error err = {0};
         if (s->now_ms >= k->due_ms) {
             k->commanded = profile_at(p, s->elapsed_ms);
-            if (surroundings_set(s->surroundings, i, k->commanded, &err)) {
-                served_event(s, 0, "instrument", "%s: %s", condition_name(s->c->conditions[i].kind),
-                             err.text);
+            size_t reached;
+            if (surroundings_set(s->surroundings, i, k->commanded, &reached, &err)) {
+                not_set(s, i, reached, &err);
                 k->due_ms = s->now_ms + s->c->poll_ms;
             } else {
+                k->unset_ms = 0;
                 const int64_t at = profile_next_ms(p, s->elapsed_ms, SLOPE_MS);
                 k->due_ms = at == INT64_MAX ? INT64_MAX : s->now_ms + at - s->elapsed_ms;
             }

@@ -68,14 +68,18 @@ static int set_slot(const struct surroundings *e, struct fixture *f, enum condit
                                       : attenuator_set(f, value, err);
 }
 
-int surroundings_set(struct surroundings *e, size_t index, double value, struct error *err)
+int surroundings_set(struct surroundings *e, size_t index, double value, size_t *reached,
+                     struct error *err)
 {
     const enum condition_kind kind = e->config.campaign->conditions[index].kind;
     struct fixture **f;
     int rc = 0;
+    *reached = 0;
     if (kind == CONDITION_CHAMBER_C) {
         rc = reach(e, SURROUNDINGS, &f, err);
-        return rc ? rc : used(f, chamber_set(*f, value, true, err));
+        rc = rc ? rc : used(f, chamber_set(*f, value, true, err));
+        *reached = rc == 0;
+        return rc;
     }
     /* One slot's silent instrument does not keep the others from theirs. */
     for (size_t i = 0; i < e->config.slot_count; i++) {
@@ -83,6 +87,7 @@ int surroundings_set(struct surroundings *e, size_t index, double value, struct 
         int failed = reach(e, e->config.slots[i], &f, &why);
         if (!failed)
             failed = used(f, set_slot(e, *f, kind, value, &why));
+        *reached += !failed;
         if (failed && !rc) {
             rc = failed;
             error_set(err, rc, "slot %d: %s", e->config.slots[i], why.text);

@@ -9,7 +9,7 @@ struct surroundings;
 struct surroundings_config {
     const struct campaign *campaign;
     const char *fixture_socket; /* "": the station has no instruments */
-    const int *slots;           /* of the units that stand in one */
+    const int *slots; /* of the units that stand in one; the caller's, it must outlive this */
     size_t slot_count;
     double amps_max; /* of each supply */
 };
@@ -19,8 +19,11 @@ int surroundings_create(const struct surroundings_config *config, struct surroun
                         struct error *err);
 void surroundings_free(struct surroundings *e); /* leaves the instruments as they are */
 
-/* Sets condition `index`: the chamber, or every slot's supply or attenuator. */
-int surroundings_set(struct surroundings *e, size_t index, double value, struct error *err);
+/* Sets condition `index`: the chamber, or every slot's supply or attenuator. One that fails does
+ * not keep the others from it: *reached is how many instruments took it, the error the first one's.
+ */
+int surroundings_set(struct surroundings *e, size_t index, double value, size_t *reached,
+                     struct error *err);
 /* What is measured of it: of the chamber, or of the first slot's instrument. */
 int surroundings_read(struct surroundings *e, size_t index, double *value, struct error *err);
 /* The chamber's door and alarm, as of its last reading. */
