@@ -79,6 +79,9 @@ int campaign_current(struct store *reader, bool last, bool units, cJSON **out, s
 /* Everything of one for a report: its members, "figures", "instruments", "units", "events",
  * "rows" (by unit and figure, in order of time). id 0: the last. ERROR_MISSING. */
 int campaign_whole(struct store *reader, int64_t id, cJSON **out, struct error *err);
+/* One unit of the last campaign: "unit" (with its "watch"), "figures", and its "rows" as above.
+ * ERROR_MISSING. */
+int campaign_unit(struct store *reader, int number, cJSON **out, struct error *err);
 /* [{"id", "name", "lot", "state", "elapsed_ms", "units", "failed", ...}], newest first. */
 int campaign_list(struct store *reader, cJSON **out, struct error *err);
 

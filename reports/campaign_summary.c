@@ -185,6 +185,16 @@ static void add_samples(cJSON *into, const struct survival_unit *units, size_t c
     }
 }
 
+/* As the watcher wrote it down (station/campaign/watch.c). */
+double campaign_own_start(const cJSON *watch, int figure)
+{
+    const cJSON *of = cJSON_GetArrayItem(member(watch, "figures"), figure);
+    const cJSON *samples = cJSON_GetArrayItem(of, 4), *mean = cJSON_GetArrayItem(of, 7);
+    return cJSON_IsNumber(samples) && samples->valuedouble > 0 && cJSON_IsNumber(mean)
+               ? mean->valuedouble
+               : NAN;
+}
+
 /* ---- altogether ------------------------------------------------------------------------------ */
 
 int campaign_watched(const cJSON *campaign, struct survival_unit **out, size_t *count,

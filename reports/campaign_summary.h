@@ -19,6 +19,10 @@
  * lasts as long. The caller's. */
 int campaign_summary(const cJSON *campaign, cJSON **out, struct error *err);
 
+/* The mean of a unit's own start of a figure, NAN while it is not known: out of its "watch",
+ * parsed. */
+double campaign_own_start(const cJSON *watch, int figure);
+
 /* Its units that were watched, with their hours: what survival is estimated from. The caller's. */
 int campaign_watched(const cJSON *campaign, struct survival_unit **out, size_t *count,
                      struct error *err);

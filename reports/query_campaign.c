@@ -104,3 +104,41 @@ int campaign_whole(struct store *s, int64_t id, cJSON **out, struct error *err)
     rows_end(s, began);
     return rc;
 }
+
+int campaign_unit(struct store *s, int number, cJSON **out, struct error *err)
+{
+#define LAST "(SELECT max(id) FROM campaign)"
+    static const struct {
+        const char *name, *sql;
+    } parts[] = {
+        {"units",
+         "SELECT number, place, chip_id, serial, state, cause, joined_ms, watched_ms, watch"
+         " FROM campaign_unit WHERE campaign=" LAST " AND number=?1"},
+        {"figures",
+         "SELECT number, name, unit, low, high, min_percent, max_percent, min_change,"
+         " max_change FROM campaign_figure WHERE campaign=" LAST " AND ?1=?1 ORDER BY number"},
+        {"rows", "SELECT figure, from_ms, samples, mean FROM campaign_row WHERE campaign=" LAST
+                 " AND unit=?1 ORDER BY figure, from_ms"},
+    };
+#undef LAST
+    cJSON *made = cJSON_CreateObject();
+    bool began = false;
+    *out = NULL;
+    int rc = rows_begin(s, &began, err);
+    for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++)
+        rc = rows_array(rows_open(s, err, parts[i].sql, "i", (int64_t)number), made, parts[i].name,
+                        err);
+    if (began)
+        rows_end(s, began);
+    if (!rc && !cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(made, "units")))
+        rc = error_set(err, ERROR_MISSING, "the last campaign has no unit %d", number);
+    if (rc) {
+        cJSON_Delete(made);
+        return rc;
+    }
+    cJSON_AddItemToObject(
+        made, "unit",
+        cJSON_DetachItemFromArray(cJSON_GetObjectItemCaseSensitive(made, "units"), 0));
+    *out = made;
+    return 0;
+}

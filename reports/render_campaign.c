@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "protocol/base/json.h"
+#include "reports/campaign_summary.h"
 #include "reports/chart.h"
 #include "reports/render_campaign.h"
 
@@ -12,17 +13,6 @@ enum { UNITS_DRAWN = 40 }; /* in one chart, the failed ones first; the tables ha
 static double number(const cJSON *object, const char *name)
 {
     return json_number(object, name, NAN);
-}
-
-/* The mean of the unit's own start of a figure, NAN before it is complete enough to be known: as
- * the watcher wrote it down (station/campaign/watch.c). */
-static double own_start(const cJSON *watch, int figure)
-{
-    const cJSON *of = cJSON_GetArrayItem(member(watch, "figures"), figure);
-    const cJSON *samples = cJSON_GetArrayItem(of, 4), *mean = cJSON_GetArrayItem(of, 7);
-    return cJSON_IsNumber(samples) && samples->valuedouble > 0 && cJSON_IsNumber(mean)
-               ? mean->valuedouble
-               : NAN;
 }
 
 /* A unit as it is drawn; rows stand by unit, figure and time, so each has its first. */
@@ -103,7 +93,7 @@ static void figure_course(const cJSON *figure, const struct drawn *drawn, int co
     cJSON *data = cJSON_CreateObject(), *all = cJSON_AddArrayToObject(data, "series");
     char beside[160];
     for (int k = 0; k < count; k++) {
-        const double start = own_start(drawn[k].watch, i);
+        const double start = campaign_own_start(drawn[k].watch, i);
         const bool against = (percent || change) && isfinite(start) && (!percent || start != 0);
         if ((percent || change) && !against)
             continue;

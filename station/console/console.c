@@ -257,7 +257,8 @@ static int read_records(struct console *c)
     if (screen->reads >= 0 && now >= c->screen_due_ms) {
         const struct tile *t = console_selected(c);
         readings_order(c->records, c->report_order ? c->order : "");
-        readings_wish(c->records, (enum readings_kind)screen->reads, t ? t->run : 0);
+        readings_wish(c->records, (enum readings_kind)screen->reads,
+                      screen->argument ? screen->argument(c) : t ? t->run : 0);
         c->screen_due_ms = now + screen->refresh_ms;
     }
     if (screen->reads >= 0 && c->screen_due_ms < next)

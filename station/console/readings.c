@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "protocol/base/clock.h"
+#include "reports/campaign.h"
 #include "reports/line_day.h"
 #include "reports/query.h"
 #include "reports/recent.h"
@@ -110,10 +111,27 @@ static int read_report(struct readings *r, int64_t argument, cJSON **out, struct
     return *out ? 0 : ERROR_MEMORY;
 }
 
+/* No campaign yet, and no unit that was chosen, are no trouble: they are not there. */
+static int read_rack(struct readings *r, int64_t argument, cJSON **out, struct error *err)
+{
+    cJSON *campaign = NULL, *one = NULL;
+    struct error none;
+    int rc = campaign_current(r->store, true, false, &campaign, err);
+    if (rc)
+        return rc;
+    *out = cJSON_CreateObject();
+    if (campaign)
+        cJSON_AddItemToObject(*out, "campaign", campaign);
+    if (campaign && argument > 0 && !campaign_unit(r->store, (int)argument, &one, &none))
+        cJSON_AddItemToObject(*out, "one", one);
+    return 0;
+}
+
 static int (*const readers[READING_KINDS])(struct readings *r, int64_t argument, cJSON **out,
                                            struct error *err) = {
     [READING_DAY] = read_day,       [READING_RUN] = read_run, [READING_RECENT] = read_recent,
     [READING_GOLDEN] = read_golden, [READING_QA] = read_qa,   [READING_REPORT] = read_report,
+    [READING_RACK] = read_rack,
 };
 
 /* A store that was set aside and recovered is another file: each reading opens it anew, which costs

@@ -15,6 +15,7 @@ enum readings_kind {
     READING_GOLDEN, /* recent_golden() */
     READING_QA,     /* recent_defects(), and "figures" of the day (query_shift()) */
     READING_REPORT, /* query_shift() of the local day, or query_order(): readings_order() */
+    READING_RACK, /* "campaign", campaign_current()'s last, and "one", campaign_unit(argument) */
     READING_KINDS,
 };
 

@@ -11,8 +11,8 @@
 #include "station/console/words.h"
 
 static const struct console_screen *const screens[SCREENS] = {
-    &screen_slots, &screen_unit,   &screen_last, &screen_health,
-    &screen_ports, &screen_golden, &screen_qa,   &screen_report,
+    &screen_slots,  &screen_unit, &screen_last,   &screen_health, &screen_ports,
+    &screen_golden, &screen_qa,   &screen_report, &screen_rack,
 };
 
 const struct console_screen *screens_at(int index)

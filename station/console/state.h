@@ -32,10 +32,12 @@ struct console_screen {
     int refresh_ms;
     void (*draw)(struct console *c, const struct area *a);
     bool (*key)(struct console *c, int key); /* true: it was this screen's; NULL none */
+    /* What its reading is of; NULL: the chosen slot's run. */
+    int64_t (*argument)(const struct console *c);
 };
 extern const struct console_screen screen_slots, screen_unit, screen_last, screen_health,
-    screen_ports, screen_golden, screen_qa, screen_report;
-enum { SCREENS = 8 };
+    screen_ports, screen_golden, screen_qa, screen_report, screen_rack;
+enum { SCREENS = 9 };
 const struct console_screen *screens_at(int index);
 
 enum { PROMPT_FIRST = 1, PROMPT_BADGE, PROMPT_PIN, PROMPT_ORDER, PROMPT_CODE };
@@ -61,12 +63,14 @@ struct console {
     int64_t scanner_next_ms; /* when to try its port again */
 
     char order[65];
-    bool report_order; /* the report is of that order, not of the day */
+    bool report_order;               /* the report is of that order, not of the day */
     char who[OPERATOR_NAME_MAX + 1]; /* signed in; "" nobody */
     enum operator_role role;
     char session[OPERATOR_SESSION_HEX + 1];
 
     struct readings *records;
+    int rack_unit;                     /* the chosen one of a campaign, from 1 */
+    bool rack_open;                    /* its curves are looked at */
     int64_t day_due_ms, screen_due_ms; /* when to read again */
     struct json_document *station; /* the station file, for what it says of instruments and ports */
     struct learning *learning;

@@ -92,6 +92,16 @@ const char *words_state(const char *state)
         {"waiting", N_("waiting for its turn")},
         {"recording", N_("recording")},
         {"safing", N_("switching off")},
+        /* of campaigns and their units */
+        {"joining", N_("coming up")},
+        {"watched", N_("watched")},
+        {"failed", N_("failed")},
+        {"left", N_("taken out")},
+        {"ended", N_("good to the end")},
+        {"paused", N_("paused")},
+        {"held", N_("held")},
+        {"finished", N_("finished")},
+        {"stopped", N_("stopped")},
         {NULL, NULL},
     };
     return look_up(words, state);

@@ -1,25 +1,15 @@
 #!/usr/bin/env bash
 # The operators' screen, worked through tmux as an operator would, in both languages.
 source "$(dirname "$0")/suite.bash"
+source "$(dirname "$0")/terminal.bash"
 export LANG=C.UTF-8
 
-# A server of its own for each console: one that is ending refuses the next.
-session=takt-console-$$ opened=0
-trap 'tmux -L "$session-$opened" kill-server 2>/dev/null; suite_clean' EXIT
-screen() { tmux -L "$session-$opened" capture-pane -p; }
-shows() { screen | grep -qF -- "$1"; }
-press() { tmux -L "$session-$opened" send-keys "$@"; }
 # As a scanner that types: all of it at once, then Enter.
 scan() { press -l "$1$(printf '\r')"; }
-# As a finger: a key, then a pause that no scanner makes.
-finger() { local k; for k in "$@"; do press "$k"; sleep 0.06; done; }
 console_open() { # columns lines [option...]
     local columns=$1 lines=$2
     shift 2
-    tmux -L "$session-$opened" kill-server 2>/dev/null
-    opened=$((opened + 1))
-    tmux -L "$session-$opened" new-session -d -x "$columns" -y "$lines" \
-        "$takt console --station $station --plan console/quick $* || sleep 60"
+    terminal_open "$columns" "$lines" "$takt console --station $station --plan console/quick $*"
     # What the terminal itself gets: a bell is no text.
     tmux -L "$session-$opened" pipe-pane -o "cat >>$work/bytes-$opened"
 }

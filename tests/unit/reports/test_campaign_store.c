@@ -159,6 +159,13 @@ static void what_is_read_is_what_was_written(void **state)
             ->valuestring,
         "C-2026-114");
     cJSON_Delete(read);
+    assert_done(campaign_unit(db, 1, &read, &err), err);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(read, "rows")), 1);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(read, "figures")), 1);
+    assert_string_equal(
+        cJSON_GetObjectItem(cJSON_GetObjectItem(read, "unit"), "chip_id")->valuestring, "ab");
+    cJSON_Delete(read);
+    assert_int_equal(campaign_unit(db, 2, &read, &err), ERROR_MISSING);
     assert_done(campaign_list(db, &read, &err), err);
     assert_int_equal(cJSON_GetArraySize(read), 1);
     cJSON_Delete(read);

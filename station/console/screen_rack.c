@@ -1,0 +1,262 @@
+/* The units of a campaign, a cell each in the colour of its state; one that is chosen shows its
+ * curves against its limits. */
+#include <math.h>
+#include <ncurses.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/base/json.h"
+#include "reports/campaign_summary.h"
+#include "station/console/pane.h"
+#include "station/console/state.h"
+#include "station/console/words.h"
+
+enum { CELL = 6, NAME_AT = 1, CURVE_AT = 32, POINTS_MAX = 400, ESCAPE = 27 };
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static const cJSON *units_of(const struct console *c)
+{
+    return member(member(readings_get(c->records, READING_RACK, NULL), "campaign"), "units");
+}
+
+/* ---- the grid ----------------------------------------------------------------------------------
+ */
+
+/* A mark beside the number, so that nobody needs the colour. */
+static const struct {
+    const char *state, *mark;
+    enum colour colour;
+} looks[] = {{"watched", "●", COLOUR_PASS},
+             {"failed", "✗", COLOUR_FAIL},
+             {"left", "–", COLOUR_DIM},
+             {"ended", "✓", COLOUR_PLAIN},
+             {"joining", "…", COLOUR_BUSY}};
+
+static void draw_cell(int y, int x, const cJSON *unit, bool chosen)
+{
+    const char *state = json_string(unit, "state", "");
+    size_t i = 0;
+    while (i + 1 < sizeof looks / sizeof *looks && strcmp(looks[i].state, state) != 0)
+        i++;
+    const attr_t look = COLOR_PAIR(looks[i].colour) | (chosen ? A_REVERSE | A_BOLD : 0);
+    attron(look);
+    pane_text(y, x, CELL - 1, "%s%3d", looks[i].mark, (int)json_number(unit, "number", 0));
+    attroff(look);
+}
+
+static void draw_grid(struct console *c, const struct area *a, const cJSON *units)
+{
+    const int across = a->columns > CELL + 2 ? (a->columns - 2) / CELL : 1;
+    const int rows = a->lines - 5, count = cJSON_GetArraySize(units);
+    const int at = (c->rack_unit - 1) / across, first = at < rows ? 0 : at - rows + 1;
+    const cJSON *unit, *chosen = cJSON_GetArrayItem(units, c->rack_unit - 1);
+    int i = 0;
+    cJSON_ArrayForEach(unit, units)
+    {
+        const int row = i / across - first;
+        if (row >= 0 && row < rows)
+            draw_cell(a->y + 2 + row, 1 + i % across * CELL, unit, i == c->rack_unit - 1);
+        i++;
+    }
+    if (count > (first + rows) * across || first)
+        snprintf(c->rest, sizeof c->rest, _("%d of %d units are seen"),
+                 (count - first * across) < rows * across ? count - first * across : rows * across,
+                 count);
+    const int y = a->y + a->lines - 2;
+    pane_text(y, 1, a->columns - 2, _("unit %d  %s  %s  %s  %.1f h"),
+              (int)json_number(chosen, "number", 0), json_string(chosen, "place", ""),
+              json_string(chosen, "chip_id", ""), words_state(json_string(chosen, "state", "")),
+              json_number(chosen, "watched_ms", 0) / 3600000);
+    attron(COLOR_PAIR(COLOUR_FAIL));
+    pane_put(y + 1, 1, a->columns - 2, json_string(chosen, "cause", ""));
+    attroff(COLOR_PAIR(COLOUR_FAIL));
+}
+
+/* ---- one unit's curves -------------------------------------------------------------------------
+ */
+
+struct curve {
+    double values[POINTS_MAX];
+    int count;
+    double low, high, least, most, last;
+    bool percent;
+};
+
+static double number(const cJSON *object, const char *name)
+{
+    return json_number(object, name, NAN);
+}
+
+/* Against the unit's own start where the figure may drift from it. */
+static bool curve_of(const cJSON *one, const cJSON *watch, const cJSON *figure, struct curve *out)
+{
+    const int wanted = (int)json_number(figure, "number", -1);
+    const double start = campaign_own_start(watch, wanted);
+    const bool percent = isfinite(number(figure, "min_percent")) ||
+                         isfinite(number(figure, "max_percent")),
+               change =
+                   isfinite(number(figure, "min_change")) || isfinite(number(figure, "max_change"));
+    const cJSON *row;
+    *out = (struct curve){.low = number(figure, percent  ? "min_percent"
+                                                : change ? "min_change"
+                                                         : "low"),
+                          .high = number(figure, percent  ? "max_percent"
+                                                 : change ? "max_change"
+                                                          : "high"),
+                          .least = NAN,
+                          .most = NAN,
+                          .percent = percent};
+    if ((isnan(out->low) && isnan(out->high)) || ((percent || change) && isnan(start)))
+        return false;
+    cJSON_ArrayForEach(row, member(one, "rows"))
+    {
+        double v = number(row, "mean");
+        if ((int)json_number(row, "figure", -1) != wanted || isnan(v))
+            continue;
+        v = percent ? 100 * (v - start) / start : change ? v - start : v;
+        if (out->count == POINTS_MAX) /* every second one is enough from then on */
+            for (out->count = 0; out->count < POINTS_MAX / 2; out->count++)
+                out->values[out->count] = out->values[2 * out->count];
+        out->values[out->count++] = out->last = v;
+        out->least = fmin(out->least, v);
+        out->most = fmax(out->most, v);
+    }
+    return out->count > 0;
+}
+
+static void draw_curve(int y, int columns, const cJSON *figure, const struct curve *v)
+{
+    static const char *const levels[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    const int wide = columns - CURVE_AT - 40 > 8 ? columns - CURVE_AT - 40 : 8;
+    const double room = v->most > v->least ? v->most - v->least : 1;
+    const bool out = v->last < v->low || v->last > v->high;
+    char limits[48] = "";
+    pane_put(y, NAME_AT, CURVE_AT - NAME_AT - 1, json_string(figure, "name", ""));
+    for (int i = 0; i < wide; i++) {
+        const int at = v->count <= wide ? i : (int)((double)i * v->count / wide);
+        if (at >= v->count)
+            break;
+        mvaddstr(y, CURVE_AT + i, levels[(int)((v->values[at] - v->least) / room * 7 + 0.5)]);
+    }
+    if (isfinite(v->low) && isfinite(v->high))
+        snprintf(limits, sizeof limits, "%.4g … %.4g", v->low, v->high);
+    else
+        snprintf(limits, sizeof limits, isfinite(v->low) ? "≥ %.4g" : "≤ %.4g",
+                 isfinite(v->low) ? v->low : v->high);
+    attron(out ? COLOR_PAIR(COLOUR_FAIL) | A_BOLD : A_NORMAL);
+    pane_text(y, CURVE_AT + wide + 1, columns - CURVE_AT - wide - 2, "%.5g %s (%s)", v->last,
+              v->percent ? "%" : json_string(figure, "unit", ""), limits);
+    attroff(COLOR_PAIR(COLOUR_FAIL) | A_BOLD);
+}
+
+static void draw_unit(struct console *c, const struct area *a)
+{
+    const cJSON *one = member(readings_get(c->records, READING_RACK, NULL), "one"), *figure;
+    const cJSON *unit = member(one, "unit");
+    int y = a->y + 2;
+    if ((int)json_number(unit, "number", 0) != c->rack_unit) {
+        pane_put(y, 1, a->columns - 2, _("reading…"));
+        return;
+    }
+    attron(A_BOLD);
+    pane_text(y++, 1, a->columns - 2, _("unit %d  %s  %s  %s  %.1f h"), c->rack_unit,
+              json_string(unit, "place", ""), json_string(unit, "chip_id", ""),
+              words_state(json_string(unit, "state", "")),
+              json_number(unit, "watched_ms", 0) / 3600000);
+    attroff(A_BOLD);
+    if (*json_string(unit, "cause", "")) {
+        attron(COLOR_PAIR(COLOUR_FAIL));
+        pane_put(y++, 1, a->columns - 2, json_string(unit, "cause", ""));
+        attroff(COLOR_PAIR(COLOUR_FAIL));
+    }
+    cJSON *watch = cJSON_Parse(json_string(unit, "watch", ""));
+    cJSON_ArrayForEach(figure, member(one, "figures"))
+    {
+        struct curve curve;
+        if (y >= a->y + a->lines)
+            break;
+        if (curve_of(one, watch, figure, &curve))
+            draw_curve(y++, a->columns, figure, &curve);
+    }
+    cJSON_Delete(watch);
+}
+
+/* ---- the screen --------------------------------------------------------------------------------
+ */
+
+static void draw(struct console *c, const struct area *a)
+{
+    const char *trouble = "";
+    const cJSON *document = readings_get(c->records, READING_RACK, &trouble);
+    const cJSON *campaign = member(document, "campaign"), *units = member(campaign, "units");
+    if (!campaign) {
+        pane_put(a->y, 1, a->columns - 2,
+                 trouble[0] ? trouble
+                 : document ? _("there is no campaign yet: takt qa run")
+                            : _("reading…"));
+        return;
+    }
+    attron(A_BOLD);
+    pane_text(a->y, 1, a->columns - 2, _("%s %d, lot %s: %s, %.1f h, %d units, %d failed"),
+              json_string(campaign, "name", ""), (int)json_number(campaign, "id", 0),
+              json_string(campaign, "lot", ""), words_state(json_string(campaign, "state", "")),
+              json_number(campaign, "elapsed_ms", 0) / 3600000,
+              (int)json_number(campaign, "unit_count", 0), (int)json_number(campaign, "failed", 0));
+    attroff(A_BOLD);
+    pane_put(a->y + 1, 1, a->columns - 2, json_string(campaign, "reason", ""));
+    if (c->rack_unit < 1)
+        c->rack_unit = 1;
+    if (c->rack_unit > cJSON_GetArraySize(units))
+        c->rack_unit = cJSON_GetArraySize(units);
+    if (c->rack_open)
+        draw_unit(c, a);
+    else if (cJSON_GetArraySize(units))
+        draw_grid(c, a, units);
+}
+
+static bool key(struct console *c, int pressed)
+{
+    const int count = cJSON_GetArraySize(units_of(c));
+    const int across = COLS > CELL + 2 ? (COLS - 2) / CELL : 1;
+    int to = c->rack_unit;
+    if (pressed == KEY_LEFT)
+        to--;
+    else if (pressed == KEY_RIGHT)
+        to++;
+    else if (pressed == KEY_UP)
+        to -= c->rack_open ? 1 : across;
+    else if (pressed == KEY_DOWN)
+        to += c->rack_open ? 1 : across;
+    else if ((pressed == '\n' || pressed == '\r' || pressed == KEY_ENTER) && !c->rack_open)
+        c->rack_open = count > 0;
+    else if ((pressed == ESCAPE || pressed == KEY_BACKSPACE || pressed == '\n' || pressed == '\r' ||
+              pressed == KEY_ENTER) &&
+             c->rack_open)
+        c->rack_open = false;
+    else
+        return false;
+    if (to >= 1 && to <= count)
+        c->rack_unit = to;
+    c->screen_due_ms = 0;
+    return true;
+}
+
+static int64_t argument(const struct console *c)
+{
+    return c->rack_open ? c->rack_unit : 0;
+}
+
+const struct console_screen screen_rack = {
+    .name = N_("rack"),
+    .keys = N_("arrows unit  Enter its curves and back"),
+    .reads = READING_RACK,
+    .refresh_ms = 2000,
+    .draw = draw,
+    .key = key,
+    .argument = argument,
+};
