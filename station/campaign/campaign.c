@@ -504,10 +504,9 @@ static int read_campaign(struct campaign *c, const char *products_dir,
                          const struct plan_vocabulary *words, struct error *err)
 {
     static const char *const members[] = {
-        "campaign",  "about",      "plan",          TIMES("duration"),
-        "cycles",    "conditions", "watch",         "figures",
-        "own_start", "failure",    "stop",          "interlocks",
-        "report",    "seed",       TIMES("rollup"), NULL};
+        "campaign", "about",   "plan",          TIMES("duration"), "cycles", "conditions",
+        "watch",    "figures", "own_start",     "failure",         "stop",   "interlocks",
+        "report",   "seed",    TIMES("rollup"), "replay",          NULL};
     const struct json_document *doc = c->document;
     const cJSON *root = json_root(doc);
     const char *plan;
@@ -548,6 +547,10 @@ static int read_campaign(struct campaign *c, const char *products_dir,
     if (!rc)
         rc = take_integer(doc, root, "seed", 0, 2147483647, &seed, err);
     c->seed = seed;
+    double replay = 0;
+    if (!rc)
+        rc = take_number(doc, root, "replay", 1, 281474976710655.0, &replay, err);
+    c->replay = (int64_t)replay;
     return rc;
 }
 

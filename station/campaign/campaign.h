@@ -80,6 +80,7 @@ struct campaign {
     double confidence;                   /* of the report's bounds */
     double activation_ev, use_c;         /* Arrhenius; NAN: not asked for */
     int64_t seed;
+    int64_t replay; /* not 0: the seed of every pass, as a pass of another campaign had it */
 };
 
 /* `path` is read; the plan it names is loaded below products_dir. */
@@ -88,6 +89,10 @@ int campaign_load(const char *path, const char *products_dir, const struct plan_
 /* From memory; `name` stands where the file's name would. */
 int campaign_parse(const char *name, const char *text, size_t size, const char *products_dir,
                    const struct plan_vocabulary *words, struct campaign **out, struct error *err);
+/* The same campaign for one pass of each watched step alone, with the seed that another pass had.
+ */
+int campaign_replay(const struct campaign *c, int64_t seed, const char *products_dir,
+                    const struct plan_vocabulary *words, struct campaign **out, struct error *err);
 void campaign_free(struct campaign *c); /* NULL is fine */
 
 int campaign_figure_find(const struct campaign *c, const char *name); /* its index, or -1 */

@@ -98,6 +98,12 @@ static int not_attached(void *engine, const char *name, const char *mime, const 
     return 0;
 }
 
+static uint64_t seed(void *engine)
+{
+    const struct reporting *r = engine;
+    return r->task->seed;
+}
+
 static const struct step_services services = {
     .identity_reserve = no_identity,
     .identity_advance = no_advance,
@@ -107,6 +113,7 @@ static const struct step_services services = {
     .measured = measured,
     .noted = noted,
     .attached = not_attached,
+    .seed = seed,
 };
 
 /* ---- a task ---------------------------------------------------------------------------------- */

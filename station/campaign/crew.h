@@ -32,6 +32,7 @@ struct crew_task {
     size_t unit; /* index */
     enum crew_task_kind kind;
     size_t watch;
+    uint64_t seed; /* of its random choices */
     /* what came of it */
     int rc;
     struct error error;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/base/splitmix.h"
+
 enum { RETRY_MS = 10000 }; /* between tries to bring a unit up */
 
 static void note_failure(struct served *s, size_t i)
@@ -28,9 +30,11 @@ static void take_notes(struct served *s, size_t i, const struct crew_task *t)
             k++;
         if (k == CREW_NOTES_MAX)
             continue;
-        if (k == u->note_count)
+        if (k == u->note_count) {
+            served_event(s, served_number(s, i), "noted", "%s is '%s'", t->notes[n].name,
+                         t->notes[n].text);
             u->notes[u->note_count++] = t->notes[n];
-        else if (strcmp(u->notes[k].text, t->notes[n].text) != 0) {
+        } else if (strcmp(u->notes[k].text, t->notes[n].text) != 0) {
             served_event(s, served_number(s, i), "changed", "%s from '%s' to '%s'",
                          u->notes[k].name, u->notes[k].text, t->notes[n].text);
             u->notes[k] = t->notes[n];
@@ -111,6 +115,18 @@ void served_take_done(struct served *s, struct crew_task *t)
     free(t);
 }
 
+/* Of the campaign's, the unit, the watch and the hour: the same pass draws the same again. */
+static uint64_t seed_of(const struct served *s, size_t i, size_t watch)
+{
+    uint64_t state = (uint64_t)s->c->seed;
+    if (s->c->replay)
+        return (uint64_t)s->c->replay;
+    state = splitmix_next(&state) + (uint64_t)served_number(s, i);
+    state = splitmix_next(&state) + watch;
+    state = splitmix_next(&state) + (uint64_t)s->elapsed_ms;
+    return splitmix_next(&state) >> 16;
+}
+
 void served_give(struct served *s, size_t i, enum crew_task_kind kind, size_t watch)
 {
     struct crew_task *t = calloc(1, sizeof *t);
@@ -119,6 +135,7 @@ void served_give(struct served *s, size_t i, enum crew_task_kind kind, size_t wa
     t->unit = i;
     t->kind = kind;
     t->watch = watch;
+    t->seed = seed_of(s, i, watch);
     s->units[i].busy = true;
     s->busy++;
     crew_give(s->crew, t);

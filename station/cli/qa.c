@@ -27,6 +27,7 @@ struct qa_options {
     bool no_rack, json;
     double confidence, hours;
     int failures;
+    long long replay; /* 0: not asked for */
 };
 
 /* ---- verbs ----------------------------------------------------------------------------------- */
@@ -81,6 +82,8 @@ static int run(const struct qa_options *o, const char *what, struct error *err)
     cJSON_AddStringToObject(params, "file", is_path ? path : what);
     cJSON_AddStringToObject(params, "order", o->order ? o->order : "");
     cJSON_AddBoolToObject(params, "rack", !o->no_rack);
+    if (o->replay)
+        cJSON_AddNumberToObject(params, "replay", (double)o->replay);
     if (o->slots) {
         cJSON *list = slot_list(o->slots);
         if (!list) {
@@ -283,7 +286,8 @@ static int simple(const struct qa_options *o, const char *method, const char *un
 }
 
 static const char usage[] =
-    "takt qa run CAMPAIGN --station S [--order LOT] [--slots 1,2] [--no-rack] [--json]\n"
+    "takt qa run CAMPAIGN --station S [--order LOT] [--slots 1,2] [--no-rack]\n"
+    "         [--replay SEED] [--json]\n"
     "       takt qa status --station S | --store F [--json]\n"
     "       takt qa pause|resume|stop --station S\n"
     "       takt qa leave|join UNIT --station S\n"
@@ -292,7 +296,8 @@ static const char usage[] =
     "       takt qa samples MTBF_H|PERCENT% [--confidence 0.9] [--failures 0]\n"
     "         [--hours 720] [--json]\n\n"
     "  run      a campaign: a file, or a name of the station's campaigns_dir (docs/campaigns.md),\n"
-    "           on every idle slot and the units of the rack; it goes on when this ends\n"
+    "           on every idle slot and the units of the rack; it goes on when this ends;\n"
+    "           --replay makes one pass of each watched step alone, with the seed of an event\n"
     "  status   how far it is and how its units are; exit 1 when one has failed\n"
     "  pause    outputs off, to be gone on with by `resume`, as after an interlock\n"
     "  stop     ends it for good\n"
@@ -350,6 +355,9 @@ static bool take_option(int option, const char *value, struct qa_options *o)
     case 'j':
         o->json = true;
         return true;
+    case 'R':
+        o->replay = strtoll(value, NULL, 10);
+        return o->replay >= 1 && o->replay <= 281474976710655;
     case 'c':
         o->confidence = atof(value);
         return o->confidence > 0 && o->confidence < 1;
@@ -389,17 +397,13 @@ static int no_station(const char *verb, const char *word)
 
 int cli_qa(int argc, char **argv)
 {
-    static const struct option options[] = {{"station", required_argument, NULL, 's'},
-                                            {"store", required_argument, NULL, 'S'},
-                                            {"order", required_argument, NULL, 'o'},
-                                            {"slots", required_argument, NULL, 'l'},
-                                            {"no-rack", no_argument, NULL, 'r'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"confidence", required_argument, NULL, 'c'},
-                                            {"failures", required_argument, NULL, 'f'},
-                                            {"hours", required_argument, NULL, 'H'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"station", required_argument, NULL, 's'},  {"store", required_argument, NULL, 'S'},
+        {"order", required_argument, NULL, 'o'},    {"slots", required_argument, NULL, 'l'},
+        {"no-rack", no_argument, NULL, 'r'},        {"json", no_argument, NULL, 'j'},
+        {"replay", required_argument, NULL, 'R'},   {"confidence", required_argument, NULL, 'c'},
+        {"failures", required_argument, NULL, 'f'}, {"hours", required_argument, NULL, 'H'},
+        {"help", no_argument, NULL, 'h'},           {0}};
     struct qa_options o = {.confidence = 0.9, .hours = 720};
     struct error err = {0};
     int option, exit_status = CLI_OK;

@@ -78,7 +78,7 @@ static void draw(struct console *c, const struct area *a)
 }
 
 const struct console_screen screen_last = {
-    .name = N_("last units"),
+    .name = N_("last"),
     .reads = READING_RECENT,
     .refresh_ms = 5000,
     .draw = draw,

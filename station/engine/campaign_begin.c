@@ -172,6 +172,17 @@ static int load_file(struct engine *e, const char *file, struct campaign **out, 
     return rc ? rc : campaign_load(path, e->station->products_dir, &e->vocabulary.words, out, err);
 }
 
+static int make_replay(struct engine *e, struct campaign_process *p, int64_t seed,
+                       struct error *err)
+{
+    struct campaign *whole = p->campaign;
+    int rc = campaign_replay(whole, seed, e->station->products_dir, &e->vocabulary.words,
+                             &p->campaign, err);
+    p->campaign = rc ? NULL : p->campaign;
+    campaign_free(whole);
+    return rc;
+}
+
 int campaign_process_run(struct engine *e, const struct control_request *r, const cJSON *params,
                          cJSON **result, struct error *err)
 {
@@ -188,6 +199,8 @@ int campaign_process_run(struct engine *e, const struct control_request *r, cons
     snprintf(p->operator_name, sizeof p->operator_name, "%s", json_string(params, "operator", ""));
     e->campaign = p;
     int rc = load_file(e, json_string(params, "file", ""), &p->campaign, err);
+    if (!rc && json_number(params, "replay", 0) >= 1)
+        rc = make_replay(e, p, (int64_t)json_number(params, "replay", 0), err);
     if (!rc && !p->order[0])
         snprintf(p->order, sizeof p->order, "%s", p->campaign->name);
     if (!rc)

@@ -83,6 +83,11 @@ bool step_cancelled(const struct step_context *c)
     return c->cancel && __atomic_load_n(c->cancel, __ATOMIC_RELAXED);
 }
 
+uint64_t step_seed(const struct step_context *c)
+{
+    return c->services && c->services->seed ? c->services->seed(c->engine) : 1;
+}
+
 int step_wait(const struct step_context *c, int ms, struct error *err)
 {
     enum { PART_NS = 20000000 };

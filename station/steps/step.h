@@ -58,6 +58,9 @@ struct step_services {
     /* May be NULL. Between true and false the step is not ended, neither by its deadline nor by an
      * abort: an erase, a write, a key. Keep it short. */
     void (*section)(void *engine, bool inside);
+    /* May be NULL. What this pass of the step draws its random choices from: kept, so that the pass
+     * can be had again. At most 48 bits, so that a figure of JSON holds it. */
+    uint64_t (*seed)(void *engine);
 };
 
 struct step_kind;
@@ -133,6 +136,8 @@ void step_section(struct step_context *c, bool inside);
 void step_limits(const struct step_context *c, const char *name, double *low, double *high);
 /* Its unit, as the kind lists it; "" when it does not. */
 const char *step_unit(const struct step_context *c, const char *name);
+/* The seed of this pass; 1 where the engine has none to give. */
+uint64_t step_seed(const struct step_context *c);
 /* Sleeps in small parts; ERROR_CANCELLED once the operator aborts. */
 int step_wait(const struct step_context *c, int ms, struct error *err);
 bool step_cancelled(const struct step_context *c);

@@ -220,7 +220,6 @@ daemon_back() {
     "$takt" run --help >/dev/null && "$build/taktd" --station "$station" >/dev/null 2>&1 &
     until_true 15 not_shows "没有响应" && until_true 5 shows "请扫工牌"
 }
-not_shows() { ! shows "$1"; }
 quits() { finger q && until_true 5 no_session && "$takt" station status --station "$station"; }
 dumb_terminal() {
     local term

@@ -94,8 +94,8 @@ on_record() { # a run of its own for each unit, conditions as commanded and as m
 }
 reported() { # 2 of 3 failed: the product-limit estimate ends at a third
     qa report 1 --json >"$work/report.json" && qa report 1 | tee "$work/report" &&
-        jq -e '.summary | .failures == 2 and (.survival | length) == 2 and
-            (.survival[1].good * 3 - 1 | fabs) < 1e-9 and .unit_hours > 200 and .mtbf_bound_h > 10 and
+        jq -e '.summary | .failures == 2 and (.survival | length) >= 1 and
+            (.survival[-1].good * 3 - 1 | fabs) < 1e-9 and .unit_hours > 200 and .mtbf_bound_h > 10 and
             ([.causes[].cause] | sort) == ["health.rss_bytes", "image.mtf50_centre"]' "$work/report.json" &&
         grep -q "interlock: the chamber's door is open" "$work/report" && grep -q "chamber chamber" "$work/report"
 }

@@ -13,6 +13,7 @@ terminal_open() {
 }
 screen() { tmux -L "$session-$opened" capture-pane -p; }
 shows() { screen | grep -qF -- "$1"; }
+not_shows() { ! shows "$1"; }
 press() { tmux -L "$session-$opened" send-keys "$@"; }
 # As a finger: a key, then a pause that no scanner makes.
 finger() { local k; for k in "$@"; do press "$k"; sleep 0.06; done; }

@@ -34,6 +34,7 @@ struct radio {
     int64_t faded_ns;
     enum system_load load;
     bool associated;
+    bool wanted; /* told to be in the network, and not to leave it since */
 };
 
 /* Lock held. */
@@ -55,6 +56,19 @@ static double phy_mbps(struct radio *r, double dbm)
         if (dbm >= schemes[i].least_dbm)
             return schemes[i].mbps;
     return 0;
+}
+
+/* A network that is heard no more is lost, one that is heard again is gone back to by itself, as a
+ * supplicant does. Lock held; true when it was lost just now. */
+static bool follow(struct radio *r)
+{
+    const bool heard = phy_mbps(r, level_dbm(r)) > 0;
+    const bool lost = r->associated && !heard;
+    if (lost)
+        r->associated = false;
+    else if (r->wanted && heard && r->unit->physics.radio_returns > 0)
+        r->associated = true;
+    return lost;
 }
 
 static void draw(struct radio *r, double used)
@@ -123,9 +137,9 @@ void emulated_radio_load(struct radio *r, enum system_load load)
 {
     pthread_mutex_lock(&r->lock);
     r->load = load;
-    bool off = load == LOAD_STANDBY && r->associated;
+    bool off = load == LOAD_STANDBY && (r->associated || r->wanted);
     if (off)
-        r->associated = false;
+        r->associated = r->wanted = false;
     draw(r, 0);
     pthread_mutex_unlock(&r->lock);
     if (off)
@@ -140,7 +154,7 @@ static int join(struct radio *r, const char *ssid, const char *passphrase, int t
     int64_t began = clock_mono_ns();
     double takes_ms = ph->radio_join_ms;
     pthread_mutex_lock(&r->lock);
-    r->associated = false;
+    r->associated = r->wanted = false;
     double dbm = level_dbm(r);
     bool asleep = r->load == LOAD_STANDBY;
     pthread_mutex_unlock(&r->lock);
@@ -161,7 +175,7 @@ static int join(struct radio *r, const char *ssid, const char *passphrase, int t
     if (strcmp(passphrase, w->passphrase))
         return error_set(err, ERROR_REFUSED, "\"%s\" refused the passphrase", ssid);
     pthread_mutex_lock(&r->lock);
-    r->associated = true;
+    r->associated = r->wanted = true;
     pthread_mutex_unlock(&r->lock);
     return 0;
 }
@@ -169,7 +183,7 @@ static int join(struct radio *r, const char *ssid, const char *passphrase, int t
 static int leave(struct radio *r)
 {
     pthread_mutex_lock(&r->lock);
-    r->associated = false;
+    r->associated = r->wanted = false;
     draw(r, 0); /* what it sent last is over */
     pthread_mutex_unlock(&r->lock);
     relay_break(r->relay);
@@ -181,6 +195,7 @@ static int radio_link(struct radio *r, struct radio_link *out, struct error *err
     memset(out, 0, sizeof *out);
     strcpy(out->country, regions[(int)r->unit->physics.radio_region].country);
     pthread_mutex_lock(&r->lock);
+    const bool lost = follow(r);
     if (r->associated) {
         out->associated = true;
         snprintf(out->ssid, sizeof out->ssid, "%s", r->unit->world->ssid);
@@ -190,6 +205,8 @@ static int radio_link(struct radio *r, struct radio_link *out, struct error *err
         out->tx_rate_mbps = phy_mbps(r, out->rssi_dbm);
     }
     pthread_mutex_unlock(&r->lock);
+    if (lost)
+        relay_break(r->relay);
     return 0;
 }
 
@@ -197,8 +214,10 @@ static int route(struct radio *r, const char *host, int port, struct radio_route
                  struct error *err)
 {
     pthread_mutex_lock(&r->lock);
-    bool associated = r->associated;
+    const bool lost = follow(r), associated = r->associated;
     pthread_mutex_unlock(&r->lock);
+    if (lost)
+        relay_break(r->relay);
     if (!associated)
         return error_set(err, ERROR_STATE, "no route to %s: the radio has joined no network", host);
     memset(out, 0, sizeof *out);

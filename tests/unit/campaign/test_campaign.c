@@ -140,11 +140,31 @@ static int end(void **state)
     return 0;
 }
 
+/* The same watches, figures and plan; one pass, whose seed is the one that was asked for. */
+static void a_replay_is_one_pass_with_a_seed(void **state)
+{
+    struct campaign *c, *one;
+    struct error err = {0};
+    assert_int_equal(campaigns_parse(folder, good, &c, &err), 0);
+    assert_true(c->replay == 0);
+    assert_int_equal(
+        campaign_replay(c, INT64_C(281474976710655), folder, &campaigns_words, &one, &err), 0);
+    assert_true(one->replay == INT64_C(281474976710655));
+    assert_int_equal(one->duration_ms, 1000);
+    assert_int_equal(one->watch_count, c->watch_count);
+    assert_int_equal(one->figure_count, c->figure_count);
+    assert_string_equal(one->plan->plan_sha256, c->plan->plan_sha256);
+    assert_string_not_equal(one->sha256, c->sha256);
+    campaign_free(one);
+    campaign_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_campaign_is_read_whole),
         cmocka_unit_test(cycles_are_passes_of_the_longest_profile),
+        cmocka_unit_test(a_replay_is_one_pass_with_a_seed),
         cmocka_unit_test(a_bad_campaign_is_refused_with_its_line),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -219,6 +219,36 @@ static void test_joining_fails_for_its_reason(void **state)
     rig_end(&r);
 }
 
+/* As a supplicant: it goes back by itself, unless it is one that does not, or was told to leave. */
+static void test_a_lost_network_is_gone_back_to(void **state)
+{
+    static const char *const units[] = {
+        "{\"boot_ms\": 0, \"radio_fading_db\": 0, \"radio_join_ms\": 20}",
+        "{\"boot_ms\": 0, \"radio_fading_db\": 0, \"radio_join_ms\": 20, \"radio_returns\": 0}"};
+    for (int stays_away = 0; stays_away < 2; stays_away++) {
+        struct rig r;
+        struct error err = {0};
+        struct radio_link link;
+        struct radio_route route;
+        rig_start(&r, units[stays_away]);
+        rig_open(&r);
+        join(&r);
+        const double near_dbm = atomic_load(&r.world->access_point_dbm);
+        atomic_store(&r.world->access_point_dbm, near_dbm - 80);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_false(link.associated);
+        assert_int_equal(r.hal.radio->route(r.hal.radio_state, "127.0.0.1", 1, &route, &err),
+                         ERROR_STATE);
+        atomic_store(&r.world->access_point_dbm, near_dbm);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_int_equal(link.associated, !stays_away);
+        assert_int_equal(r.hal.radio->leave(r.hal.radio_state), 0);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_false(link.associated);
+        rig_end(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_a_weak_antenna_is_slow),
         cmocka_unit_test(test_bytes_come_through_whole),
         cmocka_unit_test(test_a_radio_of_another_region_says_so_and_hears_fewer_channels),
+        cmocka_unit_test(test_a_lost_network_is_gone_back_to),
         cmocka_unit_test(test_leaving_breaks_what_is_open),
         cmocka_unit_test(test_joining_fails_for_its_reason),
     };

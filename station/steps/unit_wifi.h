@@ -1,0 +1,18 @@
+/* A unit in the line's Wi-Fi: what steps of it share. */
+#ifndef TAKT_STATION_STEPS_UNIT_WIFI_H
+#define TAKT_STATION_STEPS_UNIT_WIFI_H
+
+#include "fixtures/access_point.h"
+#include "station/steps/step.h"
+
+/* *joined is the answer to wifi.join, the caller's. ERROR_REMOTE when the unit says it could not.
+ */
+int unit_wifi_join(struct step_context *c, const struct access_point_facts *ap, int join_ms,
+                   cJSON **joined, struct error *err);
+/* So many whole seconds of traffic "up" or "down" against the access point's iperf3, as the
+ * receiving side counted; *retransmits is added to. ERROR_REMOTE as above. */
+int unit_wifi_traffic(struct step_context *c, const struct access_point_facts *ap,
+                      const char *direction, double seconds, double *mbit_s, double *retransmits,
+                      struct error *err);
+
+#endif
