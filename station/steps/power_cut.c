@@ -36,7 +36,9 @@ static const struct step_measurement measurements[] = {
 /* ---- what it is at -----------------------------------------------------------------------------
  */
 
-static int at_rest(struct step_context *c, struct error *err)
+/* Each goes on until the unit is gone or `over`: a shallow brown-out takes no unit down. */
+
+static int at_rest(struct step_context *c, const bool *over, struct error *err)
 {
     return 0;
 }
@@ -52,23 +54,29 @@ static int record(struct step_context *c, double *bad_blocks, struct error *err)
     return rc;
 }
 
-static int records(struct step_context *c, struct error *err)
+static bool is_over(const bool *over)
+{
+    return __atomic_load_n(over, __ATOMIC_RELAXED);
+}
+
+static int records(struct step_context *c, const bool *over, struct error *err)
 {
     double unused;
-    int rc;
-    while ((rc = record(c, &unused, err)) == 0)
-        ;
+    int rc = 0;
+    while (rc == 0 && !is_over(over))
+        rc = record(c, &unused, err);
     return rc;
 }
 
 /* Writes what it has, again and again: what stands there afterwards is the same whatever happens.
  */
-static int writes_identity(struct step_context *c, struct error *err)
+static int writes_identity(struct step_context *c, const bool *over, struct error *err)
 {
     static const char *const kept[] = {"did", "mac", "serial", "key", NULL};
     cJSON *identity = NULL;
     int rc = unit_call(c->unit, "identity.read", NULL, CALL_MS, &identity, err);
-    while (rc == 0 && strcmp(json_string(identity, "state", ""), "written") == 0 &&
+    while (rc == 0 && !is_over(over) &&
+           strcmp(json_string(identity, "state", ""), "written") == 0 &&
            cJSON_HasObjectItem(identity, "key")) {
         cJSON *same = cJSON_CreateObject();
         for (const char *const *k = kept; *k; k++)
@@ -81,14 +89,13 @@ static int writes_identity(struct step_context *c, struct error *err)
 
 /* The order's bundle into the slot that does not run; a unit left on trial has come up, and that is
  * all a commit asks. */
-static int updates(struct step_context *c, struct error *err)
+static int updates(struct step_context *c, const bool *over, struct error *err)
 {
     struct bundle *bundle = NULL;
     struct session *session;
     struct agent_flash_result ignored;
     int rc = c->bundle_path[0] ? bundle_open(c->bundle_path, c->bundle_key_pem, &bundle, err) : 1;
-    const struct agent_flash job = {
-        .bundle = bundle, .timeout_ms = 10 * CALL_MS, .cancel = c->cancel};
+    const struct agent_flash job = {.bundle = bundle, .timeout_ms = 10 * CALL_MS, .cancel = over};
     if (rc == 0)
         rc = unit_call(c->unit, "flash.commit", NULL, CALL_MS, NULL, err);
     if (rc == 0)
@@ -101,7 +108,7 @@ static int updates(struct step_context *c, struct error *err)
 
 static const struct {
     const char *name;
-    int (*act)(struct step_context *c, struct error *err);
+    int (*act)(struct step_context *c, const bool *over, struct error *err);
 } moments[] = {
     {"rest", at_rest}, {"record", records}, {"identity", writes_identity}, {"update", updates}};
 
@@ -141,6 +148,7 @@ struct cut {
     size_t moment, shape;
     int after_ms;
     double lowest_volts;
+    bool over;          /* the supply is back */
     struct error error; /* of what it was at: of no account */
 };
 
@@ -203,7 +211,7 @@ static int draw(struct step_context *c, struct cut *out, struct error *err)
 static void *act(void *context)
 {
     struct cut *cut = context;
-    moments[cut->moment].act(cut->step, &cut->error);
+    moments[cut->moment].act(cut->step, &cut->over, &cut->error);
     return NULL;
 }
 
@@ -223,6 +231,7 @@ static int make_cut(struct step_context *c, struct cut *cut, struct error *err)
                               rc < 0 ? &ignored : err);
     if (on == 0)
         on = power_supply_output(c->fixture, true, rc < 0 ? &ignored : err);
+    __atomic_store_n(&cut->over, true, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
     return rc < 0 ? rc : on;
 }
