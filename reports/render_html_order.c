@@ -137,7 +137,7 @@ static void identities(struct page *p, const cJSON *states)
     cJSON_ArrayForEach(row, states)
     {
         html_rawf(p, " %.0f ", cJSON_GetNumberValue(member(row, "count")));
-        html_text(p, member_text(row, "state"));
+        html_text(p, word_identity(p->language, member_text(row, "state")));
     }
     html_raw(p, "</p>\n");
 }

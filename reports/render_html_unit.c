@@ -307,7 +307,8 @@ static void facts(struct page *p, const cJSON *unit, const cJSON *run)
     html_fact(p, WORD_SERIAL, member_text(unit, "serial"), true);
     html_fact(p, WORD_DID, member_text(unit, "did"), true);
     html_fact(p, WORD_MAC, member_text(unit, "mac"), true);
-    html_fact(p, WORD_IDENTITY, member_text(unit, "identity_state"), false);
+    html_fact(p, WORD_IDENTITY, word_identity(p->language, member_text(unit, "identity_state")),
+              false);
     html_fact(p, WORD_CHIP_ID, member_text(unit, "chip_id"), true);
     html_fact(p, WORD_ORDER, member_text(run, "order"), false);
     html_fact(p, WORD_PRODUCT, member_text(run, "product"), false);

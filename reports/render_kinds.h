@@ -162,6 +162,8 @@ int word_language(const char *language);
 const char *word_of(int language, enum word w);
 /* "pass" → "PASS", "合格"; "" → "running". */
 const char *word_verdict(int language, const char *verdict);
+/* "confirmed" → "confirmed", "已确认". */
+const char *word_identity(int language, const char *state);
 
 /* Members of a row, NULL-safe. */
 const char *member_text(const cJSON *object, const char *name); /* "" when absent */

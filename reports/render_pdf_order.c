@@ -228,7 +228,7 @@ static void identities(struct sheet *s, const cJSON *states)
         if (used < sizeof text)
             used += (size_t)snprintf(text + used, sizeof text - used, " %.0f %.40s",
                                      cJSON_GetNumberValue(member(row, "count")),
-                                     member_text(row, "state"));
+                                     word_identity(s->language, member_text(row, "state")));
     }
     sheet_paragraph(s, sheet_soft, text);
 }

@@ -60,7 +60,7 @@ static void facts(struct sheet *s, const cJSON *unit, const cJSON *run)
     fact(&g, WORD_DID, member_text(unit, "did"));
     fact(&g, WORD_MAC, member_text(unit, "mac"));
     fact(&g, WORD_CHIP_ID, member_text(unit, "chip_id"));
-    fact(&g, WORD_IDENTITY, member_text(unit, "identity_state"));
+    fact(&g, WORD_IDENTITY, word_identity(s->language, member_text(unit, "identity_state")));
     fact(&g, WORD_ORDER, member_text(run, "order"));
     fact(&g, WORD_PRODUCT, member_text(run, "product"));
     hashed(text, sizeof text, member_text(run, "plan"), member_text(run, "plan_sha256"));

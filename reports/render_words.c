@@ -214,6 +214,17 @@ const char *word_verdict(int language, const char *verdict)
     return verdict;
 }
 
+const char *word_identity(int language, const char *state)
+{
+    static const char *const states[][LANGUAGES] = {
+        {"free", "未分配"},      {"reserved", "已预留"},    {"injected", "已写入"},
+        {"confirmed", "已确认"}, {"quarantined", "已隔离"}, {"scrapped", "已报废"}};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (!strcmp(states[i][EN], state))
+            return states[i][language];
+    return state;
+}
+
 const cJSON *member(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);

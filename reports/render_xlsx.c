@@ -56,6 +56,8 @@ void book_put(struct book *b, lxw_worksheet *w, lxw_row_t row, lxw_col_t col, co
     const double v = cJSON_IsNumber(value) ? value->valuedouble : NAN;
     if (cJSON_IsString(value) && look == LOOK_VERDICT)
         book_text(b, w, row, col, word_verdict(b->language, value->valuestring), b->inset);
+    else if (cJSON_IsString(value) && look == LOOK_IDENTITY)
+        book_text(b, w, row, col, word_identity(b->language, value->valuestring), NULL);
     else if (cJSON_IsString(value) && *value->valuestring)
         book_text(b, w, row, col, value->valuestring, NULL);
     if (!cJSON_IsNumber(value))
@@ -89,7 +91,8 @@ lxw_worksheet *book_sheet(struct book *b, const char *name, const struct column 
     }
     for (int i = 0; i < count; i++) {
         const enum look look = columns[i].look;
-        const bool number = look != LOOK_TEXT && look != LOOK_VERDICT && look != LOOK_TIME;
+        const bool number =
+            look != LOOK_TEXT && look != LOOK_VERDICT && look != LOOK_IDENTITY && look != LOOK_TIME;
         snprintf(head, sizeof head, "%s%s", columns[i].head, look == LOOK_TIME ? " (UTC)" : "");
         worksheet_set_column(w, (lxw_col_t)i, (lxw_col_t)i, columns[i].width, NULL);
         book_text(b, w, 0, (lxw_col_t)i, head, number ? b->number_head : b->head);

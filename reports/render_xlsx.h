@@ -25,6 +25,7 @@ enum look {
     LOOK_RATIO,
     LOOK_TIME, /* of milliseconds since 1970, shown as UTC */
     LOOK_VERDICT,
+    LOOK_IDENTITY, /* the state of one */
 };
 
 struct column {

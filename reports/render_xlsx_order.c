@@ -51,7 +51,7 @@ static void summary(struct book *b, const cJSON *d)
     {
         book_text(b, w, at, 0, word_of(b->language, WORD_IDENTITIES), b->bold);
         book_put(b, w, at, 1, member(row, "count"), LOOK_TEXT);
-        book_put(b, w, at++, 2, member(row, "state"), LOOK_TEXT);
+        book_put(b, w, at++, 2, member(row, "state"), LOOK_IDENTITY);
     }
     for (size_t i = 0; reliability && i < sizeof figures / sizeof figures[0]; i++) {
         book_text(b, w, at, 0, word_of(b->language, figures[i].label), b->bold);
@@ -182,7 +182,7 @@ static void units(struct book *b, const cJSON *list)
         {"verdict", word_of(l, WORD_VERDICT), 10, LOOK_VERDICT},
         {"did", word_of(l, WORD_DID), 14, LOOK_TEXT},
         {"mac", word_of(l, WORD_MAC), 18, LOOK_TEXT},
-        {"identity_state", word_of(l, WORD_IDENTITY), 13, LOOK_TEXT},
+        {"identity_state", word_of(l, WORD_IDENTITY), 13, LOOK_IDENTITY},
         {"station", word_of(l, WORD_STATION), 14, LOOK_TEXT},
         {"slot", word_of(l, WORD_SLOT), 8, LOOK_TEXT},
         {"started_ms", word_of(l, WORD_STARTED), 20, LOOK_TIME},

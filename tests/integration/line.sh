@@ -65,7 +65,8 @@ the_report_has_the_identities() { # each unit its own, as the labels and the poo
     "$takt" report order LINE-1 --station "$station" --format json | jq -e --slurpfile run "$result" '
         ([.units[] | select(.identity_state == "confirmed" and (.mac | length == 17)) | .did] | sort) as $dids
         | ($dids | length == 4) and ($dids == ([$run[0].runs[].did] | sort)) and .identities == [{state: "confirmed", count: 4}]' &&
-        "$takt" report order LINE-1 --station "$station" --format csv | grep -q ",confirmed"
+        "$takt" report order LINE-1 --station "$station" --format csv | grep -q ",confirmed" &&
+        "$takt" report order LINE-1 --station "$station" --format html --lang zh | grep -q "4 已确认"
 }
 no_key_rests_in_the_clear() { # in anything the station keeps or says
     local key

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "reports/outbox.h"
+#include "reports/outbox/connector.h"
 #include "tests/unit/engine/bench_line.h"
 #include "tests/unit/engine/line_receiver.h"
 
@@ -110,7 +111,38 @@ static void quick_plan(const struct bench_line *l)
               "");
 }
 
-static void test_each_run_arrives_once_and_in_order_whoever_is_killed(void **state)
+/* The keys of all runs that were queued, in that order, each as the store's name, the run and its
+ * beginning make it; there is one of every run that is closed. */
+static int keys_of(const struct bench_line *l, char *out)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *st = NULL;
+    int runs = 0;
+    struct error err;
+    sqlite3_open_v2(l->store, &db, SQLITE_OPEN_READONLY, NULL);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT i.name || ' ' || o.run || ' ' || r.started_ms FROM"
+                                        " store_identity i, outbox o JOIN run r ON r.id = o.run"
+                                        " ORDER BY o.id",
+                                        -1, &st, NULL),
+                     SQLITE_OK);
+    for (; sqlite3_step(st) == SQLITE_ROW; runs++) {
+        char key[OUTBOX_UUID_TEXT];
+        assert_int_equal(outbox_uuid((const char *)sqlite3_column_text(st, 0), key, &err), 0);
+        out += sprintf(out, "%s ", key);
+    }
+    sqlite3_finalize(st);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT count(*) FROM run WHERE verdict <> 0", -1, &st, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(st, 0), runs);
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+    return runs;
+}
+
+static void arrive_once_and_in_order(const char *connector)
 {
     struct bench_line l;
     char outbox[400], file[128], expected[4096] = "", got[4096] = "";
@@ -121,9 +153,9 @@ static void test_each_run_arrives_once_and_in_order_whoever_is_killed(void **sta
     quick_plan(&l);
     snprintf(file, sizeof file, "%s/received", l.root);
     snprintf(outbox, sizeof outbox,
-             "{ 'mes': { 'connector': 'http', 'url': 'http://127.0.0.1:%d/units', 'timeout_ms': "
+             "{ 'mes': { 'connector': '%s', 'url': 'http://127.0.0.1:%d/units', 'timeout_ms': "
              "2000, 'first_pause_ms': 5, 'longest_pause_ms': 40 } }",
-             network_port);
+             connector, network_port);
     line_outbox(&l, outbox);
     pid_t receiver = 0, network = 0;
     line_start(&l);
@@ -163,35 +195,28 @@ static void test_each_run_arrives_once_and_in_order_whoever_is_killed(void **sta
     for (int i = 0; i < 4; i++)
         assert_true(kills[i] > 0);
 
-    /* The runs the store closed, in the order they were queued, against what came. */
-    sqlite3 *db = NULL;
-    sqlite3_stmt *st = NULL;
-    sqlite3_open_v2(l.store, &db, SQLITE_OPEN_READONLY, NULL);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT run FROM outbox ORDER BY id", -1, &st, NULL),
-                     SQLITE_OK);
-    int runs = 0;
-    for (; sqlite3_step(st) == SQLITE_ROW; runs++)
-        sprintf(expected + strlen(expected), "%d ", sqlite3_column_int(st, 0));
-    sqlite3_finalize(st);
-    assert_int_equal(
-        sqlite3_prepare_v2(db, "SELECT count(*) FROM run WHERE verdict <> 0", -1, &st, NULL),
-        SQLITE_OK);
-    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-    assert_int_equal(sqlite3_column_int(st, 0), runs);
-    sqlite3_finalize(st);
-    sqlite3_close(db);
-    assert_int_equal(runs, 48);
+    assert_int_equal(keys_of(&l, expected), 48);
     FILE *f = fopen(file, "r");
     char line[100];
     while (f && fgets(line, sizeof line, f)) {
-        line[strcspn(line, "\n")] = '\0';
-        sprintf(got + strlen(got), "%s ", strchr(line, ' ') + 1);
+        line[strcspn(line, " ")] = '\0';
+        sprintf(got + strlen(got), "%s ", line);
     }
     fclose(f);
     assert_string_equal(got, expected);
     line_close(&l);
     close(receiver_fd);
     close(network_fd);
+}
+
+static void test_each_run_arrives_once_and_in_order_whoever_is_killed(void **state)
+{
+    arrive_once_and_in_order("http");
+}
+
+static void test_so_does_each_report_to_wats(void **state)
+{
+    arrive_once_and_in_order("wats");
 }
 
 static void test_what_is_refused_is_parked_and_holds_up_nothing(void **state)
@@ -314,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_run_arrives_once_and_in_order_whoever_is_killed),
+        cmocka_unit_test(test_so_does_each_report_to_wats),
         cmocka_unit_test(test_what_is_refused_is_parked_and_holds_up_nothing),
         cmocka_unit_test(test_a_server_that_hangs_stops_nothing),
         cmocka_unit_test(test_a_wrong_destination_is_named_with_its_line),
