@@ -51,7 +51,7 @@ static const double old_hours[LOT_UNITS] = {1, 1, 2,  2,  3,  4,  4,  5,  5,  8,
 static const double new_hours[LOT_UNITS] = {6,   6,   6,   -6, 7,  -9,  10,  -10, -11, 13, 16,
                                             -17, -19, -20, 22, 23, -25, -32, -32, -34, -35};
 
-static void campaign_unit(struct generated_line *l, int64_t id, int number, double hours)
+static void unit_of_campaign(struct generated_line *l, int64_t id, int number, double hours)
 {
     struct error err = {0};
     const bool failed = hours > 0;
@@ -126,7 +126,7 @@ static void campaign(struct generated_line *l, const char *lot, const double *ho
             line_need(store_campaign_row(l->store, c.id, &r, &err), &err);
         }
     for (int i = 0; i < LOT_UNITS; i++)
-        campaign_unit(l, c.id, i + 1, hours[i]);
+        unit_of_campaign(l, c.id, i + 1, hours[i]);
     line_need(store_campaign_progress(l->store, c.id, "finished", "", 35 * INT64_C(3600000), 2000,
                                       "", &err),
               &err);
