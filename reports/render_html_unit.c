@@ -327,7 +327,7 @@ static void facts(struct page *p, const cJSON *unit, const cJSON *run)
     snprintf(text, sizeof text, "%d", (int)cJSON_GetNumberValue(member(run, "slot")));
     html_fact(p, WORD_SLOT, text, false);
     html_fact(p, WORD_OPERATOR, member_text(run, "operator"), false);
-    html_fact(p, WORD_MODE, member_text(run, "mode"), false);
+    html_fact(p, WORD_MODE, word_mode(p->language, member_text(run, "mode")), false);
     html_raw(p, "<div><dt>");
     html_word(p, WORD_STARTED);
     html_raw(p, "</dt><dd>");

@@ -164,6 +164,8 @@ const char *word_of(int language, enum word w);
 const char *word_verdict(int language, const char *verdict);
 /* "confirmed" → "confirmed", "已确认". */
 const char *word_identity(int language, const char *state);
+/* "production" → "production", "生产". */
+const char *word_mode(int language, const char *mode);
 
 /* Members of a row, NULL-safe. */
 const char *member_text(const cJSON *object, const char *name); /* "" when absent */

@@ -78,7 +78,7 @@ static void facts(struct sheet *s, const cJSON *unit, const cJSON *run)
     snprintf(text, sizeof text, "%.0f", cJSON_GetNumberValue(member(run, "slot")));
     fact(&g, WORD_SLOT, text);
     fact(&g, WORD_OPERATOR, member_text(run, "operator"));
-    fact(&g, WORD_MODE, member_text(run, "mode"));
+    fact(&g, WORD_MODE, word_mode(s->language, member_text(run, "mode")));
     time_text(member_text(run, "started"), text);
     fact(&g, WORD_STARTED, text);
     if (cJSON_IsNumber(member(run, "ended_ms"))) {

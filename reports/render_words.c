@@ -214,15 +214,32 @@ const char *word_verdict(int language, const char *verdict)
     return verdict;
 }
 
+/* A word of the store's own, which is English; one that is not known stays as it is. */
+static const char *translated(const char *const pairs[][LANGUAGES], size_t count, int language,
+                              const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(pairs[i][EN], text))
+            return pairs[i][language];
+    return text;
+}
+
 const char *word_identity(int language, const char *state)
 {
     static const char *const states[][LANGUAGES] = {
         {"free", "未分配"},      {"reserved", "已预留"},    {"injected", "已写入"},
         {"confirmed", "已确认"}, {"quarantined", "已隔离"}, {"scrapped", "已报废"}};
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
-        if (!strcmp(states[i][EN], state))
-            return states[i][language];
-    return state;
+    return translated(states, sizeof states / sizeof states[0], language, state);
+}
+
+const char *word_mode(int language, const char *mode)
+{
+    static const char *const modes[][LANGUAGES] = {{"production", "生产"},
+                                                   {"engineering", "工程"},
+                                                   {"repair", "返修"},
+                                                   {"golden", "金样机"},
+                                                   {"gauge", "量具研究"}};
+    return translated(modes, sizeof modes / sizeof modes[0], language, mode);
 }
 
 const cJSON *member(const cJSON *object, const char *name)
