@@ -9,10 +9,15 @@
  */
 int unit_wifi_join(struct step_context *c, const struct access_point_facts *ap, int join_ms,
                    cJSON **joined, struct error *err);
-/* So many whole seconds of traffic "up" or "down" against the access point's iperf3, as the
- * receiving side counted; *retransmits is added to. ERROR_REMOTE as above. */
+/* So many whole seconds of TCP "up" or "down" against the access point's iperf3, as the receiving
+ * side counted; *retransmits is added to. ERROR_REMOTE as above. */
 int unit_wifi_traffic(struct step_context *c, const struct access_point_facts *ap,
                       const char *direction, double seconds, double *mbit_s, double *retransmits,
                       struct error *err);
+/* The same of UDP at a rate, Mbit/s: *loss_percent of the datagrams and their *jitter_ms (RFC 3550,
+ * 6.4.1) are raised to what came of it where that is worse. */
+int unit_wifi_datagrams(struct step_context *c, const struct access_point_facts *ap,
+                        const char *direction, double seconds, double mbit_s, double *loss_percent,
+                        double *jitter_ms, struct error *err);
 
 #endif

@@ -5,17 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-#include "fixtures/access_point.h"
 #include "protocol/base/json.h"
 #include "station/steps/step.h"
 #include "station/steps/unit_link.h"
+#include "station/steps/unit_wifi.h"
 
 /* Below what any radio hears: thermal noise of 20 MHz lies at -101 dBm. */
 #define NOTHING_DBM (-110.0)
 /* Of what never came. */
 #define NEVER_MS    1000.0
-
-enum { TRIES = 3 };
 
 static const struct step_param params[] = {
     {"join_timeout_s", PARAM_NUMBER, "8", 1, 60, "s"},
@@ -41,54 +39,15 @@ static const struct step_measurement measurements[] = {
     {"jitter_ms", "ms", "of their arrival (RFC 3550, 6.4.1), the worse way"},
     {0}};
 
-/* TCP as fast as it goes, or datagrams at a rate. */
-static int traffic(struct step_context *c, const struct access_point_facts *ap,
-                   const char *direction, double datagrams_mbit_s, cJSON **answer,
-                   struct error *err)
-{
-    const double seconds = step_number(c, "seconds");
-    cJSON *params_ = cJSON_CreateObject();
-    cJSON_AddStringToObject(params_, "host", ap->iperf3_host);
-    cJSON_AddNumberToObject(params_, "port", ap->iperf3_port);
-    cJSON_AddNumberToObject(params_, "seconds", seconds);
-    cJSON_AddStringToObject(params_, "direction", direction);
-    if (datagrams_mbit_s > 0)
-        cJSON_AddNumberToObject(params_, "datagrams_mbit_s", datagrams_mbit_s);
-    return unit_call(c->unit, "wifi.throughput", params_, (int)(seconds * 1000) + 10000, answer,
-                     err);
-}
-
-static int throughput(struct step_context *c, const struct access_point_facts *ap,
-                      const char *direction, double *mbit_s, double *retransmits, struct error *err)
-{
-    cJSON *answer = NULL;
-    int rc = traffic(c, ap, direction, 0, &answer, err);
-    if (rc == 0) {
-        *mbit_s = json_number(answer, "bits_per_second", 0) / 1e6;
-        *retransmits += json_number(answer, "retransmits", 0);
-    }
-    cJSON_Delete(answer);
-    return rc;
-}
-
 static int datagrams(struct step_context *c, const struct access_point_facts *ap, struct error *err)
 {
     static const char *const ways[] = {"up", "down"};
     double loss_percent = 0, jitter_ms = 0;
     int rc = 0;
-    for (int i = 0; i < 2 && rc == 0; i++) {
-        struct error why = {0};
-        cJSON *answer = NULL;
-        rc = ERROR_REMOTE;
-        /* iperf3 waits for ever for a first datagram that was lost. */
-        for (int k = 0; k < TRIES && rc == ERROR_REMOTE; k++)
-            rc = traffic(c, ap, ways[i], step_number(c, "datagrams_mbit_s"), &answer, &why);
-        if (rc < 0)
-            return error_set(err, rc, "%s", why.text);
-        loss_percent = fmax(loss_percent, json_number(answer, "loss_percent", 100));
-        jitter_ms = fmax(jitter_ms, json_number(answer, "jitter_ms", 0));
-        cJSON_Delete(answer);
-    }
+    for (int i = 0; i < 2 && rc == 0; i++)
+        rc =
+            unit_wifi_datagrams(c, ap, ways[i], step_number(c, "seconds"),
+                                step_number(c, "datagrams_mbit_s"), &loss_percent, &jitter_ms, err);
     if (rc == 0)
         rc = step_value(c, "loss_percent", loss_percent, err);
     return rc < 0 ? rc : step_value(c, "jitter_ms", jitter_ms, err);
@@ -167,12 +126,13 @@ static int report_link(struct step_context *c, const struct access_point_facts *
 static int measure_traffic(struct step_context *c, const struct access_point_facts *ap,
                            struct error *err)
 {
+    const double seconds = step_number(c, "seconds");
     double up = 0, down = 0, retransmits = 0;
     step_progress(c, 0.3, "sending");
-    int rc = throughput(c, ap, "up", &up, &retransmits, err);
+    int rc = unit_wifi_traffic(c, ap, "up", seconds, &up, &retransmits, err);
     if (rc == 0) {
         step_progress(c, 0.65, "receiving");
-        rc = throughput(c, ap, "down", &down, &retransmits, err);
+        rc = unit_wifi_traffic(c, ap, "down", seconds, &down, &retransmits, err);
     }
     if (rc == 0)
         rc = step_value(c, "up_mbit_s", up, err);
@@ -196,11 +156,8 @@ static int run(struct step_context *c, struct error *err)
     if (rc < 0)
         return rc;
     step_progress(c, 0, "joining %s", ap.ssid);
-    cJSON *join = cJSON_CreateObject(), *joined = NULL;
-    cJSON_AddStringToObject(join, "ssid", ap.ssid);
-    cJSON_AddStringToObject(join, "passphrase", ap.passphrase);
-    cJSON_AddNumberToObject(join, "timeout_ms", join_ms);
-    rc = unit_call(c->unit, "wifi.join", join, join_ms + 5000, &joined, &why);
+    cJSON *joined = NULL;
+    rc = unit_wifi_join(c, &ap, join_ms, &joined, &why);
     if (rc == ERROR_REMOTE)
         return not_joined(c, &ap, &why, err);
     if (rc < 0)
