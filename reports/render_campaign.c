@@ -57,26 +57,51 @@ static void give(campaign_course_draw *draw, void *context, const char *title, c
     cJSON_Delete(data);
 }
 
-int campaign_conditions(const cJSON *c, campaign_course_draw *draw, void *context)
+cJSON *campaign_condition_names(const cJSON *c)
 {
     struct json_document *file = NULL;
     struct error ignored = {0};
     const char *source = member_text(c, "file");
     const cJSON *condition;
-    int k = 0;
+    cJSON *names = cJSON_CreateArray();
     if (json_parse("campaign", source, strlen(source), &file, &ignored))
-        return 0;
+        return names;
     cJSON_ArrayForEach(condition, member(json_root(file), "conditions"))
+        cJSON_AddItemToArray(names, cJSON_CreateString(condition->string));
+    json_free(file);
+    return names;
+}
+
+void campaign_row_name(const cJSON *c, const cJSON *conditions, const cJSON *row, int language,
+                       char *out, size_t size)
+{
+    const int figure = (int)json_number(row, "figure", 0);
+    if (json_number(row, "unit", 0) > 0) {
+        snprintf(out, size, "%s",
+                 member_text(cJSON_GetArrayItem(member(c, "figures"), figure), "name"));
+        return;
+    }
+    const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(conditions, figure / 2));
+    snprintf(out, size, "%s, %s", name ? name : "",
+             word_of(language, figure % 2 ? WORD_AS_MEASURED : WORD_AS_COMMANDED));
+}
+
+int campaign_conditions(const cJSON *c, campaign_course_draw *draw, void *context)
+{
+    cJSON *names = campaign_condition_names(c);
+    const cJSON *condition;
+    int k = 0;
+    cJSON_ArrayForEach(condition, names)
     {
         if (draw) {
             cJSON *data = cJSON_CreateObject(), *all = cJSON_AddArrayToObject(data, "series");
             add_line(all, first_row(c, 0), 2 * k, 0, 1, false, true);
             add_line(all, first_row(c, 0), 2 * k + 1, 0, 1, false, false);
-            give(draw, context, condition->string, "", data);
+            give(draw, context, condition->valuestring, "", data);
         }
         k++;
     }
-    json_free(file);
+    cJSON_Delete(names);
     return k;
 }
 

@@ -10,6 +10,11 @@ typedef void campaign_course_draw(void *context, const char *title, const char *
                                   const cJSON *course);
 /* Each condition, as commanded and as measured; returns how many there are. `draw` NULL counts. */
 int campaign_conditions(const cJSON *campaign, campaign_course_draw *draw, void *context);
+/* What a row of the document is of: a figure's name, or a condition's and whether it is "as
+ * commanded" or "as measured". `conditions`: of campaign_condition_names(), the caller's. */
+cJSON *campaign_condition_names(const cJSON *campaign);
+void campaign_row_name(const cJSON *campaign, const cJSON *conditions, const cJSON *row,
+                       int language, char *out, size_t size);
 /* Each figure over time with its limits, a line a unit: against the unit's own start where it may
  * drift from that. Those of which there is nothing are left out. */
 void campaign_courses(const cJSON *campaign, int language, campaign_course_draw *draw,

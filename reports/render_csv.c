@@ -1,4 +1,5 @@
-/* CSV (RFC 4180) with a header: a unit gives a line a measurement, an order a line a unit. A text
+/* CSV (RFC 4180) with a header: a unit gives a line a measurement, an order or a campaign a line a
+ * unit. A text
  * that a spreadsheet would take for a formula gets a ' in front. */
 #include <string.h>
 
@@ -107,10 +108,13 @@ static int put_runs(struct buffer *out, const cJSON *document)
 
 static int put_units(struct buffer *out, const cJSON *document)
 {
-    static const char *const columns[] = {
+    static const char *const watched[] = {"number", "place",     "serial",     "chip_id", "state",
+                                          "cause",  "joined_ms", "watched_ms", NULL};
+    static const char *const tested[] = {
         "serial",  "chip_id", "runs",    "first_verdict",  "last_verdict",
         "verdict", "run",     "station", "started",        "ended",
         "message", "did",     "mac",     "identity_state", NULL};
+    const char *const *columns = member_is(document, "document", "campaign") ? watched : tested;
     const cJSON *row;
     int rc = put_header(out, columns, "\r\n");
     cJSON_ArrayForEach(row, member(document, "units"))

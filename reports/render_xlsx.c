@@ -202,7 +202,6 @@ static int render(const cJSON *document, const struct render_options *options, s
     char path[] = "/tmp/takt-xlsx-XXXXXX";
     struct book b = {.language = word_language(options ? options->language : NULL)};
     lxw_workbook_options constant = {.constant_memory = LXW_FALSE};
-    bool is_order = member(document, "units") != NULL;
     int fd = mkstemp(path), rc = 0; /* the library writes files alone */
     if (fd < 0)
         return error_errno(err, ERROR_IO, "cannot make a file in /tmp");
@@ -213,7 +212,9 @@ static int render(const cJSON *document, const struct render_options *options, s
         goto out;
     }
     formats(&b);
-    (is_order ? book_order : book_unit)(&b, document);
+    (member_is(document, "document", "campaign") ? book_campaign
+     : member(document, "units")                 ? book_order
+                                                 : book_unit)(&b, document);
     lxw_error closed = workbook_close(b.workbook);
     b.failed = b.failed ? b.failed : closed;
     if (b.failed)

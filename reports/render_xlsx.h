@@ -66,5 +66,6 @@ lxw_chart_series *book_series(struct book *b, lxw_chart *chart, const struct boo
 
 void book_unit(struct book *b, const cJSON *document);
 void book_order(struct book *b, const cJSON *document);
+void book_campaign(struct book *b, const cJSON *campaign);
 
 #endif

@@ -25,7 +25,7 @@ static const char usage[] =
     "  order    its units, yields, failures, capability and control charts; likewise station\n"
     "  mode     the runs of a mode other than production, with bounds of the MTBF\n"
     "  campaign survival, causes, bound of the MTBF, figures and conditions over time, every\n"
-    "           unit, instrument and event (html, pdf, json); --against sets another one's\n"
+    "           unit, instrument and event; --against sets another one's\n"
     "           survival beside it, or the latest of the same name of another lot\n"
     "  shift    the same of a station's runs between two times, 2026-11-22T06:00 (UTC); --to may\n"
     "           be left out: eight hours later\n"
@@ -227,8 +227,6 @@ int cli_report(int argc, char **argv)
     if (!r.renderer)
         return cli_usage("takt report: no format '%s': html, pdf, xlsx, csv or json", format);
     const bool is_campaign = strcmp(subjects[subject].name, "campaign") == 0;
-    if (is_campaign && (strcmp(format, "xlsx") == 0 || strcmp(format, "csv") == 0))
-        return cli_usage("takt report: a campaign comes as html, pdf or json, not as %s", format);
     if (r.against && !is_campaign)
         return cli_usage("takt report: --against belongs to a campaign");
     if (!render_language(language))

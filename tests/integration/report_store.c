@@ -44,12 +44,19 @@ static const char *const digest =
 
 enum { LOT_UNITS = 21 };
 enum { RSS, MTF50, FIGURES };
+enum { CAMPAIGN_HOURS = 35 };
 
 /* Hours, negative: still good then. */
 static const double old_hours[LOT_UNITS] = {1, 1, 2,  2,  3,  4,  4,  5,  5,  8, 8,
                                             8, 8, 11, 11, 12, 12, 15, 17, 22, 23};
 static const double new_hours[LOT_UNITS] = {6,   6,   6,   -6, 7,  -9,  10,  -10, -11, 13, 16,
                                             -17, -19, -20, 22, 23, -25, -32, -32, -34, -35};
+
+/* It ended as the line began. */
+static int64_t campaign_start_ms(const struct generated_line *l)
+{
+    return l->start_ms - CAMPAIGN_HOURS * INT64_C(3600000);
+}
 
 static void unit_of_campaign(struct generated_line *l, int64_t id, int number, double hours)
 {
@@ -82,7 +89,8 @@ static void unit_of_campaign(struct generated_line *l, int64_t id, int number, d
         for (int i = 0; i < FIGURES; i++)
             line_need(store_campaign_row(l->store, id, &rows[i], &err), &err);
     }
-    const struct campaign_event_record e = {number, u.watched_ms, 1000, u.state, u.cause};
+    const struct campaign_event_record e = {number, u.watched_ms,
+                                            campaign_start_ms(l) + u.watched_ms, u.state, u.cause};
     line_need(store_campaign_event(l->store, id, &e, &err), &err);
 }
 
@@ -109,7 +117,7 @@ static void campaign(struct generated_line *l, const char *lot, const double *ho
         .program_version = "1",
         .clock = "system",
         .seed = 7,
-        .started_ms = 1000,
+        .started_ms = campaign_start_ms(l),
         .confidence = 0.9,
         .activation_ev = 0.7,
         .use_c = 25};
@@ -118,7 +126,7 @@ static void campaign(struct generated_line *l, const char *lot, const double *ho
     for (int i = 0; i < FIGURES; i++)
         line_need(store_campaign_figure(l->store, c.id, &figures[i], &err), &err);
     line_need(store_campaign_instrument(l->store, c.id, &oven, &err), &err);
-    for (int hour = 0; hour < 35; hour++)
+    for (int hour = 0; hour < CAMPAIGN_HOURS; hour++)
         for (int k = 0; k < 4; k++) {
             const double value = k < 2 ? 5 : hour ? 50 - 0.3 * (k == 3) : 25;
             const struct campaign_row_record r = {
@@ -127,8 +135,8 @@ static void campaign(struct generated_line *l, const char *lot, const double *ho
         }
     for (int i = 0; i < LOT_UNITS; i++)
         unit_of_campaign(l, c.id, i + 1, hours[i]);
-    line_need(store_campaign_progress(l->store, c.id, "finished", "", 35 * INT64_C(3600000), 2000,
-                                      "", &err),
+    line_need(store_campaign_progress(l->store, c.id, "finished", "",
+                                      CAMPAIGN_HOURS * INT64_C(3600000), l->start_ms, "", &err),
               &err);
     line_need(store_commit(l->store, &err), &err);
 }
