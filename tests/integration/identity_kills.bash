@@ -133,6 +133,8 @@ kill_all_day() {
     local done=0 pause
     RANDOM=$SEED
     touch "$work/swapped"
+    # Kills come at their pace, however much there is to do for those who are killed.
+    renice -n -10 -p $BASHPID >/dev/null 2>&1
     while [ $done -lt "$KILLS" ]; do
         pause=$(awk "BEGIN { print 0.05 + $((RANDOM % 60)) / 100 }")
         sleep "$pause"
@@ -155,6 +157,7 @@ kill_all_day() {
     net_cut; sleep 2; net_up; killed[cut]=$((killed[cut] + 1))
     pg_stop immediate; sleep 1; pg_start; killed[postgres]=$((killed[postgres] + 1))
     touch "$work/kills_over"
+    renice -n 0 -p $BASHPID >/dev/null 2>&1
     echo "killed ${killed[station]} of the stations' processes and ${killed[camd]} cameras, cut the network ${killed[cut]} times, stopped PostgreSQL ${killed[postgres]} times" |
         tee "$work/killed"
 }
