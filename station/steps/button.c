@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fixtures/actuator.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/json.h"
 #include "station/steps/step.h"
 #include "station/steps/unit_link.h"
@@ -10,6 +11,7 @@
 enum {
     TRIES = 3,
     SETTLE_MS = 20, /* longer than a switch bounces */
+    SEEN_MS = 100,  /* of the watch that a release must leave to be seen */
 };
 
 static const struct step_param params[] = {
@@ -32,6 +34,7 @@ struct watched {
     bool rest, pressed, released;
     int transitions, bounces;
     double pressed_at_ms, released_at_ms; /* the two transitions */
+    bool late; /* the fixture let go when the watch was about over: that says nothing of the unit */
 };
 
 /* Changes that follow each other within the settling time are one transition to the last level. */
@@ -75,6 +78,7 @@ static int press_once(struct step_context *c, struct watched *out, struct error 
     cJSON_AddNumberToObject(ask, "until_changes", 64);
     const struct call call = {
         .method = "button.watch", .params = ask, .timeout_ms = (int)(watch_s * 1000) + 5000};
+    const int64_t began_ms = clock_mono_ms();
     int rc = unit_errand_start(c->unit, &call, &watch, err);
     if (rc == 0)
         rc = step_wait(c, (int)step_number(c, "lead_ms"), err);
@@ -84,6 +88,7 @@ static int press_once(struct step_context *c, struct watched *out, struct error 
         rc = step_wait(c, (int)step_number(c, "hold_ms"), err);
     /* Let go also when the wait was cut short. */
     const int let_go = actuator_press(c->fixture, button, false, rc == 0 ? err : &why);
+    const bool late = clock_mono_ms() - began_ms > (int64_t)(watch_s * 1000) - SEEN_MS;
     if (rc == 0)
         rc = let_go;
     const int seen = unit_errand_end(watch, &answer, rc == 0 ? err : &why);
@@ -91,6 +96,7 @@ static int press_once(struct step_context *c, struct watched *out, struct error 
         rc = seen;
     if (rc == 0)
         read_changes(answer, out);
+    out->late = late;
     cJSON_Delete(answer);
     cJSON_Delete(ask);
     return rc;
@@ -106,9 +112,14 @@ static int run(struct step_context *c, struct error *err)
         if (rc < 0)
             return rc;
         /* Low at the start and one change only: on a busy unit the watch began after the press. */
-        if (w.rest || w.transitions != 1)
+        if (!w.late && (w.rest || w.transitions != 1))
             break;
     }
+    if (w.late)
+        return error_set(err, ERROR_TIMEOUT,
+                         "the fixture did not let go of %s within the %g s it was watched for: the "
+                         "station is too busy",
+                         step_text(c, "button"), step_number(c, "watch_s"));
     rc = step_value(c, "level_at_rest", w.rest, err);
     if (rc == 0)
         rc = step_value(c, "level_pressed", w.pressed, err);
