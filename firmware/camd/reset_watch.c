@@ -19,11 +19,12 @@ struct reset_watch {
     struct log *log;
     pthread_t thread;
     int stop_fd;
+    bool pressed_high;
 };
 
-bool reset_hold_look(struct reset_hold *h, bool level, int64_t now_ms)
+bool reset_hold_look(struct reset_hold *h, bool up, int64_t now_ms)
 {
-    if (level) {
+    if (up) {
         *h = (struct reset_hold){.armed = true};
         return false;
     }
@@ -45,7 +46,7 @@ static void *watch(void *context)
     bool level;
     while (poll(&stop, 1, LOOK_EVERY_MS) <= 0) {
         if (agent_button(w->agent, button, &level, NULL) == 0 &&
-            reset_hold_look(&hold, level, clock_mono_ms())) {
+            reset_hold_look(&hold, level != w->pressed_high, clock_mono_ms())) {
             log_printf(w->log, "reset: the button was held for %d s", RESET_HOLD_MS / 1000);
             agent_want_restart(w->agent);
         }
@@ -67,6 +68,8 @@ int reset_watch_start(const struct board *board, struct agent *agent, struct log
         return error_set(err, ERROR_MEMORY, "no memory to watch the reset button");
     w->agent = agent;
     w->log = log;
+    const struct board_gpio *pin = board_gpio(board, button);
+    w->pressed_high = pin && pin->pressed_high;
     w->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (w->stop_fd < 0 || pthread_create(&w->thread, NULL, watch, w)) {
         if (w->stop_fd >= 0)

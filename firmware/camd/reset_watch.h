@@ -21,6 +21,6 @@ struct reset_hold {
     bool armed;         /* it was seen up */
     int64_t down_since; /* 0: it is up */
 };
-bool reset_hold_look(struct reset_hold *h, bool level, int64_t now_ms);
+bool reset_hold_look(struct reset_hold *h, bool up, int64_t now_ms);
 
 #endif

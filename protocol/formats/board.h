@@ -152,6 +152,7 @@ struct board_gpio {
     char chip[BOARD_NAME_MAX]; /* "gpiochip0", in /dev */
     uint32_t line;
     bool active_low;
+    bool pressed_high; /* of a button; most pull their pin to ground */
 };
 
 struct board_motor {

@@ -123,7 +123,7 @@ static void pin_names(const struct board *b, const char **names)
 static int read_pin(const struct json_document *doc, const cJSON *item, const char *const *names,
                     struct board_linux *out, struct error *err)
 {
-    static const char *const members[] = {"chip", "line", "active_low", NULL};
+    static const char *const members[] = {"chip", "line", "active_low", "pressed_high", NULL};
     if (out->gpio_count == BOARD_GPIOS_MAX)
         return json_complain(doc, item, err, "more than %d gpios", BOARD_GPIOS_MAX);
     struct board_gpio *g = &out->gpio[out->gpio_count];
@@ -141,6 +141,8 @@ static int read_pin(const struct json_document *doc, const cJSON *item, const ch
         rc = json_need_integer(doc, item, "line", 0, 1023, &line, err);
     if (!rc)
         rc = board_may_bool(doc, item, "active_low", &g->active_low, err);
+    if (!rc)
+        rc = board_may_bool(doc, item, "pressed_high", &g->pressed_high, err);
     if (rc)
         return rc;
     g->line = (uint32_t)line;
