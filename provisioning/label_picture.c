@@ -28,7 +28,7 @@ struct drawing {
 
 /* ---- fields ------------------------------------------------------------------------------- */
 
-static int draw_text(struct drawing *d)
+static void draw_text(struct drawing *d)
 {
     PangoLayout *layout = pango_cairo_create_layout(d->cr);
     PangoFontDescription *font = pango_font_description_from_string("Sans");
@@ -39,7 +39,6 @@ static int draw_text(struct drawing *d)
     pango_cairo_show_layout(d->cr, layout);
     pango_font_description_free(font);
     g_object_unref(layout);
-    return 0;
 }
 
 /* The field's data begins with the level of error correction and "A," for any characters. */
@@ -72,7 +71,7 @@ static int end_field(struct drawing *d, struct error *err)
     if (d->field.module)
         rc = draw_code(d, err);
     else if (d->field.height)
-        rc = draw_text(d);
+        draw_text(d);
     d->field = (struct field){0};
     return rc;
 }

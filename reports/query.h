@@ -18,9 +18,11 @@
  * answer to the name (a board was swapped under its label), the one with the latest run, and the
  * chip ids of the others. */
 int query_unit(struct store *s, const char *name, cJSON **out, struct error *err);
-/* In a document of query_unit(): the hash of the label (ZPL) that the unit's latest run with one
- * printed, and that run; NULL when it never had one. */
-const char *query_label(const cJSON *unit, const cJSON **run);
+/* The label (ZPL, text) that the unit's latest run with one printed, appended to `zpl`; *unit as of
+ * query_unit(), *run is that run in it. ERROR_MISSING also when it never had one. On failure *unit
+ * is NULL or the caller's all the same. */
+int query_label(struct store *s, const char *attachments_dir, const char *name, cJSON **unit,
+                const cJSON **run, struct buffer *zpl, struct error *err);
 /* One run with its steps. */
 int query_run(struct store *s, int64_t run, cJSON **out, struct error *err);
 /* An order: units, verdicts, first-pass and last-pass yield, failures by step and measurement. */

@@ -3,6 +3,8 @@
 #include "protocol/base/json.h"
 #include "reports/query.h"
 
+enum { LABEL_BYTES_MAX = 1 << 16 };
+
 /* The hash of the label that this run printed; NULL when it printed none. */
 static const char *label_of(const cJSON *run)
 {
@@ -21,7 +23,7 @@ static const char *label_of(const cJSON *run)
     return NULL;
 }
 
-const char *query_label(const cJSON *unit, const cJSON **run)
+static const char *last_label(const cJSON *unit, const cJSON **run)
 {
     const cJSON *r;
     cJSON_ArrayForEach(r, cJSON_GetObjectItemCaseSensitive(unit, "runs"))
@@ -32,4 +34,21 @@ const char *query_label(const cJSON *unit, const cJSON **run)
             return hash;
     }
     return NULL;
+}
+
+int query_label(struct store *s, const char *attachments_dir, const char *name, cJSON **unit,
+                const cJSON **run, struct buffer *zpl, struct error *err)
+{
+    *unit = NULL;
+    zpl->limit_bytes = LABEL_BYTES_MAX;
+    int rc = query_unit(s, name, unit, err);
+    if (rc)
+        return rc;
+    const char *hash = last_label(*unit, run);
+    if (!hash)
+        return error_set(err, ERROR_MISSING, "unit %s never had a label", name);
+    rc = store_attachment_read(attachments_dir, hash, zpl, err);
+    if (!rc && !buffer_text(zpl))
+        rc = error_set(err, ERROR_MEMORY, "a label: out of memory");
+    return rc;
 }

@@ -50,27 +50,37 @@ static lxw_format *figure_format(const struct book *b, double v)
     return b->places[places - 1];
 }
 
+void book_number(struct book *b, lxw_worksheet *w, lxw_row_t row, lxw_col_t col, double value,
+                 enum look look)
+{
+    lxw_format *format = NULL;
+    if (look == LOOK_TIME) { /* days since the beginning of 1900, as Excel counts them */
+        value = value / 86400000.0 + 25569;
+        format = b->time;
+    } else if (look == LOOK_SHARE) {
+        format = b->share;
+    } else if (look == LOOK_RATIO) {
+        format = b->ratio;
+    } else if (look == LOOK_TEXT) {
+        format = b->left;
+    } else if (look == LOOK_FIGURE || look == LOOK_HOURS) {
+        value = look == LOOK_HOURS ? value / 3600000.0 : value;
+        format = figure_format(b, value);
+    }
+    book_note(b, worksheet_write_number(w, row, col, value, format));
+}
+
 void book_put(struct book *b, lxw_worksheet *w, lxw_row_t row, lxw_col_t col, const cJSON *value,
               enum look look)
 {
-    const double v = cJSON_IsNumber(value) ? value->valuedouble : NAN;
     if (cJSON_IsString(value) && look == LOOK_VERDICT)
         book_text(b, w, row, col, word_verdict(b->language, value->valuestring), b->inset);
     else if (cJSON_IsString(value) && look == LOOK_IDENTITY)
         book_text(b, w, row, col, word_identity(b->language, value->valuestring), NULL);
     else if (cJSON_IsString(value) && *value->valuestring)
         book_text(b, w, row, col, value->valuestring, NULL);
-    if (!cJSON_IsNumber(value))
-        return;
-    if (look == LOOK_TIME) /* days since the beginning of 1900, as Excel counts them */
-        book_note(b, worksheet_write_number(w, row, col, v / 86400000.0 + 25569, b->time));
-    else
-        book_note(b, worksheet_write_number(w, row, col, v,
-                                            look == LOOK_SHARE    ? b->share
-                                            : look == LOOK_RATIO  ? b->ratio
-                                            : look == LOOK_TEXT   ? b->left
-                                            : look == LOOK_FIGURE ? figure_format(b, v)
-                                                                  : NULL));
+    else if (cJSON_IsNumber(value))
+        book_number(b, w, row, col, value->valuedouble, look);
 }
 
 void book_paper(lxw_worksheet *w)
@@ -79,6 +89,19 @@ void book_paper(lxw_worksheet *w)
     worksheet_set_paper(w, BOOK_PAPER_A4);
     worksheet_fit_to_pages(w, 1, 0);
     worksheet_set_footer(w, "&L&A&R&P / &N");
+}
+
+lxw_worksheet *book_front(struct book *b, double width, lxw_col_t last_col)
+{
+    lxw_worksheet *w = workbook_add_worksheet(b->workbook, "Takt");
+    if (!w) {
+        book_note(b, LXW_ERROR_MEMORY_MALLOC_FAILED);
+        return NULL;
+    }
+    book_paper(w);
+    worksheet_set_column(w, 0, 0, 26, NULL);
+    worksheet_set_column(w, 1, last_col, width, NULL);
+    return w;
 }
 
 lxw_worksheet *book_sheet(struct book *b, const char *name, const struct column *columns, int count)

@@ -23,7 +23,8 @@ enum look {
     LOOK_FIGURE,
     LOOK_SHARE,
     LOOK_RATIO,
-    LOOK_TIME, /* of milliseconds since 1970, shown as UTC */
+    LOOK_TIME,  /* of milliseconds since 1970, shown as UTC */
+    LOOK_HOURS, /* of milliseconds */
     LOOK_VERDICT,
     LOOK_IDENTITY, /* the state of one */
 };
@@ -40,7 +41,11 @@ void book_text(struct book *b, lxw_worksheet *w, lxw_row_t row, lxw_col_t col, c
                lxw_format *format);
 void book_put(struct book *b, lxw_worksheet *w, lxw_row_t row, lxw_col_t col, const cJSON *value,
               enum look look);
+void book_number(struct book *b, lxw_worksheet *w, lxw_row_t row, lxw_col_t col, double value,
+                 enum look look);
 void book_paper(lxw_worksheet *w); /* how it prints */
+/* The first sheet, for facts: a label and what it says. NULL as below. */
+lxw_worksheet *book_front(struct book *b, double width, lxw_col_t last_col);
 /* A sheet with its heads; NULL, and noted, when there is no memory. */
 lxw_worksheet *book_sheet(struct book *b, const char *name, const struct column *columns,
                           int count);

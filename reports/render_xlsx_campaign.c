@@ -6,28 +6,20 @@
 #include "reports/render_xlsx.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
-#define MS_PER_HOUR  3600000.0
 
 static void summary(struct book *b, const cJSON *c)
 {
-    lxw_worksheet *w = workbook_add_worksheet(b->workbook, "Takt");
+    lxw_worksheet *w = book_front(b, 30, 2);
     struct campaign_tile tiles[CAMPAIGN_TILES_MAX];
     const int count = campaign_tiles(c, tiles);
     lxw_row_t at = 0;
-    if (!w) {
-        book_note(b, LXW_ERROR_MEMORY_MALLOC_FAILED);
+    if (!w)
         return;
-    }
-    book_paper(w);
-    worksheet_set_column(w, 0, 0, 26, NULL);
-    worksheet_set_column(w, 1, 2, 30, NULL);
     book_text(b, w, at, 0, word_of(b->language, WORD_CAMPAIGN), b->bold);
     book_text(b, w, at++, 1, member_text(c, "name"), b->bold);
     for (int i = 0; i < count; i++) {
         book_text(b, w, at, 0, word_of(b->language, tiles[i].label), b->bold);
-        cJSON *value = cJSON_CreateNumber(tiles[i].value);
-        book_put(b, w, at, 1, value, LOOK_FIGURE);
-        cJSON_Delete(value);
+        book_number(b, w, at, 1, tiles[i].value, LOOK_FIGURE);
         book_text(b, w, at++, 2, tiles[i].beside, NULL);
     }
     for (const struct campaign_fact *f = campaign_facts; f->member; f++) {
@@ -38,24 +30,6 @@ static void summary(struct book *b, const cJSON *c)
                            : !strcmp(f->member, "started") ? "started_ms"
                                                            : "at_ms"),
                  time ? LOOK_TIME : LOOK_TEXT);
-    }
-}
-
-/* Milliseconds of a member, written as hours. */
-static void hours(struct book *b, lxw_worksheet *w, const cJSON *rows, const char *name,
-                  lxw_col_t col)
-{
-    const cJSON *row;
-    lxw_row_t at = 1;
-    cJSON_ArrayForEach(row, rows)
-    {
-        const cJSON *ms = member(row, name);
-        if (at < LXW_ROW_MAX && cJSON_IsNumber(ms)) {
-            cJSON *value = cJSON_CreateNumber(ms->valuedouble / MS_PER_HOUR);
-            book_put(b, w, at, col, value, LOOK_FIGURE);
-            cJSON_Delete(value);
-        }
-        at++;
     }
 }
 
@@ -94,13 +68,12 @@ static void units(struct book *b, const cJSON *list)
                                      {"place", word_of(l, WORD_PLACE), 14, LOOK_TEXT},
                                      {"serial", word_of(l, WORD_SERIAL), 20, LOOK_TEXT},
                                      {"chip_id", word_of(l, WORD_CHIP_ID), 22, LOOK_TEXT},
-                                     {NULL, word_of(l, WORD_HOURS), 18, LOOK_FIGURE},
+                                     {"watched_ms", word_of(l, WORD_HOURS), 18, LOOK_HOURS},
                                      {"state", word_of(l, WORD_STATE), 12, LOOK_TEXT},
                                      {"cause", word_of(l, WORD_CAUSE), 60, LOOK_TEXT}};
-    enum { HOURS = 4, STATE = 5 };
+    enum { STATE = 5 };
     lxw_worksheet *w = book_sheet(b, word_of(l, WORD_UNITS), columns, COUNT(columns));
     const lxw_row_t to = book_rows(b, w, list, columns, COUNT(columns));
-    hours(b, w, list, "watched_ms", HOURS);
     book_when(b, w, to, STATE, STATE, "=$F2=\"failed\"", b->bad);
 }
 
@@ -108,13 +81,12 @@ static void events(struct book *b, const cJSON *list)
 {
     const int l = b->language;
     const struct column columns[] = {{"at_ms", word_of(l, WORD_AT), 22, LOOK_TIME},
-                                     {NULL, word_of(l, WORD_HOURS), 18, LOOK_FIGURE},
+                                     {"elapsed_ms", word_of(l, WORD_HOURS), 18, LOOK_HOURS},
                                      {"unit", word_of(l, WORD_UNIT), 9, LOOK_TEXT},
                                      {"kind", word_of(l, WORD_EVENT), 14, LOOK_TEXT},
                                      {"text", word_of(l, WORD_REASON), 70, LOOK_TEXT}};
     lxw_worksheet *w = book_sheet(b, word_of(l, WORD_EVENTS), columns, COUNT(columns));
     book_rows(b, w, list, columns, COUNT(columns));
-    hours(b, w, list, "elapsed_ms", 1);
 }
 
 /* What a figure of a unit was in each stretch of the campaign, conditions among them (unit 0). */
@@ -123,7 +95,7 @@ static void courses(struct book *b, const cJSON *c)
     const int l = b->language;
     const struct column columns[] = {{"unit", word_of(l, WORD_UNIT), 9, LOOK_TEXT},
                                      {NULL, word_of(l, WORD_MEASUREMENT), 30, LOOK_TEXT},
-                                     {NULL, word_of(l, WORD_HOURS), 18, LOOK_FIGURE},
+                                     {"from_ms", word_of(l, WORD_HOURS), 18, LOOK_HOURS},
                                      {"samples", word_of(l, WORD_COUNT), 10, LOOK_COUNT},
                                      {"lowest", word_of(l, WORD_LOWEST), 14, LOOK_FIGURE},
                                      {"mean", word_of(l, WORD_MEAN), 14, LOOK_FIGURE},
@@ -135,7 +107,6 @@ static void courses(struct book *b, const cJSON *c)
     lxw_worksheet *w = book_sheet(b, word_of(l, WORD_CURVES), columns, COUNT(columns));
     const lxw_row_t to = book_rows(b, w, rows, columns, COUNT(columns));
     lxw_row_t at = 1;
-    hours(b, w, rows, "from_ms", 2);
     cJSON_ArrayForEach(row, rows)
     {
         if (at >= to)

@@ -29,15 +29,10 @@ static void summary(struct book *b, const cJSON *d)
     } figures[] = {{WORD_HOURS, "hours"}, {WORD_FAILED, "failures"}, {WORD_MTBF, "mtbf_hours"}};
     const struct heading h = heading_of(d, b->language);
     const cJSON *row, *reliability = member(d, "reliability");
-    lxw_worksheet *w = workbook_add_worksheet(b->workbook, "Takt");
+    lxw_worksheet *w = book_front(b, 22, 3);
     lxw_row_t at = 0;
-    if (!w) {
-        book_note(b, LXW_ERROR_MEMORY_MALLOC_FAILED);
+    if (!w)
         return;
-    }
-    book_paper(w);
-    worksheet_set_column(w, 0, 0, 26, NULL);
-    worksheet_set_column(w, 1, 3, 22, NULL);
     book_text(b, w, at, 0, h.kind, b->bold);
     book_text(b, w, at++, 1, h.name, b->bold);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -24,7 +24,7 @@ static const char usage[] =
     "  The label UNIT (serial, chip id, DID or MAC) had, as it was, on the printer that slot N is\n"
     "  wired to; without --slot that of the run that printed it. On record before it is printed.";
 
-enum { CALL_MS = 10000, LABEL_BYTES_MAX = 1 << 16 };
+enum { CALL_MS = 10000 };
 
 static int print_again(const cJSON *label, int slot, struct error *err)
 {
@@ -67,19 +67,12 @@ static int preview(const struct state_place *place, const char *unit, const char
                    struct error *err)
 {
     struct store *reader = NULL;
-    struct buffer zpl = {.limit_bytes = LABEL_BYTES_MAX}, png = {0};
+    struct buffer zpl = {0}, png = {0};
     cJSON *document = NULL;
     const cJSON *run;
     int rc = store_open_reader(place->store, &reader, err);
     if (!rc)
-        rc = query_unit(reader, unit, &document, err);
-    const char *hash = rc ? NULL : query_label(document, &run);
-    if (!rc && !hash)
-        rc = error_set(err, ERROR_MISSING, "unit %s never had a label", unit);
-    if (!rc)
-        rc = store_attachment_read(place->attachments, hash, &zpl, err);
-    if (!rc && !buffer_text(&zpl))
-        rc = error_set(err, ERROR_MEMORY, "a label: out of memory");
+        rc = query_label(reader, place->attachments, unit, &document, &run, &zpl, err);
     if (!rc)
         rc = label_picture(buffer_text(&zpl), &png, err);
     if (!rc)

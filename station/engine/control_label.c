@@ -9,8 +9,6 @@
 #include "station/engine/core.h"
 #include "station/engine/operators.h"
 
-enum { LABEL_BYTES_MAX = 1 << 16 };
-
 static int put_on_record(struct engine *e, const char *who, const char *did, const char *serial,
                          const char *reason, struct error *err)
 {
@@ -35,21 +33,14 @@ int control_label_reprint(struct engine *e, const struct control_request *r, con
 {
     const char *name = json_string(params, "unit", ""), *reason = json_string(params, "reason", "");
     char who[OPERATOR_NAME_MAX + 1];
-    struct buffer zpl = {.limit_bytes = LABEL_BYTES_MAX};
+    struct buffer zpl = {0};
     cJSON *unit = NULL;
     const cJSON *run = NULL;
     int rc = operators_allow(e->operators, ACT_LABEL, params, who, err);
     if (!rc && !*reason)
         rc = error_set(err, ERROR_INPUT, "a label is printed again for a reason: none is given");
     if (!rc)
-        rc = query_unit(e->store, name, &unit, err);
-    const char *hash = rc ? NULL : query_label(unit, &run);
-    if (!rc && !hash)
-        rc = error_set(err, ERROR_MISSING, "unit %s never had a label", name);
-    if (!rc)
-        rc = store_attachment_read(e->attachments_dir, hash, &zpl, err);
-    if (!rc && !buffer_text(&zpl))
-        rc = error_set(err, ERROR_MEMORY, "a label: out of memory");
+        rc = query_label(e->store, e->attachments_dir, name, &unit, &run, &zpl, err);
     if (!rc)
         rc = put_on_record(e, who, json_string(unit, "did", ""), json_string(unit, "serial", ""),
                            reason, err);
