@@ -18,7 +18,7 @@ cast_inside() { # SCRIPT [ARGUMENT...]
 cast_wire() { # UNITS
     local n
     ip link set lo up
-    ip link add name station type bridge mcast_snooping 0 && ip link set station up &&
+    ip link add name station address 02:54:4b:00:00:fe type bridge mcast_snooping 0 && ip link set station up &&
         ip addr add 192.168.66.1/24 brd + dev station && ip route add 224.0.0.0/4 dev station || return 1
     for ((n = 1; n <= $1; n++)); do cast_pair "$n" || return 1; done
 }

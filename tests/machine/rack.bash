@@ -19,7 +19,7 @@ rack_address() { echo "192.168.66.$((100 + $1))"; }
 rack_wire() { # MACHINES
     local n machines=$1
     ip link set lo up
-    ip link add name station type bridge mcast_snooping 0 && ip link set station up &&
+    ip link add name station address 02:54:4b:00:00:fe type bridge mcast_snooping 0 && ip link set station up &&
         ip addr add $rack_host/24 dev station && ip route add 224.0.0.0/4 dev station || return 1
     for ((n = 1; n <= machines; n++)); do
         ip tuntap add dev "unit$n" mode tap && ip link set "unit$n" master station up || return 1
