@@ -78,9 +78,12 @@ static void say(const char *text)
 
 /* ---- the flash's side: a thread ----------------------------------------------------------- */
 
+/* Not for each chunk looked at: a unit whose flash is as it is to be would do little else. */
 static void wake_network(const struct flasher *f)
 {
     const uint64_t one = 1;
+    if (cast_receiver_due_ms(f->receiver) > clock_mono_ms())
+        return;
     if (write(f->wake_fd, &one, sizeof one) < 0)
         return; /* it is awake already */
 }
@@ -114,9 +117,13 @@ static bool work(struct flasher *f, size_t *looked)
             return false;
         index = *looked;
     }
+    const bool is_last = cast_receiver_unsettled(f->receiver) == 1;
     pthread_mutex_unlock(&f->mutex);
     rc = data ? flash_side_write(&f->flash, &chunks[index], data, &moved, &err)
               : flash_side_look(&f->flash, &chunks[index], &is_there, &err);
+    /* Once all is settled the station is told so: then it must be in the flash. */
+    if (!rc && is_last && (data || is_there) && !moved)
+        rc = flash_side_sync(&f->flash, &err);
     pthread_mutex_lock(&f->mutex);
     if (rc) {
         say(err.text);
@@ -154,11 +161,8 @@ static void *write_chunks(void *context)
             continue;
         if (!cast_receiver_is_done(f->receiver) && !f->stop)
             pthread_cond_wait(&f->work, &f->mutex);
-        if (cast_receiver_is_done(f->receiver)) {
-            if (flash_side_sync(&f->flash, &err))
-                cast_receiver_fail(f->receiver, err.text);
+        if (cast_receiver_is_done(f->receiver))
             break;
-        }
     }
     f->ended_ns = clock_mono_ns();
     wake_network(f);

@@ -51,42 +51,37 @@ static struct chunk_place place_of(const struct flash_side *f, const struct chun
     return (struct chunk_place){f->hal, f->board, c->partition->name, c->offset, c->bytes};
 }
 
-/* The chunk's own hash over what the flash holds. */
-static int holds(struct flash_side *f, const struct chunk_ordered *c, bool *is_right,
+/* The chunk's own hash over what the flash holds; of it `known` bytes lie in the scratch. */
+static int holds(struct flash_side *f, const struct chunk_ordered *c, size_t known, bool *is_right,
                  struct error *err)
 {
-    const struct chunk_place place = place_of(f, c);
+    struct chunk_place place = place_of(f, c);
     uint8_t hash[DIGEST_BYTES];
     struct digest *d = digest_start();
     if (!d)
         return error_set(err, ERROR_MEMORY, "no memory to hash");
-    const int rc = chunk_digest(&place, f->scratch, d, err);
+    place.offset += known;
+    place.bytes -= known;
+    int rc = digest_update(d, f->scratch, known);
+    if (!rc)
+        rc = chunk_digest(&place, f->scratch, d, err);
     digest_finish(d, hash);
     *is_right = !rc && memcmp(hash, c->image->chunk_sha256[c->index], sizeof hash) == 0;
-    return rc;
-}
-
-static int begins_blank(struct flash_side *f, const struct chunk_ordered *c, bool *is_blank,
-                        struct error *err)
-{
-    const size_t n = c->bytes < CHUNK_PIECE ? c->bytes : CHUNK_PIECE;
-    const int rc =
-        f->hal->flash->read(f->hal->flash_state, c->partition->name, c->offset, f->scratch, n, err);
-    *is_blank = !rc && chunk_is_blank(f->scratch, n);
     return rc;
 }
 
 static int look(struct flash_side *f, const struct chunk_ordered *c, bool *is_there,
                 struct error *err)
 {
-    bool is_blank;
+    const size_t first = c->bytes < CHUNK_PIECE ? c->bytes : CHUNK_PIECE;
     *is_there = false;
     if (f->differs == c->partition && f->differ_count >= DIFFER_MAX)
         return 0;
-    int rc = begins_blank(f, c, &is_blank, err);
-    if (rc || is_blank)
+    int rc = f->hal->flash->read(f->hal->flash_state, c->partition->name, c->offset, f->scratch,
+                                 first, err);
+    if (rc || chunk_is_blank(f->scratch, first))
         return rc;
-    rc = holds(f, c, is_there, err);
+    rc = holds(f, c, first, is_there, err);
     f->differ_count = *is_there || f->differs != c->partition ? 0 : f->differ_count;
     f->differs = c->partition;
     f->differ_count += !*is_there;
@@ -119,7 +114,7 @@ static int write_once(struct flash_side *f, const struct chunk_ordered *c, uint8
     if (!rc)
         rc = chunk_program(&place, data, &f->programmed, err);
     if (!rc)
-        rc = holds(f, c, &is_right, err);
+        rc = holds(f, c, 0, &is_right, err);
     if (!rc && !is_right)
         rc = error_set(err, ERROR_MISMATCH, "partition %s does not hold what was written at %llu",
                        c->partition->name, (unsigned long long)c->offset);

@@ -7,6 +7,8 @@
 enum {
     REFUSED_MAX = 8,
     STALLED_MS = 1000, /* a session that sends no manifest gives way to another */
+    VERDICT_MS = 50,   /* said again after it, then twice as long, up to the session's pace */
+    ASKED_MS = 10,     /* an eighth: of what a rack lacks not all comes at once */
     MANIFEST_HEAD_MAX = BUNDLE_HEADER_BYTES + BUNDLE_MANIFEST_MAX + 1024,
 };
 
@@ -50,7 +52,7 @@ struct cast_receiver {
 
     bool ended;
     char why[CAST_WHY_MAX];
-    int64_t status_due_ms;
+    int64_t status_due_ms, verdict_ms;
     uint8_t have[CAST_CHUNKS_MAX / 8 + 1];
 };
 
@@ -94,6 +96,7 @@ static void forget(struct cast_receiver *r)
     r->head = NULL;
     r->head_part = (struct part){0};
     r->has_manifest = r->joined = false;
+    r->room_told = 0;
     r->count = r->floor = r->looked = r->free_count = 0;
 }
 
@@ -333,6 +336,22 @@ static void take_block(struct cast_receiver *r, const struct cast_data *d, int64
         complete(r, index);
 }
 
+/* Of what there was room for, or of the manifest. */
+static bool lacks_some(const struct cast_receiver *r)
+{
+    return !r->why[0] && (r->has_manifest ? r->floor < r->room_told : r->head_part.left > 0);
+}
+
+static void take_pace(struct cast_receiver *r, const struct cast_announce *a, int64_t now_ms)
+{
+    int64_t wait_ms = a->status_every_ms;
+    r->session.status_every_ms = a->status_every_ms;
+    if (a->all_sent && lacks_some(r))
+        wait_ms = r->eighths * ASKED_MS;
+    if (r->status_due_ms > now_ms + wait_ms)
+        r->status_due_ms = now_ms + wait_ms;
+}
+
 bool cast_receiver_take(struct cast_receiver *r, const uint8_t *data, size_t size, int64_t now_ms)
 {
     struct cast_announce a;
@@ -347,7 +366,7 @@ bool cast_receiver_take(struct cast_receiver *r, const uint8_t *data, size_t siz
         if (is_ours && cast_reached(a.sequence, r->sequence))
             r->sequence = a.sequence;
         if (is_ours)
-            r->session.status_every_ms = a.status_every_ms;
+            take_pace(r, &a, now_ms);
         break;
     case CAST_DATA:
         if (cast_data_decode(data, size, &d) || !r->joined || d.session != r->session.session)
@@ -438,6 +457,14 @@ void cast_receiver_spoilt(struct cast_receiver *r, size_t index)
         settle(r, index, WANTED);
 }
 
+size_t cast_receiver_unsettled(const struct cast_receiver *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; r->parts && i < r->count; i++)
+        n += r->parts[i].state != SETTLED;
+    return n;
+}
+
 bool cast_receiver_is_settled(const struct cast_receiver *r, size_t index)
 {
     return r->parts[index].state == SETTLED;
@@ -456,12 +483,7 @@ const char *cast_receiver_why(const struct cast_receiver *r)
 
 bool cast_receiver_is_done(const struct cast_receiver *r)
 {
-    if (!r->parts || r->why[0] || r->floor < r->count)
-        return false;
-    for (size_t i = 0; i < r->count; i++)
-        if (r->parts[i].state != SETTLED)
-            return false;
-    return true;
+    return r->parts && !r->why[0] && r->floor == r->count && !cast_receiver_unsettled(r);
 }
 
 bool cast_receiver_has_ended(const struct cast_receiver *r)
@@ -481,16 +503,22 @@ int64_t cast_receiver_silent_ms(const struct cast_receiver *r, int64_t now_ms)
 
 /* ---- statuses ----------------------------------------------------------------------------- */
 
-/* Room that is told late leaves the writer idle: a quarter of the buffers is worth a packet. */
+/* Room that is told late leaves the writer idle: a quarter of the buffers is worth a packet, and
+ * any is when all that could come has come and little of it waits to be written. */
 static bool has_news(struct cast_receiver *r)
 {
-    return r->parts && !r->why[0] && room(r) > r->room_told &&
-           (room(r) - r->room_told) * 4 >= r->buffer_count;
+    if (!r->parts || r->why[0] || room(r) <= r->room_told)
+        return false;
+    const bool starves =
+        r->floor >= r->room_told && r->floor < room(r) && r->free_count * 2 >= r->buffer_count;
+    return starves || (room(r) - r->room_told) * 4 >= r->buffer_count;
 }
 
-int64_t cast_receiver_due_ms(const struct cast_receiver *r)
+int64_t cast_receiver_due_ms(struct cast_receiver *r)
 {
-    return r->joined ? r->status_due_ms : INT64_MAX;
+    if (!r->joined)
+        return INT64_MAX;
+    return has_news(r) ? 0 : r->status_due_ms;
 }
 
 static size_t list_have(struct cast_receiver *r)
@@ -551,7 +579,11 @@ size_t cast_receiver_status(struct cast_receiver *r, int64_t now_ms, uint8_t *ou
     size_t size = cast_status_encode(&s, out);
     if (!r->why[0])
         list_gaps(r, out, &size);
-    const int64_t every = r->session.status_every_ms;
+    int64_t every = r->session.status_every_ms;
+    if (s.state != CAST_TAKING) {
+        r->verdict_ms = r->verdict_ms ? r->verdict_ms * 2 : VERDICT_MS;
+        every = r->verdict_ms < every ? r->verdict_ms : every;
+    }
     r->status_due_ms = now_ms + every - every * r->eighths / 8;
     return size;
 }

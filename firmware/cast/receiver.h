@@ -30,7 +30,7 @@ void cast_receiver_close(struct cast_receiver *r); /* NULL is fine */
 bool cast_receiver_take(struct cast_receiver *r, const uint8_t *data, size_t size, int64_t now_ms);
 /* A status, when one is due: its size, else 0. `out` has room for CAST_PACKET_MAX. */
 size_t cast_receiver_status(struct cast_receiver *r, int64_t now_ms, uint8_t *out);
-int64_t cast_receiver_due_ms(const struct cast_receiver *r); /* when to ask for it again */
+int64_t cast_receiver_due_ms(struct cast_receiver *r); /* when to ask for it; past: now */
 
 /* NULL until the manifest is there and was signed by the key. Chunk i of these is number i + 1 on
  * the wire. */
@@ -47,6 +47,7 @@ void cast_receiver_written(struct cast_receiver *r, size_t index);
 void cast_receiver_looked(struct cast_receiver *r, size_t index, bool is_there);
 /* It is not, or no longer, as it should be in the flash: it must come again. */
 void cast_receiver_spoilt(struct cast_receiver *r, size_t index);
+size_t cast_receiver_unsettled(const struct cast_receiver *r); /* chunks */
 bool cast_receiver_is_settled(const struct cast_receiver *r, size_t index);
 /* For the status: bytes programmed, bytes that were there already. */
 void cast_receiver_progress(struct cast_receiver *r, uint64_t programmed, uint64_t skipped);

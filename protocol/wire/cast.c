@@ -83,7 +83,7 @@ size_t cast_announce_encode(const struct cast_announce *a, uint8_t *out)
     put32(out + AT_MANIFEST_BYTES, a->manifest_bytes);
     put16(out + AT_EVERY, a->status_every_ms);
     out[AT_SLOT] = (uint8_t)a->slot;
-    out[AT_SLOT + 1] = 0;
+    out[AT_SLOT + 1] = a->all_sent;
     memcpy(out + AT_SHA256, a->manifest_sha256, DIGEST_BYTES);
     return ANNOUNCE_BYTES;
 }
@@ -96,6 +96,7 @@ int cast_announce_decode(const uint8_t *data, size_t size, struct cast_announce 
                                   .sequence = get32(data + AT_SEQUENCE),
                                   .manifest_bytes = get32(data + AT_MANIFEST_BYTES),
                                   .slot = (char)data[AT_SLOT],
+                                  .all_sent = data[AT_SLOT + 1] != 0,
                                   .status_every_ms = get16(data + AT_EVERY)};
     memcpy(out->manifest_sha256, data + AT_SHA256, DIGEST_BYTES);
     return (out->slot == 'a' || out->slot == 'b') && out->status_every_ms ? 0 : ERROR_PROTOCOL;

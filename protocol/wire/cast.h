@@ -44,6 +44,7 @@ struct cast_announce {
     uint32_t manifest_bytes;
     uint8_t manifest_sha256[DIGEST_BYTES];
     char slot;                /* 'a' or 'b': where images go that have a place a slot */
+    bool all_sent;            /* all it may: a unit that lacks some of it should say so now */
     uint16_t status_every_ms; /* unless there is something to say at once */
 };
 

@@ -7,12 +7,14 @@
 enum {
     FRAME_BYTES = 14 + 20 + 8, /* Ethernet, IPv4, UDP around a packet */
     ANNOUNCE_US = 250 * 1000,
+    GATHER_US = 100 * 1000,      /* between announcements while units come */
+    ALL_SENT_US = 20 * 1000,     /* to the one behind the last block sent, then twice as long */
     SILENT_US = 3 * 1000 * 1000, /* some statuses long: not waited for any more */
     STILL_US = 5 * 1000 * 1000,  /* the same room for so long, while others wait */
     GONE_US = 15 * 1000 * 1000,
     BURST_US = 2000, /* what a late wake-up may catch up with */
     END_TIMES = 3,
-    END_US = 50 * 1000,
+    END_US = 20 * 1000,
     STATUS_MS_MIN = 100,
     STATUS_MS_MAX = 2000,
     STATUS_MS_UNIT = 20, /* fifty statuses a second, whatever the number of units */
@@ -53,7 +55,9 @@ struct cast_sender {
     size_t cursor, block; /* next of the first pass */
     int64_t announce_us, send_us;
     int ends_left;
-    bool idle; /* nothing to send until a unit says more */
+    bool idle;       /* nothing to send until a unit says more */
+    bool all_sent;   /* since the last block */
+    int64_t tail_us; /* the next wait of ALL_SENT_US */
 
     double rate;                       /* bytes a second, now */
     uint64_t window_sent, window_lost; /* blocks */
@@ -300,6 +304,7 @@ static void data_packet(struct cast_sender *s, size_t index, size_t block, int64
     c->last = s->sequence;
     s->counts.blocks++;
     s->window_sent++;
+    s->all_sent = false;
     count_packet(s, CAST_HEAD_BYTES + out->bytes, now_us);
 }
 
@@ -352,19 +357,38 @@ static bool next_new(struct cast_sender *s, int64_t now_us, struct cast_packet *
     return true;
 }
 
+/* Only those that still take something speak again and again. */
+static size_t status_every_ms(const struct cast_sender *s, int64_t now_us)
+{
+    size_t every_ms = 0;
+    for (size_t i = 0; i < s->unit_count; i++)
+        every_ms += takes_part(s->units[i], now_us) ? STATUS_MS_UNIT : 0;
+    every_ms = every_ms < STATUS_MS_MIN ? STATUS_MS_MIN : every_ms;
+    return every_ms > STATUS_MS_MAX ? STATUS_MS_MAX : every_ms;
+}
+
+/* A block lost at the end of all shows by the announcement behind it, which asks who lacks it. */
+static int64_t announce_again_us(struct cast_sender *s)
+{
+    if (!s->began)
+        return GATHER_US;
+    if (!s->all_sent)
+        return ANNOUNCE_US;
+    s->tail_us = s->tail_us * 2 < ANNOUNCE_US ? s->tail_us * 2 : ANNOUNCE_US;
+    return s->tail_us;
+}
+
 static void announce(struct cast_sender *s, int64_t now_us, struct cast_packet *out)
 {
-    size_t every_ms = s->unit_count * STATUS_MS_UNIT;
-    every_ms = every_ms < STATUS_MS_MIN ? STATUS_MS_MIN : every_ms;
-    every_ms = every_ms > STATUS_MS_MAX ? STATUS_MS_MAX : every_ms;
     struct cast_announce a = {.session = s->config.session,
                               .sequence = s->sequence,
                               .manifest_bytes = (uint32_t)s->config.manifest_bytes,
                               .slot = s->config.slot,
-                              .status_every_ms = (uint16_t)every_ms};
+                              .all_sent = s->all_sent,
+                              .status_every_ms = (uint16_t)status_every_ms(s, now_us)};
     memcpy(a.manifest_sha256, s->sha256, DIGEST_BYTES);
     out->head_bytes = cast_announce_encode(&a, out->data);
-    s->announce_us = now_us + ANNOUNCE_US;
+    s->announce_us = now_us + announce_again_us(s);
     count_packet(s, out->head_bytes, now_us);
 }
 
@@ -373,7 +397,7 @@ bool cast_sender_next(struct cast_sender *s, int64_t now_us, struct cast_packet 
     out->chunk = out->bytes = out->head_bytes = 0;
     out->offset = 0;
     if (is_finished(s, now_us)) {
-        if (!s->ends_left || now_us < s->announce_us)
+        if (!s->ends_left || (s->ends_left < END_TIMES && now_us < s->announce_us))
             return false;
         s->ends_left--;
         s->announce_us = now_us + END_US;
@@ -388,6 +412,12 @@ bool cast_sender_next(struct cast_sender *s, int64_t now_us, struct cast_packet 
     if (!may_begin(s, now_us) || now_us < s->send_us)
         return false;
     s->idle = !next_repair(s, now_us, out) && !next_new(s, now_us, out);
+    if (s->idle && !s->all_sent) {
+        s->all_sent = true;
+        s->tail_us = ALL_SENT_US;
+        if (s->announce_us > now_us + ALL_SENT_US)
+            s->announce_us = now_us + ALL_SENT_US;
+    }
     return !s->idle;
 }
 

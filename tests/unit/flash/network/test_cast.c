@@ -17,7 +17,7 @@
 #include "protocol/formats/signing.h"
 #include "station/flash/network/cast_sender.h"
 
-enum { UNITS_MAX = 40, FLIGHT = 8192, STEP_US = 1000, DELAY_US = 200 };
+enum { UNITS_MAX = 40, FLIGHT = 8192, STEP_US = 1000, FINE_STEP_US = 200, DELAY_US = 200 };
 
 struct unit {
     struct cast_receiver *receiver;
@@ -26,7 +26,9 @@ struct unit {
     int64_t dies_us;  /* nor from then on; 0 = never */
     int64_t chunk_us; /* it takes to write one */
     int64_t writes_until_us;
-    size_t writing; /* index + 1 */
+    size_t writing;  /* index + 1 */
+    int64_t look_us; /* it takes to look at one */
+    int64_t looks_until_us;
     size_t looked;
     size_t there; /* chunks that lie in its flash already */
     uint8_t *flash;
@@ -53,7 +55,7 @@ struct rig {
         uint8_t data[CAST_PACKET_MAX];
     } * flight;
     size_t flight_count;
-    int64_t now_us;
+    int64_t now_us, step_us;
     uint64_t from_units; /* packets */
 };
 
@@ -120,18 +122,27 @@ static int rig_make(void **state)
         unlink(paths[i]);
     r->flight = calloc(FLIGHT, sizeof *r->flight);
     r->seed = 1;
+    r->step_us = STEP_US;
     *state = r;
     return 0;
+}
+
+static void drop_units(struct rig *r)
+{
+    for (size_t i = 0; i < r->unit_count; i++) {
+        cast_receiver_close(r->units[i].receiver);
+        free(r->units[i].flash);
+    }
+    memset(r->units, 0, sizeof r->units);
+    r->unit_count = 0;
+    cast_sender_close(r->sender);
+    r->sender = NULL;
 }
 
 static int rig_drop(void **state)
 {
     struct rig *r = *state;
-    for (size_t i = 0; i < r->unit_count; i++) {
-        cast_receiver_close(r->units[i].receiver);
-        free(r->units[i].flash);
-    }
-    cast_sender_close(r->sender);
+    drop_units(r);
     bundle_close(r->bundle);
     unlink(r->path);
     rmdir(r->folder);
@@ -153,7 +164,6 @@ static struct unit *add_unit(struct rig *r, int64_t chunk_us)
                                                 .buffer_bytes = 8 * 65536};
     u->chunk_us = chunk_us;
     u->flash = malloc(r->board.flash_bytes);
-    memset(u->flash, 0xff, r->board.flash_bytes);
     if (cast_receiver_open(&config, &u->receiver, &err))
         fail_msg("%s", err.text);
     return u;
@@ -248,8 +258,10 @@ static void run_unit(struct rig *r, struct unit *u)
     size_t count, index;
     uint8_t out[CAST_PACKET_MAX];
     cast_receiver_chunks(u->receiver, &count);
-    for (; u->looked < count; u->looked++)
+    for (; u->looked < count && r->now_us >= u->looks_until_us; u->looked++) {
         cast_receiver_looked(u->receiver, u->looked, u->looked < u->there);
+        u->looks_until_us = u->look_us ? r->now_us + u->look_us : 0;
+    }
     if (u->writing && r->now_us >= u->writes_until_us) {
         cast_receiver_written(u->receiver, u->writing - 1);
         u->writing = 0;
@@ -274,7 +286,7 @@ static void run_unit(struct rig *r, struct unit *u)
 
 static void run(struct rig *r, int64_t limit_us)
 {
-    for (; !cast_sender_is_over(r->sender) && r->now_us < limit_us; r->now_us += STEP_US) {
+    for (; !cast_sender_is_over(r->sender) && r->now_us < limit_us; r->now_us += r->step_us) {
         send_all(r);
         deliver(r);
         for (size_t i = 0; i < r->unit_count; i++)
@@ -408,6 +420,71 @@ static void test_what_every_unit_has_is_not_sent(void **state)
     assert_true(on_the_wire(r) < 0.25);
 }
 
+/* Whatever packets are lost: an announcement, a block of the manifest, somebody's last word. */
+static void test_unchanged_units_are_waited_for_no_longer_than_they_look(void **state)
+{
+    struct rig *r = *state;
+    int64_t longest_us = 0;
+    r->step_us = FINE_STEP_US;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        r->seed = seed;
+        r->loss = 0.001;
+        r->now_us = 0;
+        r->flight_count = 0;
+        for (int i = 0; i < 32; i++) {
+            struct unit *u = add_unit(r, 100000);
+            u->there = 1000;
+            u->look_us = 2200; /* 64 KiB at 30 MB/s */
+        }
+        open_sender(r, 32, 0);
+        run(r, INT64_C(20000000));
+        for (size_t i = 0; i < 32; i++)
+            assert_true(cast_receiver_is_done(r->units[i].receiver));
+        longest_us = r->now_us > longest_us ? r->now_us : longest_us;
+        drop_units(r);
+    }
+    print_message("longest %.3f s, looking alone %.3f s\n", (double)longest_us / 1e6,
+                  (double)r->count * 2.2e-3);
+    assert_true(longest_us < (int64_t)r->count * 2200 + 400000);
+}
+
+/* Frames of 1514 bytes for 1456 of the image, at 94 % of 100 Mbit/s. */
+static double wire_us(const struct rig *r)
+{
+    double bytes = 0;
+    for (size_t i = 0; i < r->count; i++)
+        bytes += (double)r->chunks[i].bytes;
+    return bytes * 1514 / 1456 / 11.75;
+}
+
+static void test_receiving_and_writing_overlap_whichever_is_slower(void **state)
+{
+    struct rig *r = *state;
+    static const int64_t chunk_us[] = {500, 5000, 7000, 20000};
+    r->step_us = FINE_STEP_US;
+    for (size_t i = 0; i < sizeof chunk_us / sizeof chunk_us[0]; i++) {
+        r->now_us = 0;
+        r->flight_count = 0;
+        add_unit(r, chunk_us[i])->look_us = 500; /* 16 KiB at 30 MB/s: blank */
+        open_sender(r, 1, 0);
+        while (!cast_receiver_manifest(r->units[0].receiver))
+            run(r, r->now_us + r->step_us);
+        const int64_t began_us = r->now_us;
+        while (!cast_receiver_is_done(r->units[0].receiver))
+            run(r, r->now_us + r->step_us);
+        const double took = (double)(r->now_us - began_us), wire = wire_us(r),
+                     program = (double)(r->count * (size_t)(chunk_us[i] + r->units[0].look_us)),
+                     limit = wire > program ? wire : program;
+        /* One chunk must be there before the first is written, one written when all are there. */
+        const double ends = wire / (double)r->count + (double)chunk_us[i];
+        print_message("%lld us a chunk: %.3f x, %.1f ms over\n", (long long)chunk_us[i],
+                      took / limit, (took - limit) / 1000);
+        assert_true(took < limit * 1.02 + ends + 4000);
+        assert_flashed(r, &r->units[0]);
+        drop_units(r);
+    }
+}
+
 static void test_a_chunk_spoilt_afterwards_comes_again(void **state)
 {
     struct rig *r = *state;
@@ -415,7 +492,7 @@ static void test_a_chunk_spoilt_afterwards_comes_again(void **state)
     open_sender(r, 1, 0);
     bool spoilt = false;
     while (!cast_sender_is_over(r->sender) && r->now_us < 60000000) {
-        run(r, r->now_us + STEP_US);
+        run(r, r->now_us + r->step_us);
         if (!spoilt && u->written == 10) {
             for (size_t i = 0; i < 8; i++)
                 if (cast_receiver_is_settled(u->receiver, i)) {
@@ -459,7 +536,7 @@ static void test_another_keys_bundle_and_hostile_packets_write_nothing(void **st
             junk,      1 + x % CAST_BLOCK_BYTES};
         if (i % 50 == 0)
             cast_receiver_take(u->receiver, out, cast_data_encode(&d, out), r->now_us / 1000);
-        run(r, r->now_us + STEP_US);
+        run(r, r->now_us + r->step_us);
     }
     assert_flashed(r, u);
     assert_null(cast_receiver_ready(u->receiver, &index));
@@ -522,6 +599,8 @@ int main(void)
         RIG_TEST(test_a_unit_that_dies_stops_nobody),
         RIG_TEST(test_a_unit_ten_times_slower_is_not_overrun),
         RIG_TEST(test_what_every_unit_has_is_not_sent),
+        RIG_TEST(test_unchanged_units_are_waited_for_no_longer_than_they_look),
+        RIG_TEST(test_receiving_and_writing_overlap_whichever_is_slower),
         RIG_TEST(test_a_chunk_spoilt_afterwards_comes_again),
         RIG_TEST(test_another_keys_bundle_and_hostile_packets_write_nothing),
         RIG_TEST(test_another_boards_bundle_is_refused_with_the_reason),
