@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Flashing over UART beside lrzsz and beside the line: a real U-Boot in QEMU, and between it and the
-# station a pseudo-terminal that lets 11520 bytes a second through (115200 baud, 8N1).
+# station a pseudo-terminal that lets 11520 bytes a second through (115200 baud, 8N1). QEMU takes a byte
+# off its UART for each turn of its main loop and is late on a busy machine; so the flasher is run on this
+# processor as well (tests/machine/flasher_line.c), over the same line: that is the protocol's own rate.
 . "$(dirname "$0")/../integration/suite.bash"
-line_between=$build/tests/machine/line_between
+line_between=$build/tests/machine/line_between flasher_line=$build/tests/machine/flasher_line
 bytes=${BYTES:-131072} rate=${RATE:-11520} unit_pid= line_pid=
 off() {
     [ -z "$line_pid" ] || kill -TERM "$line_pid"
@@ -79,12 +81,44 @@ program() {
     flash "$work/program.takt" "$repo/firmware/boards/qemu-virt.json"
     between '-- loading kernel' '-- writing kernel'
 }
+# Both ends of the line as terminals.
+line_alone() {
+    off
+    rm -f "$work/line" "$work/unit"
+    "$line_between" --rate $rate --terminals "$work/line" "$work/unit" 2>/dev/null &
+    line_pid=$!
+    until_true 10 test -L "$work/unit" || fail "no line"
+    stty -F "$work/unit" 115200 raw -echo && stty -F "$work/line" 115200 raw -echo
+}
+alone() {
+    line_alone
+    "$flasher_line" unit "$work/unit" &
+    unit_pid=$!
+    timeout 300 "$flasher_line" station "$work/line" $bytes || fail "the flasher on this processor"
+}
+# Until rb has the whole file: behind it each waits for the other to end the batch.
+has_all() { [ "$(stat -c %s "$work/received/kernel" 2>/dev/null)" = $bytes ]; }
+lrzsz_alone() {
+    local begun sending receiving
+    line_alone
+    mkdir -p "$work/received"
+    (cd "$work" && exec sb -q kernel <"$work/line" >"$work/line" 2>/dev/null) &
+    sending=$!
+    sleep 1 # it drops what came before it listens
+    begun=$(now)
+    (cd "$work/received" && exec rb -q <"$work/unit" >"$work/unit" 2>/dev/null) &
+    receiving=$!
+    until_true 300 has_all || fail "rb received nothing whole"
+    echo "$(now) - $begun" | bc -l
+    kill $sending $receiving 2>/dev/null
+    cmp "$work/kernel" "$work/received/kernel" >&2 || fail "rb has another file"
+}
 rate_of() { awk -v b=$bytes -v s="$1" 'BEGIN { printf "%.1f", b / s }'; }
 median() { sort -n | sed -n 2p; } # of three
 
 . "$repo/tests/machine/flasher.bash"
 flasher_build "$work/programs" >&2 || fail "no program"
-make -C "$repo" --no-print-directory -s "$line_between" >&2 || exit 3
+make -C "$repo" --no-print-directory -s "$line_between" "$flasher_line" >&2 || exit 3
 head -c $bytes /dev/urandom >"$work/kernel"
 "$takt" bundle key --out "$work/key" >&2
 bundle "$repo/tests/machine/uboot-board.json" "$work/commands.takt" || exit 3
@@ -98,6 +132,12 @@ done
 a=$(median <"$work/ours") b=$(median <"$work/lrzsz")
 [ -n "$a" ] && [ -n "$b" ] || exit 3
 echo "{\"bench\":\"uart loady, U-Boot in QEMU\",\"value\":$(rate_of "$a"),\"unit\":\"bytes/s\",\"reference\":$(rate_of "$b"),\"peer\":\"lrzsz sb\",\"method\":\"$bytes bytes from typing loady to the last block acknowledged, pty of $rate bytes/s, median of 3 in turns\"}"
+percent() { awk -v r="$(rate_of "$1")" -v l=$rate 'BEGIN { printf "%.2f", 100 * r / l }'; }
+alone >"$work/alone.json"
+lrzsz_alone >"$work/lrzsz_alone"
+c=$(jq .loading_s "$work/alone.json") d=$(cat "$work/lrzsz_alone")
+[ -n "$c" ] && [ -n "$d" ] || exit 3
+echo "{\"bench\":\"uart flasher, its protocol\",\"value\":$(percent "$c"),\"unit\":\"% of line rate\",\"reference\":97,\"peer\":\"aim\",\"method\":\"$bytes bytes into memory by the flasher compiled for this processor, every frame checked and acknowledged, pty of $rate bytes/s; lrzsz sb to rb over the same line $(percent "$d") %; written and verified in $(jq .writing_s "$work/alone.json") s more (45 ms for 64 KiB, 400 us for 256 bytes)\"}"
 c=$(median <"$work/program")
 [ -n "$c" ] || exit 3
-echo "{\"bench\":\"uart flasher, program in memory\",\"value\":$(awk -v r="$(rate_of "$c")" -v l=$rate 'BEGIN { printf "%.2f", 100 * r / l }'),\"unit\":\"% of line rate\",\"reference\":97,\"peer\":\"aim\",\"method\":\"$bytes bytes into the unit's memory, every frame checked and acknowledged, pty of $rate bytes/s, median of 3 in turns\"}"
+echo "{\"bench\":\"uart flasher, program in QEMU\",\"value\":$(percent "$c"),\"unit\":\"% of line rate\",\"reference\":97,\"peer\":\"aim\",\"method\":\"$bytes bytes into the unit's memory, every frame checked and acknowledged, pty of $rate bytes/s, median of 3 in turns; QEMU's PL011 takes one byte for each turn of its main loop, which a busy machine grants late: the line above has the same protocol without it\"}"
