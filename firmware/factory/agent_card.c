@@ -1,4 +1,5 @@
-/* card.status, card.speed, card.probe. What they overwrite is put back. */
+/* card.status, card.speed, card.probe. What they overwrite is put back. card.format:
+ * agent_card_format.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,8 +56,7 @@ static int card_status(struct agent *a, struct agent_call *call, struct error *e
     return 0;
 }
 
-/* A card that can be written, of a size that both tests can work with. */
-static int usable(struct agent *a, struct card_status *s, struct error *err)
+int agent_card_usable(struct agent *a, struct card_status *s, struct error *err)
 {
     int rc = a->hal->card->status(a->hal->card_state, s, err);
     if (!rc && !s->present)
@@ -153,7 +153,7 @@ static int card_speed(struct agent *a, struct agent_call *call, struct error *er
     if (!rc)
         rc = params_integer(call->params, "seed", 0, 1LL << 53, &seed, err);
     if (!rc)
-        rc = usable(a, &status, err);
+        rc = agent_card_usable(a, &status, err);
     if (rc)
         return rc;
     uint8_t *buffers = malloc(3 * (size_t)SEGMENT_BYTES);
@@ -328,7 +328,7 @@ static int card_probe(struct agent *a, struct agent_call *call, struct error *er
     if (!rc)
         rc = params_integer(call->params, "probes", 1, PROBES_MAX / 2, &probes, err);
     if (!rc)
-        rc = usable(a, &status, err);
+        rc = agent_card_usable(a, &status, err);
     if (rc)
         return rc;
     /* As many probes as it takes to keep the low part short. */
@@ -363,5 +363,6 @@ const struct agent_method agent_card_methods[] = {
     {"card.status", PART_CARD, card_status},
     {"card.speed", PART_CARD, card_speed},
     {"card.probe", PART_CARD, card_probe},
+    {"card.format", PART_CARD, agent_card_format},
     {0},
 };

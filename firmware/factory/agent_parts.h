@@ -101,6 +101,10 @@ struct finalize agent_finalize(struct agent *a);
 void agent_log(const struct agent *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A card that can be written, of a size that the card's tests can work with. */
+int agent_card_usable(struct agent *a, struct card_status *s, struct error *err);
+int agent_card_format(struct agent *a, struct agent_call *call, struct error *err);
+
 /* Members of the result, or of an object within it. */
 void answer_number(struct agent_call *call, cJSON *object, const char *name, double value);
 void answer_text(struct agent_call *call, cJSON *object, const char *name, const char *text);

@@ -13,10 +13,11 @@
 #include "station/steps/step.h"
 #include "station/steps/unit_link.h"
 
-enum { CALL_MS = 15000, RECORD_BYTES = 1 << 20, RAMP_STEPS = 8, RAMP_STEP_MS = 10 };
+enum { CALL_MS = 15000, RECORD_BYTES = 1 << 20, RAMP_STEPS = 8, RAMP_STEP_MS = 10, CARD_TEXT = 16 };
 
 static const struct step_param params[] = {
-    {"while", PARAM_TEXT, "rest record identity update", 0, 0, "what it may be at, of these words"},
+    {"while", PARAM_TEXT, "rest record identity update format", 0, 0,
+     "what it may be at, of these words"},
     {"shapes", PARAM_TEXT, "edge brownout", 0, 0, "how the supply may go, of these words"},
     {"latest_ms", PARAM_NUMBER, "1500", 10, 60000, "the cut comes within it, ms"},
     {"off_ms", PARAM_NUMBER, "300", 0, 60000, "off for so long, ms"},
@@ -31,6 +32,7 @@ static const struct step_measurement measurements[] = {
     {"start_s", "s", "from the supply's return to its session"},
     {"identity_same", "bool", "1 when its identity reads as before the cut"},
     {"record_bad_blocks", "count", "blocks written to its card after the cut that read otherwise"},
+    {"card_whole", "bool", "1 when its card has the file system that it had, or takes a new one"},
     {0}};
 
 /* ---- what it is at -----------------------------------------------------------------------------
@@ -106,11 +108,23 @@ static int updates(struct step_context *c, const bool *over, struct error *err)
     return rc;
 }
 
+/* A card with files is refused by the unit: then the cut is one at rest. */
+static int formats(struct step_context *c, const bool *over, struct error *err)
+{
+    int rc = 0;
+    while (rc == 0 && !is_over(over))
+        rc = unit_call(c->unit, "card.format", NULL, CALL_MS, NULL, err);
+    return rc;
+}
+
 static const struct {
     const char *name;
     int (*act)(struct step_context *c, const bool *over, struct error *err);
-} moments[] = {
-    {"rest", at_rest}, {"record", records}, {"identity", writes_identity}, {"update", updates}};
+} moments[] = {{"rest", at_rest},
+               {"record", records},
+               {"identity", writes_identity},
+               {"update", updates},
+               {"format", formats}};
 
 /* ---- how the supply goes -----------------------------------------------------------------------
  */
@@ -148,8 +162,9 @@ struct cut {
     size_t moment, shape;
     int after_ms;
     double lowest_volts;
-    bool over;          /* the supply is back */
-    struct error error; /* of what it was at: of no account */
+    char card[CARD_TEXT]; /* its file system before */
+    bool over;            /* the supply is back */
+    struct error error;   /* of what it was at: of no account */
 };
 
 static double uniform(uint64_t *state)
@@ -190,10 +205,11 @@ static int draw(struct step_context *c, struct cut *out, struct error *err)
     const int moment = draw_of(&state, step_text(c, "while"), moment_names, MOMENTS);
     const int shape = draw_of(&state, step_text(c, "shapes"), shape_names, SHAPES);
     if (moment < 0 || shape < 0)
-        return error_set(err, ERROR_INPUT,
-                         "'while' is of rest, record, identity, update and 'shapes' of edge, "
-                         "brownout, not '%s' and '%s'",
-                         step_text(c, "while"), step_text(c, "shapes"));
+        return error_set(
+            err, ERROR_INPUT,
+            "'while' is of rest, record, identity, update, format and 'shapes' of edge, "
+            "brownout, not '%s' and '%s'",
+            step_text(c, "while"), step_text(c, "shapes"));
     *out = (struct cut){.step = c, .moment = (size_t)moment, .shape = (size_t)shape};
     out->after_ms = (int)(uniform(&state) * step_number(c, "latest_ms"));
     const double low = step_number(c, "low_volts");
@@ -246,7 +262,36 @@ static char *identity_text(struct step_context *c, struct error *err)
     return text;
 }
 
-static int look(struct step_context *c, const char *before, struct error *err)
+/* Into 16 bytes; "absent" without a card. */
+static int card_text(struct step_context *c, char *out, struct error *err)
+{
+    cJSON *answer = NULL;
+    int rc = unit_call(c->unit, "card.status", NULL, CALL_MS, &answer, err);
+    const bool present = json_bool(answer, "present", false);
+    snprintf(out, CARD_TEXT, "%s", present ? json_string(answer, "filesystem", "") : "absent");
+    cJSON_Delete(answer);
+    return rc;
+}
+
+/* A card whose format was cut takes another, and has a file system then. One with files was refused
+ * and has what it had. */
+static int look_at_card(struct step_context *c, const struct cut *cut, struct error *err)
+{
+    struct error why = {0};
+    char card[CARD_TEXT];
+    int rc = 0;
+    if (strcmp(moments[cut->moment].name, "format") == 0 &&
+        unit_call(c->unit, "card.format", NULL, CALL_MS, NULL, &why) < 0)
+        rc = step_noted(c, "format", why.text, err);
+    if (rc == 0)
+        rc = card_text(c, card, err);
+    const bool whole = strcmp(card, cut->card) == 0 ||
+                       (strcmp(cut->card, "none") == 0 && strcmp(card, "fat32") == 0);
+    return rc < 0 ? rc : step_value(c, "card_whole", whole, err);
+}
+
+static int look(struct step_context *c, const struct cut *cut, const char *before,
+                struct error *err)
 {
     double bad_blocks = 0;
     char *after = identity_text(c, err);
@@ -257,7 +302,9 @@ static int look(struct step_context *c, const char *before, struct error *err)
     cJSON_free(after);
     if (rc == 0)
         rc = record(c, &bad_blocks, err);
-    return rc < 0 ? rc : step_value(c, "record_bad_blocks", bad_blocks, err);
+    if (rc == 0)
+        rc = step_value(c, "record_bad_blocks", bad_blocks, err);
+    return rc < 0 ? rc : look_at_card(c, cut, err);
 }
 
 /* A session; a unit that a cut before left without one is switched off and on first. */
@@ -288,6 +335,8 @@ static int run(struct step_context *c, struct error *err)
     if (rc == 0 && !(before = identity_text(c, err)))
         rc = ERROR_STATE;
     if (rc == 0)
+        rc = card_text(c, cut.card, err);
+    if (rc == 0)
         rc = make_cut(c, &cut, err);
     if (rc < 0)
         goto out;
@@ -301,7 +350,7 @@ static int run(struct step_context *c, struct error *err)
     if (rc == 0 && up == 0)
         rc = step_value(c, "start_s", (double)(clock_mono_ms() - on_ms) / 1000, err);
     if (rc == 0 && up == 0)
-        rc = look(c, before, err);
+        rc = look(c, &cut, before, err);
 out:
     if (before)
         memset(before, 0, strlen(before));

@@ -3,16 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The SD association's layout for SDHC: the partition begins at 4 MiB, clusters of 32 KiB. */
-enum {
-    BLOCK = 512,
-    PARTITION = 8192,
-    CLUSTER_BLOCKS = 64,
-    RESERVED = 32,
-    FATS = 2,
-    ROOT_CLUSTER = 2,
-    LEAST_CLUSTERS = 65525, /* fewer would be FAT16 */
-};
+#include "firmware/hal/card_fat32.h"
+
+enum { BLOCK = 512, PARTITION = CARD_FAT32_PARTITION };
 
 static void put16(uint8_t *at, uint32_t v)
 {
@@ -43,50 +36,21 @@ static int put_table(int fd, uint32_t blocks, uint8_t type, struct error *err)
     return put_block(fd, 0, b, err);
 }
 
-/* Microsoft's "FAT: General Overview of On-Disk Format", 1.03. */
+static int write_blocks(void *context, uint64_t block, const uint8_t *data, uint32_t count,
+                        struct error *err)
+{
+    return pwrite(*(const int *)context, data, (size_t)count * BLOCK, (off_t)(block * BLOCK)) ==
+                   (ssize_t)count * BLOCK
+               ? 0
+               : error_errno(err, ERROR_IO, "cannot format the emulated card");
+}
+
+/* One that is too small for it stays blank. */
 static int put_fat32(int fd, uint32_t blocks, struct error *err)
 {
-    uint8_t boot[BLOCK] = {0xeb, 0x58, 0x90}, info[BLOCK] = {0}, fat[BLOCK] = {0};
-    const uint32_t clusters = (blocks - RESERVED) / CLUSTER_BLOCKS;
-    const uint32_t fat_blocks = (clusters + 2 + BLOCK / 4 - 1) / (BLOCK / 4);
-    const uint32_t data = RESERVED + FATS * fat_blocks;
-    if (blocks < data || (blocks - data) / CLUSTER_BLOCKS < LEAST_CLUSTERS)
-        return 0; /* too small for FAT32: it stays blank */
-    memcpy(boot + 3, "MSWIN4.1", 8);
-    put16(boot + 11, BLOCK);
-    boot[13] = CLUSTER_BLOCKS;
-    put16(boot + 14, RESERVED);
-    boot[16] = FATS;
-    boot[21] = 0xf8;
-    put16(boot + 24, 63);
-    put16(boot + 26, 255);
-    put32(boot + 28, PARTITION);
-    put32(boot + 32, blocks);
-    put32(boot + 36, fat_blocks);
-    put32(boot + 44, ROOT_CLUSTER);
-    put16(boot + 48, 1); /* FSInfo */
-    put16(boot + 50, 6); /* copy of this block */
-    boot[64] = 0x80;
-    boot[66] = 0x29;
-    put32(boot + 67, 0x74616b74);
-    memcpy(boot + 71, "NO NAME    FAT32   ", 19);
-    put16(boot + 510, 0xaa55);
-    put32(info, 0x41615252);
-    put32(info + 484, 0x61417272);
-    put32(info + 488, (blocks - data) / CLUSTER_BLOCKS - 1);
-    put32(info + 492, ROOT_CLUSTER + 1);
-    put32(info + 508, 0xaa550000);
-    put32(fat, 0x0ffffff8);
-    put32(fat + 4, 0x0fffffff);
-    put32(fat + 8, 0x0fffffff); /* the root folder: one empty cluster */
-    int rc = put_block(fd, PARTITION, boot, err);
-    if (!rc)
-        rc = put_block(fd, PARTITION + 6, boot, err);
-    if (!rc)
-        rc = put_block(fd, PARTITION + 1, info, err);
-    for (int i = 0; i < FATS && !rc; i++)
-        rc = put_block(fd, PARTITION + RESERVED + (uint64_t)i * fat_blocks, fat, err);
-    return rc;
+    const struct card_fat32_disk disk = {&fd, write_blocks, NULL};
+    int rc = card_fat32_make(&disk, (uint64_t)blocks + PARTITION, true, NULL, err);
+    return rc == ERROR_INPUT ? 0 : rc;
 }
 
 static int put_exfat(int fd, uint32_t blocks, struct error *err)

@@ -409,6 +409,45 @@ static void test_a_true_card_is_measured_and_left_as_it_was(void **state)
     assert_memory_equal(before, after, sizeof before);
 }
 
+/* What is on a card is its user's: blank ones and those without a file are formatted, no other. */
+static void test_a_card_is_formatted_when_nothing_is_on_it(void **state)
+{
+    struct fixture *f = *state;
+    struct card *c = &f->m.card;
+    uint8_t before[DIGEST_BYTES], after[DIGEST_BYTES];
+    secure_station(f);
+    for (uint64_t i = 0; i < c->real; i++)
+        c->bytes[i] = (uint8_t)(i * 7 + i / 511);
+    digest_bytes(c->bytes, c->real, before);
+    refused(f, "card.format", NULL, "its user's (file system: none)");
+    digest_bytes(c->bytes, c->real, after);
+    assert_memory_equal(before, after, sizeof before);
+
+    memset(c->bytes, 0xff, c->real); /* as cards come that never had one */
+    passes(f, "card.format", NULL);
+    assert_int_equal(number(f, "cluster_bytes"), 512);
+    passes(f, "card.status", NULL);
+    assert_string_equal(json_string(f->result, "filesystem", ""), "fat32");
+    passes(f, "card.format", NULL); /* it has no file */
+
+    const uint64_t first = 8192 * 512;
+    uint8_t *boot = c->bytes + first;
+    const uint32_t fat_blocks = boot[36] | (uint32_t)boot[37] << 8 | (uint32_t)boot[38] << 16;
+    uint8_t *root = c->bytes + first + (32 + 2 * (uint64_t)fat_blocks) * 512;
+    memcpy(root, "HOLIDAY JPG\x20", 12);
+    refused(f, "card.format", NULL, "its user's (file system: fat32)");
+    assert_memory_equal(root, "HOLIDAY JPG", 11);
+    root[0] = 0xe5; /* deleted */
+    memcpy(root + 32, "TAKT       \x08", 12);
+    passes(f, "card.format", NULL);
+    memset(c->bytes + first, 0, 512); /* as a format leaves it that was cut off */
+    passes(f, "card.format", NULL);
+    f->m.card.protected_ = true;
+    refused(f, "card.format", NULL, "write-protected");
+    f->m.card.protected_ = false;
+    refused(f, "card.format", "{\"over\":\"fat32\"}", "over");
+}
+
 /* Real sizes that share no factor with anything: the wrap is found to the byte. */
 static void test_a_card_that_wraps_is_found_out_and_left_as_it_was(void **state)
 {
@@ -543,6 +582,7 @@ int main(void)
         TEST(test_a_unit_makes_its_key_itself_and_never_gives_it_away),
         TEST(test_an_update_goes_to_the_other_slot_and_is_committed_after_its_restart),
         TEST(test_a_true_card_is_measured_and_left_as_it_was),
+        TEST(test_a_card_is_formatted_when_nothing_is_on_it),
         TEST(test_a_card_that_wraps_is_found_out_and_left_as_it_was),
         TEST(test_a_card_that_loses_writes_is_found_out),
         TEST(test_a_press_is_seen_while_an_led_is_set),
