@@ -13,7 +13,7 @@
 #include "protocol/base/error.h"
 
 enum {
-    WORLD_MAGIC = 0x574c4431, /* "WLD1" */
+    WORLD_MAGIC = 0x574c4432, /* "WLD2" */
     WORLD_AIR_RATE_HZ = 48000,
     WORLD_AIR_SECONDS = 16,
     WORLD_AIR_SAMPLES = WORLD_AIR_RATE_HZ * WORLD_AIR_SECONDS,
@@ -55,11 +55,15 @@ struct world {
     struct world_air from_fixture; /* the loudspeaker's sound at the unit's microphone */
 
     /* written by the camera */
-    _Atomic double supply_amps;      /* drawn now, from the connector */
-    _Atomic double supply_amps_peak; /* highest since the bench last set it to 0 */
-    _Atomic unsigned leds_lit;       /* bit i: the board's LED i shines */
+    _Atomic double supply_amps;               /* drawn now, from the connector */
+    _Atomic double supply_amps_peak;          /* highest since the bench last set it to 0 */
+    _Atomic unsigned leds_lit;                /* bit i: the board's LED i shines */
     _Atomic double led_light[WORLD_LEDS_MAX]; /* how bright, over nominal, while it does */
-    struct world_air from_unit;      /* the unit's speaker at the fixture's microphone */
+    _Atomic int advertises;                   /* by Bluetooth: the next three, written before it */
+    uint8_t advertised_address[6];            /* last byte first, as in the air */
+    char advertised_name[32];
+    _Atomic double advertised_dbm; /* at the line's receiver */
+    struct world_air from_unit;    /* the unit's speaker at the fixture's microphone */
 };
 
 /* Creates (bench) or opens (camera) and maps the file. The mapping is shared and stays valid until

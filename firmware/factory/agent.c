@@ -24,7 +24,7 @@ struct group {
     const void *needs; /* the ops without which the group is not there */
 };
 
-enum { GROUPS = 12 };
+enum { GROUPS = 13 };
 
 static void groups_of(const struct hal *hal, struct group out[GROUPS])
 {
@@ -34,7 +34,8 @@ static void groups_of(const struct hal *hal, struct group out[GROUPS])
         {agent_ptz_methods, hal->motor},      {agent_microphone_methods, hal->audio},
         {agent_speaker_methods, hal->audio},  {agent_wifi_methods, hal->radio},
         {agent_card_methods, hal->card},      {agent_gpio_methods, hal->gpio},
-        {agent_factory_methods, hal->flash},  {agent_health_methods, hal->system},
+        {agent_factory_methods, hal->flash},  {agent_bluetooth_methods, hal->bluetooth},
+        {agent_health_methods, hal->system},
     };
     memcpy(out, groups, sizeof groups);
 }

@@ -173,10 +173,10 @@ static int sleep_for(struct agent *a, struct agent_call *call, struct error *err
         rc = error_set(err, ERROR_MISSING, "board %s cannot sleep", a->board->name);
     if (rc)
         return rc;
-    const int64_t began = clock_mono_ms();
+    const int64_t began = clock_boot_ms();
     rc = a->hal->system->sleep(a->hal->system_state, (int)ms, err);
     if (!rc)
-        answer_number(call, call->result, "slept_ms", (double)(clock_mono_ms() - began));
+        answer_number(call, call->result, "slept_ms", (double)(clock_boot_ms() - began));
     return rc;
 }
 

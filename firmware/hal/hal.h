@@ -9,6 +9,7 @@
 #define TAKT_FIRMWARE_HAL_HAL_H
 
 #include "firmware/hal/audio.h"
+#include "firmware/hal/bluetooth.h"
 #include "firmware/hal/camera.h"
 #include "firmware/hal/card.h"
 #include "firmware/hal/flash.h"
@@ -32,6 +33,8 @@ struct hal {
     struct card *card_state;
     const struct radio_ops *radio;
     struct radio *radio_state;
+    const struct bluetooth_ops *bluetooth;
+    struct bluetooth *bluetooth_state;
     const struct gpio_ops *gpio;
     struct gpio *gpio_state;
     const struct system_ops *system;

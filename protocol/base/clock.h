@@ -7,6 +7,7 @@
 
 int64_t clock_mono_ms(void);
 int64_t clock_mono_ns(void);
+int64_t clock_boot_ms(void); /* as the monotonic one, and goes on while the system is suspended */
 int64_t clock_wall_ms(void); /* since 1970-01-01 UTC */
 
 /* "2026-11-22T20:31:05.123Z"; out has room for 25 bytes. */

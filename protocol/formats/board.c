@@ -84,13 +84,15 @@ static int read_ptz(const struct json_document *doc, const cJSON *ptz, struct bo
 static int read_radio(const struct json_document *doc, const cJSON *radio, struct board *b,
                       struct error *err)
 {
-    static const char *const members[] = {"chip", "bands_ghz", NULL};
+    static const char *const members[] = {"chip", "bands_ghz", "bluetooth", NULL};
     const cJSON *bands, *band;
     int rc = json_only(doc, radio, members, err);
     if (!rc)
         rc = board_need_name(doc, radio, "chip", b->radio, err);
     if (!rc)
         rc = json_need_array(doc, radio, "bands_ghz", &bands, err);
+    if (!rc)
+        rc = board_may_bool(doc, radio, "bluetooth", &b->bluetooth, err);
     if (rc)
         return rc;
     cJSON_ArrayForEach(band, bands)

@@ -171,6 +171,7 @@ struct board_linux {
     char mtd[BOARD_NAME_MAX];         /* the whole flash's name in /proc/mtd */
     char block[BOARD_PATH_MAX];       /* or its block device: eMMC */
     char radio[16];                   /* "wlan0" */
+    char bluetooth[16];               /* "hci0" */
     char card[BOARD_PATH_MAX];        /* "/dev/mmcblk0" */
     char watchdog[BOARD_PATH_MAX];    /* "/dev/watchdog0" */
     char temperature[BOARD_PATH_MAX]; /* a file of millidegrees */
@@ -206,6 +207,7 @@ struct board {
 
     char radio[BOARD_NAME_MAX]; /* "RTL8189FTV" */
     bool radio_5ghz;
+    bool bluetooth; /* the radio's chip has it, and an antenna for it */
     char buttons[BOARD_PINS_MAX][BOARD_NAME_MAX];
     size_t button_count;
     char leds[BOARD_PINS_MAX][BOARD_NAME_MAX];

@@ -213,12 +213,24 @@ static int read_flash_device(const struct json_document *doc, const cJSON *objec
                : board_may_text(doc, object, "mtd", BOARD_WORDS, out->mtd, sizeof out->mtd, err);
 }
 
+/* "hci0": the kernel's sockets know controllers by their number. */
+static int check_bluetooth(const struct json_document *doc, const cJSON *object,
+                           const struct board *b, struct error *err)
+{
+    const char *name = b->linux.bluetooth;
+    const size_t digits = strncmp(name, "hci", 3) == 0 ? strspn(name + 3, "0123456789") : 0;
+    if (!name[0] || (digits > 0 && digits < 4 && !name[3 + digits]))
+        return 0;
+    return json_complain(doc, board_member(object, "bluetooth"), err,
+                         "'bluetooth' is '%s', expected hci0 or another number", name);
+}
+
 int board_read_linux(const struct json_document *doc, const cJSON *object, struct board *b,
                      struct error *err)
 {
     static const char *const members[] = {
-        "arguments", "modules",  "camera",      "microphone", "speaker", "mtd",    "block", "radio",
-        "card",      "watchdog", "temperature", "chip_id",    "gpio",    "motors", NULL};
+        "arguments", "modules", "camera",   "microphone",  "speaker", "mtd",  "block",  "radio",
+        "bluetooth", "card",    "watchdog", "temperature", "chip_id", "gpio", "motors", NULL};
     struct board_linux *out = &b->linux;
     const struct {
         const char *name;
@@ -231,6 +243,7 @@ int board_read_linux(const struct json_document *doc, const cJSON *object, struc
         {"microphone", BOARD_WORD, out->microphone, sizeof out->microphone},
         {"speaker", BOARD_WORD, out->speaker, sizeof out->speaker},
         {"radio", BOARD_WORD, out->radio, sizeof out->radio},
+        {"bluetooth", BOARD_WORD, out->bluetooth, sizeof out->bluetooth},
         {"card", BOARD_PATH, out->card, sizeof out->card},
         {"watchdog", BOARD_PATH, out->watchdog, sizeof out->watchdog},
         {"temperature", BOARD_PATH, out->temperature, sizeof out->temperature},
@@ -240,6 +253,8 @@ int board_read_linux(const struct json_document *doc, const cJSON *object, struc
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !rc; i++)
         rc = board_may_text(doc, object, texts[i].name, texts[i].kind, texts[i].to, texts[i].size,
                             err);
+    if (!rc)
+        rc = check_bluetooth(doc, object, b, err);
     if (!rc)
         rc = read_flash_device(doc, object, b, err);
     if (!rc)

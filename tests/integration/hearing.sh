@@ -22,10 +22,11 @@ rehearsed() {
 }
 check "eleven units go through the samples' plan" rehearsed
 # UNIT: what failed of it, as "step.figure", by the limits
-failures() { jq -s -r ".[$1].steps[] | .id as \$s | .attempts[-1].measurements[] | select(.verdict == \"fail\") | \"\(\$s).\(.name)\"" "$work/results"; }
+failures() { jq -s -r ".[$1].steps[] | .id as \$s | .attempts[-1].measurements[]? | select(.verdict == \"fail\") | \"\(\$s).\(.name)\"" "$work/results"; }
 fails_by() { failures "$1" | tee /dev/stderr | grep -qx "$2"; }
 value() { jq -s -r ".[$1].steps[] | select(.id == \"$2\") | .attempts[-1].measurements[] | select(.name == \"$3\") | .value" "$work/results"; }
 near() { awk -v a="$1" -v b="$2" -v within="$3" 'BEGIN { print a, b; exit !(a - b <= within && b - a <= within) }'; }
+check "what it has not is left out with the reason" eval 'jq -s -e ".[0].steps[] | select(.id == \"ble\") | .skipped | test(\"RTL8189FTV has no Bluetooth\")" "$work/results"'
 check "a good unit fails in nothing" eval '[ -z "$(failures 0 | tee /dev/stderr)" ]'
 check "its microphone speaks in the left slot alone" eval 'near "$(value 0 microphone_slots left_dbfs)" -26 0.05 && near "$(value 0 microphone_slots right_dbfs)" -120 0.01'
 check "Opus keeps sensitivity and loudness of the physics" eval 'near "$(value 0 microphone_opus sensitivity_dbfs)" -26 0.3 && near "$(value 0 speaker_opus level_db_spl)" 83.06 0.3'
@@ -42,6 +43,20 @@ check "a button that never closes" fails_by 7 long_press.level_pressed
 check "a speaker that distorts does so through Opus" fails_by 8 speaker_opus.thd_percent
 check "a unit that does not sleep deeply" fails_by 9 sleep.sleep_ma
 check "an amplifier 6 dB low, through Opus as well" eval 'fails_by 10 microphone_opus.sensitivity_dbfs && near "$(value 10 microphone_opus sensitivity_dbfs)" -32 0.3'
+
+# ---- a battery model: sleep and Bluetooth, each by its own limits ----
+battery='[{}, {"sleep_w": 0.02}, {"bluetooth_dbm": -70}, {"bluetooth_dead": 1}]'
+battery_rehearsed() {
+    jq -c '.[] + {"chip_id": "0000000000000000000000c0ffee0042", "seed": 5}' <<<"$battery" >"$work/units" &&
+        "$rehearse" --products "$repo/station/products" --boards "$repo/firmware/boards" --plan battery-outdoor-sample/sample --seed 1 --dir "$work" \
+            <"$work/units" >"$work/results" && jq -s -e "length == $(jq length <<<"$battery")" "$work/results"
+}
+check "four battery units go through their plan" battery_rehearsed
+check "a good one fails in nothing, and draws 0.909 mA asleep" eval '[ -z "$(failures 0 | tee /dev/stderr)" ] && near "$(value 0 sleep sleep_ma)" 0.909 0.02'
+check "it is heard every 100 ms as loud as a golden unit" eval 'near "$(value 0 ble heard)" 15 1 && near "$(value 0 ble rssi_delta_db)" 0 1'
+check "one that does not sleep deeply is found by that alone" eval '[ "$(failures 1 | tee /dev/stderr)" = sleep.sleep_ma ]'
+check "a Bluetooth antenna that is off is found by its level alone" eval '[ "$(failures 2 | tee /dev/stderr)" = ble.rssi_delta_db ]'
+check "a dead Bluetooth controller is the unit's failure, not the station's" eval 'failures 3 | tee /dev/stderr | grep -qx ble.heard && jq -s -e ".[3].verdict == \"fail\"" "$work/results"'
 
 # ---- the real way: camd, sessions, iperf3, a finger ----
 check "a bench of two comes up" bench_start 2 --defect 2:stuck_button
@@ -66,6 +81,25 @@ failed_by() { # STEP.MEASUREMENT, of slot 2
     jq -e --arg by "$1" '.runs[] | select(.slot == 2) | .verdict == "fail" and ([.failures[] | "\(.step).\(.measurement)"] | index($by) != null)' "$work/run.json"
 }
 check "a unit whose button never closes is not reset by it" failed_by reset.restarted
+station_stop
+bench_stop
+
+# The battery model's Bluetooth and sleep, over a session, HCI on a line and a supply's SCPI.
+check "a bench of a battery camera comes up" bench_start 1 --board ssc377-emmc
+battery_patient() {
+    local from=$repo/station/products/battery-outdoor-sample to=$bench_dir/products/battery-outdoor-sample
+    cp -r "$repo/station/products" "$bench_dir/products" && jq --arg p "$bench_dir/products" '.products_dir = $p' "$station" >"$work/station" && cp "$work/station" "$station" &&
+        sed 's#//.*##' "$from/limits.json" | jq 'del(.wifi, .sleep.slept_ms.max) | .ble.heard.min = 1' >"$to/limits.json" &&
+        sed 's#//.*##' "$from/sample.json" | jq '.steps[0].params.boot_timeout_s = 45 | del(.steps[] | select(.id == "wifi")) |
+            (.steps[] | select(.id == "sleep") | .params) = {"late_ms": 4000}' >"$to/sample.json"
+}
+check "its product is patient too" battery_patient
+battery_runs() {
+    "$takt" run --station "$station" --plan battery-outdoor-sample/sample --order B-1 --json >"$work/run.json" 2>"$work/run.log"
+    jq -c . "$work/run.json"
+    jq -e '.runs[0].verdict == "pass"' "$work/run.json" || { cat "$work/run.log"; return 1; }
+}
+check "it advertises, is heard, sleeps and wakes" battery_runs
 station_stop
 bench_stop
 suite_end

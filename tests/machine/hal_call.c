@@ -315,6 +315,24 @@ static int route(const struct call *c, struct error *err)
     return rc;
 }
 
+/* advertise NAME */
+static int advertise(const struct call *c, struct error *err)
+{
+    char address[HCI_ADDRESS_TEXT];
+    int rc = c->h->bluetooth
+                 ? c->h->bluetooth->advertise(c->h->bluetooth_state, text(c, 0), address, err)
+                 : absent("Bluetooth", err);
+    if (!rc)
+        printf("{\"address\":\"%s\"}\n", address);
+    return rc;
+}
+
+static int silence(const struct call *c, struct error *err)
+{
+    return c->h->bluetooth ? c->h->bluetooth->silence(c->h->bluetooth_state, err)
+                           : absent("Bluetooth", err);
+}
+
 static int facts(const struct call *c, struct error *err)
 {
     struct system_facts f;
@@ -336,6 +354,12 @@ static int load(const struct call *c, struct error *err)
     return c->h->system->load(c->h->system_state, (enum system_load)state, err);
 }
 
+/* sleep MS */
+static int sleep_ms(const struct call *c, struct error *err)
+{
+    return c->h->system->sleep(c->h->system_state, (int)whole(c, 0), err);
+}
+
 static int pause_ms(const struct call *c, struct error *err)
 {
     clock_sleep_until_ns(clock_mono_ns() + (int64_t)whole(c, 0) * 1000000);
@@ -346,11 +370,12 @@ static const struct {
     const char *name;
     int (*call)(const struct call *c, struct error *err);
 } functions[] = {
-    {"stream", stream}, {"frames", frames}, {"configure", configure}, {"pump", pump},
-    {"record", record}, {"play", play},     {"flash", flash},         {"card", card},
-    {"button", button}, {"led", led},       {"home", home},           {"move", move},
-    {"join", join},     {"leave", leave},   {"link", link_facts},     {"route", route},
-    {"facts", facts},   {"load", load},     {"pause", pause_ms},
+    {"stream", stream},       {"frames", frames},   {"configure", configure}, {"pump", pump},
+    {"record", record},       {"play", play},       {"flash", flash},         {"card", card},
+    {"button", button},       {"led", led},         {"home", home},           {"move", move},
+    {"advertise", advertise}, {"silence", silence}, {"sleep", sleep_ms},      {"join", join},
+    {"leave", leave},         {"link", link_facts}, {"route", route},         {"facts", facts},
+    {"load", load},           {"pause", pause_ms},
 };
 
 static void log_line(void *context, const char *line)

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # The Linux HAL's radio on mac80211_hwsim: wlan0 with a real wpa_supplicant, wlan1 in a namespace of
-# its own with hostapd, a DHCP server and iperf3; checked against iw, ip and hostapd.
+# its own with hostapd, a DHCP server and iperf3; checked against iw, ip and hostapd. First at 2.4 GHz,
+# then at 5 GHz, as the country's rules of the air allow (wireless-regdb). Then Bluetooth through the
+# kernel's HCI sockets, with a controller of hci_vhci.
 . "$(dirname "$0")/guest.bash"
-guest_run "mac80211_hwsim radios=2" --seconds 600
+guest_run "mac80211_hwsim radios=2;hci_vhci" --seconds 900
 
 echo 5cc336000000000000000000000000a1 >/run/chip_id
 ln -s "$(command -v busybox)" /usr/local/bin/udhcpc
@@ -62,6 +64,46 @@ check "no route after that" refused state route 10.9.0.1 5201
 standby() { call load standby && ! ip link show dev wlan0 | grep -q '[<,]UP[,>]' && call load idle && ip link show dev wlan0 | grep -q '[<,]UP[,>]'; }
 sed '/"camera": "/d' "$board" >"$work/deaf.json"
 check "standby takes the interface down, idle brings it back" eval 'call_board=$work/deaf.json standby'
+# ---- 5 GHz ----
+# The kernel looks for the rules from its first file system, where this root is a folder.
+rules_of_the_air() {
+    mkdir -p /run/rules && cp -L /lib/firmware/regulatory.db /lib/firmware/regulatory.db.p7s /run/rules &&
+        printf /root/run/rules >/sys/module/firmware_class/parameters/path && iw reg reload && iw reg set CN &&
+        until_true 20 eval 'iw reg get | grep -q "country CN"'
+}
+check "the country's rules of the air are loaded" rules_of_the_air
+forbidden() { # at the channel of 5180 MHz nobody may send first where the rules are not known
+    local flags
+    flags=$(in_air iw phy "$(in_air iw dev wlan1 info | awk '/wiphy/ { print "phy" $2 }')" info | grep -F '5180')
+    echo "$flags"
+    ! grep -q 'no IR\|disabled' <<<"$flags"
+}
+check "they allow channel 36" until_true 10 forbidden
+moved_up() {
+    local old
+    old=$(cat "$work/hostapd.pid") && kill "$old" && until_true 10 eval "! kill -0 $old 2>/dev/null" || return 1
+    sed -i -e 's/^hw_mode=.*/hw_mode=a/' -e 's/^channel=.*/channel=36/' -e '$a country_code=CN\nieee80211d=1' "$work/hostapd.conf"
+    in_air hostapd -B -P "$work/hostapd.pid" "$work/hostapd.conf" >"$work/hostapd.log" 2>&1 || { cat "$work/hostapd.log"; return 1; }
+    in_air iw dev wlan1 info | grep 'channel 36 (5180 MHz)'
+}
+check "the access point moves to 5180 MHz" moved_up
+check "a board of 2.4 GHz alone does not hear it, and says so" eval \
+    'refused missing join line "a passphrase" 20000 && grep -q "2.4 GHz, the board.s only band" "$work/call.log"'
+sed 's/"bands_ghz": \[2.4\]/"bands_ghz": [2.4, 5]/' "$board" >"$work/two_bands.json"
+two_bands() { call_board=$work/two_bands.json call "$@"; }
+joined_up() { two_bands join line "a passphrase" 40000 , link && holds '.[0].frequency_mhz == 5180 and .[0].country == "CN"' && facts_of_iw; }
+check "one with both bands joins at 5 GHz; the link is what iw says" joined_up
+check "iperf3's traffic crosses 5 GHz" traffic
+check "it leaves 5 GHz" eval 'two_bands leave , link && holds ".[0].associated == false"'
+moved_down() {
+    local old
+    old=$(cat "$work/hostapd.pid") && kill "$old" && until_true 10 eval "! kill -0 $old 2>/dev/null" || return 1
+    sed -i -e 's/^hw_mode=.*/hw_mode=g/' -e 's/^channel=.*/channel=6/' "$work/hostapd.conf"
+    in_air hostapd -B -P "$work/hostapd.pid" "$work/hostapd.conf" >"$work/hostapd.log" 2>&1 || { cat "$work/hostapd.log"; return 1; }
+    two_bands join line "a passphrase" 40000 , link && holds '.[0].frequency_mhz == 2437' && two_bands leave
+}
+check "back at 2.4 GHz it is joined there by the same board" moved_down
+
 hostile() { # quotes, a backslash, bytes that are no letters
     local old
     old=$(cat "$work/hostapd.pid") && kill "$old" && until_true 10 eval "! kill -0 $old 2>/dev/null" || return 1
@@ -70,4 +112,36 @@ hostile() { # quotes, a backslash, bytes that are no letters
     call join "$(printf 'a" \\ x\ny\377')" "a passphrase" 40000 && iw dev wlan0 link | grep SSID
 }
 check "a network with a hostile name is joined by its bytes" hostile
+
+# ---- Bluetooth ----
+sed 's/"radio": "wlan0",/"radio": "wlan0", "bluetooth": "hci0",/' "$board" >"$work/blue.json"
+controller_up() {
+    "$build/tests/machine/hci_controller" 02:00:5e:10:00:2a >"$work/controller.log" 2>&1 &
+    controller=$!
+    until_true 20 grep -q '^controller hci0' "$work/controller.log" || { cat "$work/controller.log"; return 1; }
+}
+check "without a controller Bluetooth waits, then is missing" eval 'call_board=$work/blue.json refused missing advertise takt-1'
+check "a controller comes up" controller_up
+advertised() {
+    call_board=$work/blue.json call advertise takt-00c0ffee0042 , silence , advertise again
+    cat "$work/controller.log"
+    holds '.[0].address == "02:00:5e:10:00:2a"' && [ "$(sed 1d "$work/controller.log")" = "reset
+advertises takt-00c0ffee0042 every 100 ms, type 3
+reset
+reset
+advertises again every 100 ms, type 3
+reset" ]
+}
+check "the unit advertises by its address and is silent afterwards" advertised
+taken() {
+    "$hal_call" "$work/blue.json" advertise first , pause 20000 >"$work/first" 2>&1 &
+    local first=$! code
+    until_true 20 grep -q 'advertises first' "$work/controller.log" &&
+        call_board=$work/blue.json refused busy advertise second
+    code=$?
+    kill $first
+    return $code
+}
+check "a controller that another program has is busy" taken
+kill $controller
 suite_end

@@ -15,7 +15,7 @@
 #include "tests/rehearsal/direct_call.h"
 #include "tests/rehearsal/rehearsed_unit.h"
 
-enum { WATCH_MS = 10, ANSWER_MAX = 1024, DEVICES = 3, OPEN_MS = 2000 };
+enum { WATCH_MS = 10, ANSWER_MAX = 1024, DEVICES = 4, OPEN_MS = 2000, BLE_LOOK_MS = 20 };
 
 static const double volts_to_run = 4.2;
 
@@ -28,6 +28,8 @@ static struct {
     struct virtual_led_sensor leds;
     struct led_capture captured;
     struct virtual_sound *sound;
+    struct virtual_ble ble;
+    struct ble_listener listener;
 } bench;
 
 /* ---- a line to an instrument, without a wire ---- */
@@ -60,6 +62,7 @@ static struct device {
     {.address = "usbtmc:/supply", .end = "\n", .answer = supply_answer},
     {.address = "usbtmc:/relays", .end = "\r", .answer = relays_answer},
     {.address = "usbtmc:/leds", .end = "\r", .answer = leds_answer},
+    {.address = "usbtmc:/ble"}, /* packets, not lines */
 };
 
 static int line_check(const char *address, struct error *err)
@@ -76,10 +79,44 @@ static int line_open(const char *address, int64_t deadline_ms, struct line_port 
     return out->fd >= 0 ? 0 : error_set(err, ERROR_MISSING, "no instrument at %s", address);
 }
 
+/* What the receiver heard by now; it goes on hearing while somebody waits for it. */
+static void ble_wait(struct device *d, int64_t deadline_ms)
+{
+    while (d->taken == d->ready) {
+        const int64_t now_ms = clock_mono_ms();
+        d->taken = 0;
+        d->ready = virtual_ble_hear(&bench.ble, &bench.listener, now_ms, (uint8_t *)d->said);
+        if (d->ready || now_ms >= deadline_ms)
+            return;
+        clock_sleep_until_ns((now_ms + BLE_LOOK_MS) * 1000000);
+    }
+}
+
+static void ble_take(struct device *d, const void *data, size_t size)
+{
+    const size_t left = d->ready - d->taken;
+    int whole;
+    size = size < sizeof d->command - d->heard ? size : sizeof d->command - d->heard;
+    memcpy(d->command + d->heard, data, size);
+    d->heard += size;
+    memmove(d->said, d->said + d->taken, left);
+    d->taken = 0;
+    d->ready = left;
+    while ((whole = hci_packet_bytes((const uint8_t *)d->command, d->heard)) > 0 &&
+           d->ready + HCI_PACKET_MAX <= sizeof d->said) {
+        d->ready += virtual_ble_answer(&bench.ble, &bench.listener, (const uint8_t *)d->command,
+                                       (size_t)whole, (uint8_t *)d->said + d->ready);
+        d->heard -= (size_t)whole;
+        memmove(d->command, d->command + whole, d->heard);
+    }
+}
+
 static int line_read(struct line_port *p, void *data, size_t size, int64_t deadline_ms,
                      struct error *err)
 {
     struct device *d = &devices[p->fd];
+    if (!d->end)
+        ble_wait(d, deadline_ms);
     size_t n = d->ready - d->taken;
     if (n == 0)
         return error_set(err, ERROR_TIMEOUT, "%s did not answer in time", p->name);
@@ -93,6 +130,10 @@ static int line_write(struct line_port *p, const void *data, size_t size, int64_
                       struct error *err)
 {
     struct device *d = &devices[p->fd];
+    if (!d->end) {
+        ble_take(d, data, size);
+        return (int)size;
+    }
     for (size_t i = 0; i < size; i++) {
         const char byte = ((const char *)data)[i];
         if (byte != *d->end) {
@@ -243,6 +284,7 @@ static struct place {
     {.class_name = "sound", .driver = &sound_pcm_tcp.driver},
     {.class_name = "access_point", .driver = &access_point_hostapd_static.driver},
     {.class_name = "led_sensor", .driver = &led_sensor_feasa.driver},
+    {.class_name = "ble_receiver", .driver = &ble_receiver_hci.driver},
     {.class_name = "actuator", .driver = &actuator_relay.driver},
     {.class_name = "light", .driver = &direct_light.driver},
 };
@@ -261,6 +303,10 @@ static cJSON *settings_of(const struct place *p)
         cJSON_AddStringToObject(s, "iperf3_host", "127.0.0.1");
         cJSON_AddItemToObject(s, "iperf3_ports", cJSON_CreateDoubleArray(&port, 1));
         cJSON_AddNumberToObject(s, "frequency_mhz", atomic_load(&bench.world->access_point_mhz));
+        cJSON_AddItemToObject(s, "golden_rssi_dbm", cJSON_CreateDoubleArray(&golden, 1));
+    } else if (strcmp(p->class_name, "ble_receiver") == 0) {
+        const double golden = -48; /* bluetooth_dbm, nominal */
+        cJSON_AddStringToObject(s, "address", "usbtmc:/ble");
         cJSON_AddItemToObject(s, "golden_rssi_dbm", cJSON_CreateDoubleArray(&golden, 1));
     } else if (strcmp(p->class_name, "led_sensor") == 0) {
         cJSON_AddStringToObject(s, "address", "usbtmc:/leds");
@@ -383,6 +429,8 @@ int direct_bench_begin(const struct board *board, struct world *world, uint64_t 
     bench.relays = (struct virtual_relays){.world = world, .count = (int)board->button_count};
     bench.leds = (struct virtual_led_sensor){.world = world, .board = board};
     bench.captured.noise = draws_start(seed, 0x6c6564);
+    bench.ble = (struct virtual_ble){.worlds = worlds, .count = 1};
+    bench.listener.noise = draws_start(seed, 0x626c65);
     if (!bench.scpi || !bench.sound || pthread_create(&thread, NULL, mains, NULL))
         return error_set(err, ERROR_MEMORY, "out of memory for the instruments");
     return 0;

@@ -166,8 +166,11 @@ static cJSON *run_plan(struct unit_link *unit)
         const char *ended = "pass";
         cJSON *row = cJSON_CreateObject();
         cJSON_AddStringToObject(row, "id", step->id);
+        if (step->skip)
+            cJSON_AddStringToObject(row, "skipped", step->skip);
         cJSON *attempts = cJSON_AddArrayToObject(row, "attempts");
-        for (int k = 0; k < step->attempts && (k == 0 || strcmp(ended, "pass") != 0); k++) {
+        for (int k = 0; !step->skip && k < step->attempts && (k == 0 || strcmp(ended, "pass") != 0);
+             k++) {
             struct error err = {0};
             ended = attempt_step(step, unit, attempts, &err);
             if (strcmp(ended, "error") == 0)

@@ -101,9 +101,9 @@ void rehearsed_unit_watch(bool powered)
 static const struct agent_method *find(const char *name)
 {
     const struct agent_method *const groups[] = {
-        agent_system_methods,     agent_camera_methods, agent_ptz_methods,
-        agent_microphone_methods, agent_card_methods,   agent_speaker_methods,
-        agent_wifi_methods,       agent_gpio_methods,   agent_health_methods};
+        agent_system_methods, agent_camera_methods,   agent_ptz_methods,  agent_microphone_methods,
+        agent_card_methods,   agent_speaker_methods,  agent_wifi_methods, agent_gpio_methods,
+        agent_health_methods, agent_bluetooth_methods};
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
         for (const struct agent_method *m = groups[g]; m->name; m++)
             if (strcmp(m->name, name) == 0)

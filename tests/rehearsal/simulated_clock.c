@@ -216,6 +216,11 @@ int64_t clock_mono_ms(void)
     return clock_mono_ns() / 1000000;
 }
 
+int64_t clock_boot_ms(void)
+{
+    return clock_mono_ms();
+}
+
 int64_t clock_wall_ms(void)
 {
     return wall_start_ms + (clock_mono_ns() - START_NS) / 1000000;

@@ -18,6 +18,7 @@ struct system_control {
     struct unit unit;
     struct camera *camera;
     struct radio *radio;
+    struct bluetooth *bluetooth; /* NULL on a board without */
     char boot_reason[24];
     uint8_t *leak; /* memory that camd does not give back */
     size_t leak_bytes;
@@ -94,6 +95,8 @@ static int load(struct system_control *s, enum system_load state, struct error *
     if (state == LOAD_STANDBY) /* sensor off */
         emulated_camera_ops.stream(s->camera, false, err);
     emulated_radio_load(s->radio, state);
+    if (state == LOAD_STANDBY)
+        emulated_bluetooth_silence(s->bluetooth);
     return 0;
 }
 
@@ -126,6 +129,7 @@ static void emulator_close(struct hal *hal)
     emulated_flash_close(hal->flash_state);
     emulated_card_close(hal->card_state);
     emulated_radio_close(hal->radio_state);
+    emulated_bluetooth_close(hal->bluetooth_state);
     emulated_gpio_close(hal->gpio_state);
     emulated_motor_close(hal->motor_state);
     power_close(s->unit.power);
@@ -152,16 +156,20 @@ static int open_parts(struct system_control *s, struct hal *hal, struct error *e
         rc = emulated_card_open(u, &hal->card_state, err);
     if (!rc)
         rc = emulated_radio_open(u, &hal->radio_state, err);
+    if (!rc && u->board.bluetooth)
+        rc = emulated_bluetooth_open(u, &hal->bluetooth_state, err);
     if (!rc)
         rc = emulated_gpio_open(u, &hal->gpio_state, err);
     s->camera = hal->camera_state;
     s->radio = hal->radio_state;
+    s->bluetooth = hal->bluetooth_state;
     hal->motor = u->board.has_ptz ? &emulated_motor_ops : NULL;
     hal->camera = &emulated_camera_ops;
     hal->audio = &emulated_audio_ops;
     hal->flash = &emulated_flash_ops;
     hal->card = &emulated_card_ops;
     hal->radio = &emulated_radio_ops;
+    hal->bluetooth = u->board.bluetooth ? &emulated_bluetooth_ops : NULL;
     hal->gpio = &emulated_gpio_ops;
     hal->system = &emulated_system_ops;
     return rc;

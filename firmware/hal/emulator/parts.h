@@ -37,6 +37,11 @@ void emulated_radio_close(struct radio *r);
 /* How the radio's draw follows the SoC's state: off in standby, sending in full load. */
 void emulated_radio_load(struct radio *r, enum system_load load);
 
+extern const struct bluetooth_ops emulated_bluetooth_ops;
+int emulated_bluetooth_open(struct unit *unit, struct bluetooth **out, struct error *err);
+void emulated_bluetooth_close(struct bluetooth *b);
+void emulated_bluetooth_silence(struct bluetooth *b); /* NULL is fine, here and above */
+
 extern const struct gpio_ops emulated_gpio_ops;
 int emulated_gpio_open(struct unit *unit, struct gpio **out, struct error *err);
 void emulated_gpio_close(struct gpio *g);

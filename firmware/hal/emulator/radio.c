@@ -171,7 +171,8 @@ static int join(struct radio *r, const char *ssid, const char *passphrase, int t
     }
     clock_sleep_until_ns(began + (int64_t)(takes_ms * 1e6));
     if (!heard)
-        return error_set(err, ERROR_MISSING, "no network \"%s\" is heard", ssid);
+        return error_set(err, ERROR_MISSING, "no network \"%s\" is heard%s", ssid,
+                         r->unit->board.radio_5ghz ? "" : " at 2.4 GHz, the board's only band");
     if (strcmp(passphrase, w->passphrase))
         return error_set(err, ERROR_REFUSED, "\"%s\" refused the passphrase", ssid);
     pthread_mutex_lock(&r->lock);

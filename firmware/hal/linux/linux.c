@@ -84,6 +84,7 @@ static void linux_close(struct hal *hal)
     linux_flash_close(hal->flash_state);
     linux_card_close(hal->card_state);
     linux_radio_close(hal->radio_state);
+    linux_bluetooth_close(hal->bluetooth_state);
     linux_system_close(hal->system_state);
     linux_watchdog_close(hal->watchdog_state);
     pins_free(u->pins);
@@ -118,6 +119,8 @@ static int open_parts(struct linux_unit *u, struct hal *hal, struct error *err)
     PART(card, l->card[0]);
     PART(radio, l->radio[0]);
     u->radio = hal->radio_state;
+    PART(bluetooth, l->bluetooth[0]);
+    u->bluetooth = hal->bluetooth_state;
     PART(gpio, l->gpio_count);
     PART(system, true);
     return rc;

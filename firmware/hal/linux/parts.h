@@ -14,6 +14,7 @@ struct linux_unit {
     /* What the load states switch. NULL: the board has none. */
     struct camera *camera;
     struct radio *radio;
+    struct bluetooth *bluetooth;
     struct watchdog *watchdog;
 };
 
@@ -58,6 +59,11 @@ void linux_radio_close(struct radio *r);
 /* Interface up or down. */
 int linux_radio_power(struct radio *r, bool on, struct error *err);
 extern const struct radio_ops linux_radio_ops;
+
+int linux_bluetooth_open(struct linux_unit *u, struct bluetooth **out, struct error *err);
+void linux_bluetooth_close(struct bluetooth *b);
+void linux_bluetooth_silence(struct bluetooth *b);
+extern const struct bluetooth_ops linux_bluetooth_ops;
 
 int linux_gpio_open(struct linux_unit *u, struct gpio **out, struct error *err);
 void linux_gpio_close(struct gpio *g);

@@ -161,7 +161,7 @@ static int join(struct radio *r, const char *ssid, const char *passphrase, int t
     if (!rc)
         drop_address(interface);
     if (!rc)
-        rc = supplicant_join(s, ssid, passphrase, timeout_ms, err);
+        rc = supplicant_join(s, ssid, passphrase, !r->unit->board->radio_5ghz, timeout_ms, err);
     bool joined = !rc;
     supplicant_close(s);
     if (joined)

@@ -199,13 +199,22 @@ static int set(struct supplicant *s, int id, const char *name, const char *value
     return rc;
 }
 
+/* The channels 1 to 13 of the 2.4 GHz band, IEEE 802.11-2020 table E-4. */
+static const char band_2_4ghz[] =
+    "2412 2417 2422 2427 2432 2437 2442 2447 2452 2457 2462 2467 2472";
+
 static int describe(struct supplicant *s, int id, const char *ssid, const char *passphrase,
-                    struct error *err)
+                    bool low_band_alone, struct error *err)
 {
     char name[65], psk[66];
     int rc = supplicant_ssid(ssid, name, err);
     if (!rc)
         rc = set(s, id, "ssid", name, err);
+    /* A chip may know a band for which the board has no antenna. */
+    if (!rc && low_band_alone)
+        rc = set(s, id, "freq_list", band_2_4ghz, err);
+    if (!rc && low_band_alone)
+        rc = set(s, id, "scan_freq", band_2_4ghz, err);
     if (!rc) /* networks that do not tell their name are asked for it */
         rc = set(s, id, "scan_ssid", "1", err);
     if (!rc)
@@ -217,7 +226,14 @@ static int describe(struct supplicant *s, int id, const char *ssid, const char *
     return rc;
 }
 
-static int wait_joined(struct supplicant *s, const char *ssid, int timeout_ms, struct error *err)
+static int unheard_of(const char *ssid, bool low_band_alone, struct error *err)
+{
+    return error_set(err, ERROR_MISSING, "no network \"%s\" is heard%s", ssid,
+                     low_band_alone ? " at 2.4 GHz, the board's only band" : "");
+}
+
+static int wait_joined(struct supplicant *s, const char *ssid, bool low_band_alone, int timeout_ms,
+                       struct error *err)
 {
     int64_t until = clock_mono_ms() + timeout_ms;
     char text[ANSWER_MAX];
@@ -232,7 +248,7 @@ static int wait_joined(struct supplicant *s, const char *ssid, int timeout_ms, s
             return error_set(err, ERROR_CLOSED, "wpa_supplicant ended");
         case EVENT_NOT_FOUND:
             if (++unheard == SCANS)
-                return error_set(err, ERROR_MISSING, "no network \"%s\" is heard", ssid);
+                return unheard_of(ssid, low_band_alone, err);
             break;
         case EVENT_OTHER:
             break;
@@ -240,7 +256,7 @@ static int wait_joined(struct supplicant *s, const char *ssid, int timeout_ms, s
     }
     if (n < 0)
         return n;
-    return unheard ? error_set(err, ERROR_MISSING, "no network \"%s\" is heard", ssid)
+    return unheard ? unheard_of(ssid, low_band_alone, err)
                    : error_set(err, ERROR_TIMEOUT, "not associated with \"%s\" within %d ms", ssid,
                                timeout_ms);
 }
@@ -250,8 +266,8 @@ int supplicant_leave(struct supplicant *s, struct error *err)
     return need_ok(s->fd, "REMOVE_NETWORK", "REMOVE_NETWORK all", err);
 }
 
-int supplicant_join(struct supplicant *s, const char *ssid, const char *passphrase, int timeout_ms,
-                    struct error *err)
+int supplicant_join(struct supplicant *s, const char *ssid, const char *passphrase,
+                    bool low_band_alone, int timeout_ms, struct error *err)
 {
     char answer[64], command[40];
     int rc = supplicant_leave(s, err);
@@ -265,7 +281,7 @@ int supplicant_join(struct supplicant *s, const char *ssid, const char *passphra
     int id = supplicant_id(answer, (size_t)n);
     if (id < 0)
         return error_set(err, ERROR_REMOTE, "wpa_supplicant makes no network: '%.*s'", n, answer);
-    rc = describe(s, id, ssid, passphrase, err);
+    rc = describe(s, id, ssid, passphrase, low_band_alone, err);
     /* What came before is about other networks. */
     while (!rc && recv(s->event_fd, answer, sizeof answer, MSG_DONTWAIT) > 0)
         ;
@@ -273,7 +289,7 @@ int supplicant_join(struct supplicant *s, const char *ssid, const char *passphra
     if (!rc)
         rc = need_ok(s->fd, "SELECT_NETWORK", command, err);
     if (!rc)
-        rc = wait_joined(s, ssid, timeout_ms, err);
+        rc = wait_joined(s, ssid, low_band_alone, timeout_ms, err);
     if (rc)
         supplicant_leave(s, NULL);
     return rc;

@@ -12,9 +12,10 @@ int supplicant_open(const struct linux_unit *u, const char *interface, struct su
                     struct error *err);
 void supplicant_close(struct supplicant *s); /* NULL is fine */
 
-/* Joins that network alone; the radio's errors. Not before the keys are in place. */
-int supplicant_join(struct supplicant *s, const char *ssid, const char *passphrase, int timeout_ms,
-                    struct error *err);
+/* Joins that network alone; the radio's errors. Not before the keys are in place. low_band_alone:
+ * nothing but 2.4 GHz is listened to. */
+int supplicant_join(struct supplicant *s, const char *ssid, const char *passphrase,
+                    bool low_band_alone, int timeout_ms, struct error *err);
 /* Forgets every network. */
 int supplicant_leave(struct supplicant *s, struct error *err);
 

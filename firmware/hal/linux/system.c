@@ -1,5 +1,6 @@
 /* Chip id, why and from which slot the unit started, temperature, load states, restart. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -140,11 +141,51 @@ static int load(struct system_control *s, enum system_load state, struct error *
     cool_down(s);
     if (u->radio)
         rc = linux_radio_power(u->radio, state != LOAD_STANDBY, err);
+    if (u->bluetooth && state == LOAD_STANDBY)
+        linux_bluetooth_silence(u->bluetooth);
     /* Idle leaves the stream as it is. */
     if (!rc && u->camera && state != LOAD_IDLE)
         rc = linux_camera_ops.stream(u->camera, state != LOAD_STANDBY, err);
     if (!rc && state == LOAD_FULL)
         rc = heat_up(s, err);
+    return rc;
+}
+
+/* ---- sleep --------------------------------------------------------------------------------- */
+
+static const char power_state[] = "/sys/power/state",
+                  alarm_file[] = "/sys/class/rtc/rtc0/wakealarm";
+
+static int tell(const char *path, const char *text, const char *what, struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno == ENOENT ? ERROR_MISSING : ERROR_IO, "%s: cannot open %s",
+                           what, path);
+    const ssize_t n = write(fd, text, strlen(text));
+    const int failed = n < 0 ? errno : 0;
+    close(fd);
+    errno = failed;
+    return n < 0 ? error_errno(err, ERROR_IO, "%s: cannot write '%s' to %s", what, text, path) : 0;
+}
+
+/* Suspended to memory, or to idle where the kernel has no more, until the real-time clock's alarm:
+ * whole seconds, so it may be up to one longer than asked. */
+static int unit_sleep(struct system_control *s, int ms, struct error *err)
+{
+    char states[64], alarm[24];
+    int rc = linux_read_line(power_state, states, sizeof states, NULL);
+    const char *deepest = strstr(states, "mem") ? "mem" : strstr(states, "freeze") ? "freeze" : "";
+    if (rc || !deepest[0])
+        return error_set(err, ERROR_MISSING, "this kernel cannot suspend: %s has no mem or freeze",
+                         power_state);
+    snprintf(alarm, sizeof alarm, "+%d", (ms + 999) / 1000);
+    rc = tell(alarm_file, "0", "no clock to be woken by", err); /* an old alarm is in the way */
+    if (!rc)
+        rc = tell(alarm_file, alarm, "no clock to be woken by", err);
+    if (!rc)
+        rc = tell(power_state, deepest, "cannot sleep", err);
+    tell(alarm_file, "0", "", NULL);
     return rc;
 }
 
@@ -156,4 +197,4 @@ static int restart(struct system_control *s, struct error *err)
 }
 
 const struct system_ops linux_system_ops = {
-    .facts = facts, .health = health, .load = load, .restart = restart};
+    .facts = facts, .health = health, .load = load, .sleep = unit_sleep, .restart = restart};
