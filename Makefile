@@ -212,7 +212,7 @@ $(BUILD)/tests/machine/usb_gadget: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/
 # A program of several files that stand where the clock, the sessions and the fixture process do:
 # theirs come first.
 REHEARSE := $(BUILD)/tests/rehearsal/rehearse
-$(REHEARSE): LDFLAGS += -Wl,--allow-multiple-definition,--wrap=pthread_create,--wrap=pthread_join,--wrap=_exit,--wrap=mallopt,--wrap=painter_create,--wrap=painter_paint,--wrap=painter_free
+$(REHEARSE): LDFLAGS += -Wl,--allow-multiple-definition,--wrap=pthread_create,--wrap=pthread_join,--wrap=_exit,--wrap=mallopt,--wrap=painter_create,--wrap=painter_paint,--wrap=painter_free,--wrap=room_make,--wrap=sensor_create,--wrap=sensor_free,--wrap=sensor_meter,--wrap=sensor_expose
 $(REHEARSE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/rehearsal/*.c))
 
 # What the suites of tests/integration and tests/machine start.

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "station/measure/vector.h"
+#include "protocol/base/vector.h"
 
 enum { BLOCK = 8, ORDER = 5, TERMS = (ORDER + 1) * (ORDER + 2) / 2, SIZES = 5 };
 /* Half widths of the squares, in blocks: 8, 24, 56, 104 and 200 pixels across. */
@@ -31,7 +31,7 @@ static void gather(const float *line, int blocks, float *out)
 
 /* Means with outliers held, so that a defective pixel is not a spot. Row by row, for the compiler's
  * vectors: `work` holds two rows of the picture. */
-MEASURE_VECTOR static void reduce(struct plane p, struct blocks *b, float *work)
+VECTORIZED static void reduce(struct plane p, struct blocks *b, float *work)
 {
     const int used = b->width * BLOCK;
     float *sum = work, *middle = work + used;
@@ -113,7 +113,7 @@ static bool solve(double m[TERMS][TERMS + 1])
 }
 
 /* A row's smooth part, by the polynomial in x that is left of it there. */
-MEASURE_VECTOR static void flatten_row(float *v, const float *at, int count,
+VECTORIZED static void flatten_row(float *v, const float *at, int count,
                                        const float in_x[ORDER + 1])
 {
     for (int x = 0; x < count; x++) {
@@ -254,7 +254,7 @@ static void sift(struct blemishes *out)
 
 /* The part of a row whose rings are whole, side by side: stands_out() of x from `from` up to `to`.
  */
-MEASURE_VECTOR static void row_stands_out(const struct blocks *b, int y, int half, int from, int to,
+VECTORIZED static void row_stands_out(const struct blocks *b, int y, int half, int from, int to,
                                           float *restrict out)
 {
     const size_t stride = (size_t)b->width + 1;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "station/measure/homography.h"
-#include "station/measure/vector.h"
+#include "protocol/base/vector.h"
 
 #define SLANT_DEG     5.0
 #define DISC_RADIUS   0.22
@@ -44,7 +44,7 @@ struct candidate {
     double x, y, radius; /* reduced pixels */
 };
 
-MEASURE_VECTOR static void add_rows(float *restrict out, const float *restrict a,
+VECTORIZED static void add_rows(float *restrict out, const float *restrict a,
                                     const float *restrict b, int count)
 {
     for (int x = 0; x < count; x++)
@@ -100,7 +100,7 @@ static double box_mean(const struct reduced *r, int x, int y, int half)
 }
 
 /* What is darker than half of the mean about it. */
-MEASURE_VECTOR static void dark_inside(const struct reduced *r, int y, int half, uint8_t *dark)
+VECTORIZED static void dark_inside(const struct reduced *r, int y, int half, uint8_t *dark)
 {
     const int y0 = y - half < 0 ? 0 : y - half,
               y1 = y + half + 1 > r->height ? r->height : y + half + 1, side = 2 * half + 1;

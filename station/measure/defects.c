@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "station/measure/vector.h"
+#include "protocol/base/vector.h"
 
 /* Up to ALONE_MAX bad pixels their windows alone are looked at again; with more, all of it. */
 enum { HALF = 8, PASSES_MAX = 4, ALONE_MAX = 300 };
@@ -103,7 +103,7 @@ static bool pass_over(struct plane p, const struct defect_limits *l, struct colu
 enum { WIDE = 2 * HALF + 1, PAD = 2 * WIDE };
 
 /* Sums of WIDE neighbours each, by doubling: s[x] becomes c[x] + ... + c[x + 16]. */
-MEASURE_VECTOR static void slide(const float *restrict c, float *restrict a, float *restrict s,
+VECTORIZED static void slide(const float *restrict c, float *restrict a, float *restrict s,
                                  int count)
 {
     for (int x = 0; x < count + 15; x++)
@@ -124,7 +124,7 @@ static int inside(int at, int size)
 }
 
 /* The sums of a window's columns move on a row. */
-MEASURE_VECTOR static void columns_move(float *restrict column, const float *restrict come,
+VECTORIZED static void columns_move(float *restrict column, const float *restrict come,
                                         const float *restrict go, int count)
 {
     for (int x = 0; x < count; x++)
@@ -132,7 +132,7 @@ MEASURE_VECTOR static void columns_move(float *restrict column, const float *res
 }
 
 /* Whether any pixel of a row may be a defect. */
-MEASURE_VECTOR static bool row_suspect(const float *restrict row, const float *restrict sum,
+VECTORIZED static bool row_suspect(const float *restrict row, const float *restrict sum,
                                        const float *restrict others, float rows, float low,
                                        float high, int count)
 {

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "station/measure/vector.h"
+#include "protocol/base/vector.h"
 
 static int region_check(int width_px, int height_px, struct region r, struct error *err)
 {
@@ -27,7 +27,7 @@ int plane_crop(struct plane p, struct region r, struct plane *out, struct error 
 }
 
 /* Eight sums side by side: the compiler keeps them in vectors. */
-MEASURE_VECTOR static double row_sum(const float *row, int count)
+VECTORIZED static double row_sum(const float *row, int count)
 {
     enum { LANES = 8 };
     float lanes[LANES] = {0};

@@ -29,6 +29,17 @@ struct pyramid {
     int count;
 };
 
+static inline __attribute__((always_inline)) void add_row(const float *from, int f, int w,
+                                                          float scale, float *row)
+{
+    for (int x = 0; x < w; x++) {
+        float sum = row[x];
+        for (int i = 0; i < f; i++)
+            sum += from[x * f + i] * scale;
+        row[x] = sum;
+    }
+}
+
 /* Means over f x f pixels. */
 static void reduce(struct plane in, int f, struct plane *out, float *data)
 {
@@ -39,9 +50,12 @@ static void reduce(struct plane in, int f, struct plane *out, float *data)
         memset(row, 0, (size_t)w * sizeof *row);
         for (int k = 0; k < f; k++) {
             const float *from = in.data + ((size_t)y * f + k) * in.stride;
-            for (int x = 0; x < w; x++)
-                for (int i = 0; i < f; i++)
-                    row[x] += from[x * f + i] * scale;
+            if (f == 1)
+                add_row(from, 1, w, scale, row);
+            else if (f == 2)
+                add_row(from, 2, w, scale, row);
+            else
+                add_row(from, f, w, scale, row);
         }
     }
     *out = (struct plane){data, w, h, (size_t)w};
@@ -127,6 +141,12 @@ struct guess {
     double dx, dy, correlation; /* pixels of the level it was made on */
 };
 
+/* The highest place of one row of the correlation, or of all. */
+struct peak {
+    float most;
+    int dx, dy;
+};
+
 /* Correlation coefficient where b, moved back by whole pixels, lies over a; every second row and
  * column is enough for a choice between peaks. */
 static double overlap_correlation(struct plane a, struct plane b, int dx, int dy)
@@ -191,19 +211,37 @@ static void cross_power(const struct fourier_cell *z, struct fourier_cell *out, 
 {
     for (size_t x = 0; x < w; x++)
         line[x] = softness(x, w);
-    for (size_t y = 0; y < h; y++) {
+    /* What is real in the end has its other half mirrored: rows above the middle are enough. */
+    for (size_t y = 0; y <= h / 2; y++) {
         float soft = softness(y, h);
-        const struct fourier_cell *mirror = z + ((h - y) & (h - 1)) * w;
+        const size_t opposite = (h - y) & (h - 1);
+        const struct fourier_cell *mirror = z + opposite * w;
         for (size_t x = 0; x < w; x++) {
-            struct fourier_cell p = z[y * w + x], q = mirror[(w - x) & (w - 1)];
+            const size_t across = (w - x) & (w - 1);
+            struct fourier_cell p = z[y * w + x], q = mirror[across];
             float ar = (p.re + q.re) / 2, ai = (p.im - q.im) / 2;
             float br = (p.im + q.im) / 2, bi = (q.re - p.re) / 2;
             float re = ar * br + ai * bi, im = ar * bi - ai * br; /* conj(A) B */
             float size = sqrtf(re * re + im * im);
             float k = size > 0 ? line[x] * soft / size : 0;
             out[y * w + x] = (struct fourier_cell){re * k, im * k};
+            out[opposite * w + across] = (struct fourier_cell){re * k, -im * k};
         }
     }
+}
+
+static struct peak row_peak(const struct fourier_cell *c, size_t w, size_t h, int reach_x, int dy)
+{
+    const struct fourier_cell *row = c + ((size_t)dy & (h - 1)) * w;
+    struct peak p = {-INFINITY, 0, dy};
+    for (int dx = -reach_x; dx <= reach_x; dx++) {
+        const float v = row[(size_t)dx & (w - 1)].re;
+        if (v > p.most) {
+            p.most = v;
+            p.dx = dx;
+        }
+    }
+    return p;
 }
 
 static int guess_shift(struct plane a, struct plane b, struct guess *best, struct error *err)
@@ -215,8 +253,9 @@ static int guess_shift(struct plane a, struct plane b, struct guess *best, struc
     struct fourier_cell *z = fourier_alloc(w * h * sizeof *z);
     struct fourier_cell *c = fourier_alloc(w * h * sizeof *c);
     float *line = fourier_alloc(w * sizeof *line);
+    struct peak *rows = fourier_alloc((2 * (size_t)reach_y + 1) * sizeof *rows);
     int rc = 0;
-    if (!z || !c || !line) {
+    if (!z || !c || !line || !rows) {
         rc = error_set(err, ERROR_MEMORY, "no memory for a transform of %zux%zu", w, h);
         goto out;
     }
@@ -231,32 +270,28 @@ static int guess_shift(struct plane a, struct plane b, struct guess *best, struc
         goto out;
 
     best->correlation = -2;
+    for (int dy = -reach_y; dy <= reach_y; dy++)
+        rows[dy + reach_y] = row_peak(c, w, h, reach_x, dy);
     for (int k = 0; k < PEAKS; k++) {
-        float most = -INFINITY;
-        int at_x = 0, at_y = 0;
-        for (int dy = -reach_y; dy <= reach_y; dy++) {
-            const struct fourier_cell *row = c + ((size_t)dy & (h - 1)) * w;
-            for (int dx = -reach_x; dx <= reach_x; dx++) {
-                float v = row[(size_t)dx & (w - 1)].re;
-                if (v > most) {
-                    most = v;
-                    at_x = dx;
-                    at_y = dy;
-                }
-            }
-        }
-        double correlation = overlap_correlation(a, b, at_x, at_y);
+        struct peak top = {-INFINITY, 0, 0};
+        for (int dy = -reach_y; dy <= reach_y; dy++)
+            if (rows[dy + reach_y].most > top.most)
+                top = rows[dy + reach_y];
+        double correlation = overlap_correlation(a, b, top.dx, top.dy);
         if (correlation > best->correlation)
-            *best = (struct guess){at_x, at_y, correlation};
-        for (int dy = -2; dy <= 2; dy++) /* not the same peak again */
-            for (int dx = -2; dx <= 2; dx++)
-                c[((size_t)(at_y + dy) & (h - 1)) * w + ((size_t)(at_x + dx) & (w - 1))].re =
-                    -INFINITY;
+            *best = (struct guess){top.dx, top.dy, correlation};
+        for (int dy = top.dy - 2; dy <= top.dy + 2; dy++) { /* not the same peak again */
+            for (int dx = top.dx - 2; dx <= top.dx + 2; dx++)
+                c[((size_t)dy & (h - 1)) * w + ((size_t)dx & (w - 1))].re = -INFINITY;
+            if (dy >= -reach_y && dy <= reach_y)
+                rows[dy + reach_y] = row_peak(c, w, h, reach_x, dy);
+        }
     }
 out:
     fourier_free(z);
     fourier_free(c);
     fourier_free(line);
+    fourier_free(rows);
     return rc;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "station/measure/spline.h"
-#include "station/measure/vector.h"
+#include "protocol/base/vector.h"
 
 /* The profile is rebuilt on knots a quarter of a pixel apart from bins a quarter of that. */
 #define KNOT_PX 0.25
@@ -54,7 +54,7 @@ static double line_cosine(const struct work *w)
 }
 
 /* Whether the picture changes more along x than along y. */
-MEASURE_VECTOR static bool edge_is_upright(struct plane p)
+VECTORIZED static bool edge_is_upright(struct plane p)
 {
     enum { LANES = 8, STRIDE = 3 };
     float across[LANES] = {0}, along[LANES] = {0}, more = 0;
@@ -81,7 +81,7 @@ struct moments {
 
 /* Every second row is enough for a guess. The fourth power of the gradient: the edge outweighs any
  * field of noise. */
-MEASURE_VECTOR static void moments_gather(const struct work *w, struct moments *m)
+VECTORIZED static void moments_gather(const struct work *w, struct moments *m)
 {
     enum { LANES = 8, STRIDE = 2 };
     *m = (struct moments){0};
@@ -331,7 +331,7 @@ static double spread_contrast(const struct spread *s, double cpp)
 }
 
 /* Contrasts at count frequencies a hundredth apart from `first` on, side by side. */
-MEASURE_VECTOR static void spread_contrasts(const struct spread *s, int first, int count,
+VECTORIZED static void spread_contrasts(const struct spread *s, int first, int count,
                                             double *out)
 {
     enum { LANES = 8 };
@@ -430,7 +430,7 @@ static int contrast_curve(struct work *w, double *scratch, struct sharpness *out
                      highest);
 }
 
-MEASURE_VECTOR static double strayed(const float *row, int count, float level)
+VECTORIZED static double strayed(const float *row, int count, float level)
 {
     enum { LANES = 8 };
     float lanes[LANES] = {0};

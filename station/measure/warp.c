@@ -4,10 +4,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "protocol/base/vector.h"
+
 /* ---- the two maps --------------------------------------------------------------------------- */
 
-static void rigid_map(const struct warp *w, double x, double y, double to[2], double slope[2][3],
-                      double spread[2][2])
+static inline void rigid_map(const struct warp *w, double x, double y, double to[2],
+                             double slope[2][3], double spread[2][2])
 {
     double c = w->p[3], s = w->p[4]; /* of the turn */
     to[0] = c * x - s * y + w->p[0];
@@ -45,15 +47,11 @@ static inline void rotation_map(const struct warp *w, double x, double y, double
     double X = r[0] * x + r[1] * y + r[2] * f;
     double Y = r[3] * x + r[4] * y + r[5] * f;
     double Z = r[6] * x + r[7] * y + r[8] * f;
-    if (!(Z > 1e-3 * f)) { /* behind the camera: far outside */
-        to[0] = to[1] = 1e9;
-        memset(slope, 0, 6 * sizeof(double));
-        memset(spread, 0, 4 * sizeof(double));
-        return;
-    }
+    const bool ahead = Z > 1e-3 * f; /* what is behind the camera lands far outside */
+    Z = ahead ? Z : f;
     double u = X / Z, v = Y / Z;
-    to[0] = f * u;
-    to[1] = f * v;
+    to[0] = ahead ? f * u : 1e9;
+    to[1] = ahead ? f * v : 1e9;
     /* A further small turn d moves the ray by d x ray. */
     slope[0][0] = -f * u * v;
     slope[0][1] = f * (1 + u * u);
@@ -103,23 +101,24 @@ struct warp warp_rotation(double dx, double dy, double focal_px)
 /* ---- sampling between pixels ---------------------------------------------------------------- */
 
 /* Catmull-Rom: a cubic through four neighbours. */
-static void weights(double t, double v[4])
+static inline __attribute__((always_inline)) void weights(float t, float *v0, float *v1, float *v2,
+                                                          float *v3)
 {
-    double t2 = t * t, t3 = t2 * t;
-    v[0] = 0.5 * (-t + 2 * t2 - t3);
-    v[1] = 0.5 * (2 - 5 * t2 + 3 * t3);
-    v[2] = 0.5 * (t + 4 * t2 - 3 * t3);
-    v[3] = 0.5 * (-t2 + t3);
+    const float t2 = t * t, t3 = t2 * t;
+    *v0 = 0.5f * (-t + 2 * t2 - t3);
+    *v1 = 0.5f * (2 - 5 * t2 + 3 * t3);
+    *v2 = 0.5f * (t + 4 * t2 - 3 * t3);
+    *v3 = 0.5f * (-t2 + t3);
 }
 
-static bool sample(struct plane p, double x, double y, double *value)
+static bool sample(struct plane p, double x, double y, float *value)
 {
     if (!(x >= 1) || !(y >= 1) || !(x < p.width_px - 2) || !(y < p.height_px - 2))
         return false;
     int i = (int)x, j = (int)y;
-    double vx[4], vy[4], v = 0;
-    weights(x - i, vx);
-    weights(y - j, vy);
+    float vx[4], vy[4], v = 0;
+    weights((float)(x - i), &vx[0], &vx[1], &vx[2], &vx[3]);
+    weights((float)(y - j), &vy[0], &vy[1], &vy[2], &vy[3]);
     const float *row = p.data + (size_t)(j - 1) * p.stride + (i - 1);
     for (int k = 0; k < 4; k++, row += p.stride)
         v += vy[k] * (row[0] * vx[0] + row[1] * vx[1] + row[2] * vx[2] + row[3] * vx[3]);
@@ -138,52 +137,151 @@ struct sums {
     double n, a, b, aa, bb, ab;
 };
 
-static inline __attribute__((always_inline)) void
-gather_by(warp_map *map, const struct warp_frame *f, const struct warp *w, struct sums *s)
+/* Pixels are taken in runs along a row, so that all but the reading of b becomes vectors. */
+enum { RUN = 32, LANES = 4, PAIRS = UNKNOWNS * (UNKNOWNS + 1) / 2 + UNKNOWNS };
+
+struct run {
+    double a[RUN], ax[RUN], ay[RUN]; /* the picture and its slope */
+    double g[UNKNOWNS][RUN], value[RUN], counts[RUN];
+    float tx[RUN], ty[RUN], wx[4][RUN], wy[4][RUN];
+    int at[RUN]; /* first of the 4 x 4 pixels of b */
+};
+
+static inline __attribute__((always_inline)) void begin_run(const struct warp_frame *f, int y,
+                                                            int x, int count, struct run *r)
 {
-    memset(s, 0, sizeof *s);
-    for (int y = 1; y + 1 < f->a.height_px; y += f->stride) {
-        const float *row = f->a.data + (size_t)y * f->a.stride;
-        for (int x = 1; x + 1 < f->a.width_px; x += f->stride) {
-            double to[2], slope[2][3], spread[2][2], value;
-            map(w, (x - f->center_x) * f->scale, (y - f->center_y) * f->scale, to, slope, spread);
-            if (!sample(f->b, to[0] / f->scale + f->center_x, to[1] / f->scale + f->center_y,
-                        &value))
-                continue;
-            double a = row[x], g[UNKNOWNS];
-            double ax = (row[x + 1] - row[x - 1]) * 0.5;
-            double ay = ((row + f->a.stride)[x] - (row - f->a.stride)[x]) * 0.5;
-            double det = spread[0][0] * spread[1][1] - spread[0][1] * spread[1][0];
-            if (!(fabs(det) > 1e-3))
-                continue;
-            double bx = (spread[1][1] * ax - spread[1][0] * ay) / det;
-            double by = (spread[0][0] * ay - spread[0][1] * ax) / det;
-            for (int i = 0; i < 3; i++)
-                g[i] = (bx * slope[0][i] + by * slope[1][i]) / f->scale;
-            g[3] = -a;
-            g[4] = -1;
-            for (int i = 0; i < UNKNOWNS; i++) {
-                for (int k = i; k < UNKNOWNS; k++)
-                    s->m[i][k] += g[i] * g[k];
-                s->m[i][UNKNOWNS] -= g[i] * value;
-            }
-            s->n++;
-            s->a += a;
-            s->b += value;
-            s->aa += a * a;
-            s->bb += value * value;
-            s->ab += a * value;
-        }
+    const float *row = f->a.data + (size_t)y * f->a.stride + x;
+    const float *above = row - f->a.stride, *below = row + f->a.stride;
+    const int stride = f->stride;
+    for (int i = 0; i < count; i++) {
+        const int k = i * stride;
+        r->a[i] = row[k];
+        r->ax[i] = (row[k + 1] - row[k - 1]) * 0.5;
+        r->ay[i] = (below[k] - above[k]) * 0.5;
+        r->counts[i] = 1;
+    }
+    for (int i = count; i < RUN; i++)
+        r->a[i] = r->ax[i] = r->ay[i] = r->counts[i] = 0;
+}
+
+/* Where each pixel lands in b, and what a step does to it there. */
+static inline __attribute__((always_inline)) void map_run(warp_map *map, const struct warp_frame *f,
+                                                          const struct warp *w, int y, int x,
+                                                          struct run *r)
+{
+    const double scale = f->scale, center_x = f->center_x, center_y = f->center_y;
+    const double right = f->b.width_px - 2, bottom = f->b.height_px - 2;
+    const int b_stride = (int)f->b.stride, stride = f->stride;
+    double column[RUN], row[RUN];
+    for (int i = 0; i < RUN; i++) {
+        double to[2], slope[2][3], spread[2][2];
+        map(w, (x + i * stride - center_x) * scale, (y - center_y) * scale, to, slope, spread);
+        double u = to[0] / scale + center_x, v = to[1] / scale + center_y;
+        double det = spread[0][0] * spread[1][1] - spread[0][1] * spread[1][0];
+        /* 1 or 0, by products: a branch would end the vector */
+        const double inside = (u >= 1 ? 1.0 : 0.0) * (v >= 1 ? 1.0 : 0.0) *
+                              (u < right ? 1.0 : 0.0) * (v < bottom ? 1.0 : 0.0) *
+                              (fabs(det) > 1e-3 ? 1.0 : 0.0);
+        const double counts = r->counts[i] * inside;
+        column[i] = inside > 0 ? u : 1;
+        row[i] = inside > 0 ? v : 1;
+        det = inside > 0 ? det : 1;
+        r->counts[i] = counts;
+        const double bx = (spread[1][1] * r->ax[i] - spread[1][0] * r->ay[i]) / det;
+        const double by = (spread[0][0] * r->ay[i] - spread[0][1] * r->ax[i]) / det;
+        for (int k = 0; k < 3; k++)
+            r->g[k][i] = counts * ((bx * slope[0][k] + by * slope[1][k]) / scale);
+        r->g[3][i] = counts * -r->a[i];
+        r->g[4][i] = -counts;
+    }
+    for (int i = 0; i < RUN; i++) {
+        const int c = (int)column[i], d = (int)row[i];
+        r->at[i] = (d - 1) * b_stride + c - 1;
+        r->tx[i] = (float)(column[i] - c);
+        r->ty[i] = (float)(row[i] - d);
+    }
+    for (int i = 0; i < RUN; i++) {
+        weights(r->tx[i], &r->wx[0][i], &r->wx[1][i], &r->wx[2][i], &r->wx[3][i]);
+        weights(r->ty[i], &r->wy[0][i], &r->wy[1][i], &r->wy[2][i], &r->wy[3][i]);
     }
 }
 
-/* Most of an alignment's time: with the map within the loop, half as long. */
+static inline __attribute__((always_inline)) void sample_run(struct plane b, struct run *r)
+{
+    for (int i = 0; i < RUN; i++) {
+        const float *row = b.data + r->at[i];
+        float column[4] = {0};
+        for (int k = 0; k < 4; k++, row += b.stride)
+            for (int c = 0; c < 4; c++)
+                column[c] += r->wy[k][i] * row[c];
+        r->value[i] = r->counts[i] * (column[0] * r->wx[0][i] + column[1] * r->wx[1][i] +
+                                      column[2] * r->wx[2][i] + column[3] * r->wx[3][i]);
+    }
+}
+
+static inline __attribute__((always_inline)) void add_products(const double *p, const double *q,
+                                                               double sum[LANES])
+{
+    for (int i = 0; i < RUN; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            sum[l] += p[i + l] * q[i + l];
+}
+
+static inline __attribute__((always_inline)) void
+gather_by(warp_map *map, const struct warp_frame *f, const struct warp *w, struct sums *s)
+{
+    double m[PAIRS][LANES] = {{0}}, bb[LANES] = {0};
+    struct run r;
+    memset(s, 0, sizeof *s);
+    for (int y = 1; y + 1 < f->a.height_px; y += f->stride) {
+        for (int x = 1; x + 1 < f->a.width_px; x += f->stride * RUN) {
+            const int left = (f->a.width_px - 1 - x + f->stride - 1) / f->stride;
+            begin_run(f, y, x, left < RUN ? left : RUN, &r);
+            map_run(map, f, w, y, x, &r);
+            sample_run(f->b, &r);
+            for (int i = 0, at = 0; i < UNKNOWNS; i++) {
+                for (int k = i; k < UNKNOWNS; k++)
+                    add_products(r.g[i], r.g[k], m[at++]);
+                add_products(r.g[i], r.value, m[at++]);
+            }
+            add_products(r.value, r.value, bb);
+        }
+    }
+    for (int l = 0; l < LANES; l++) {
+        for (int i = 0, at = 0; i < UNKNOWNS; i++) {
+            for (int k = i; k < UNKNOWNS; k++)
+                s->m[i][k] += m[at++][l];
+            s->m[i][UNKNOWNS] -= m[at++][l];
+        }
+        s->bb += bb[l];
+    }
+    /* The last two unknowns go with -a and -1. */
+    s->n = s->m[4][4];
+    s->a = s->m[3][4];
+    s->aa = s->m[3][3];
+    s->ab = s->m[3][UNKNOWNS];
+    s->b = s->m[4][UNKNOWNS];
+}
+
+static VECTORIZED void gather_rotation(const struct warp_frame *f, const struct warp *w,
+                                       struct sums *s)
+{
+    gather_by(rotation_map, f, w, s);
+}
+
+static VECTORIZED void gather_rigid(const struct warp_frame *f, const struct warp *w,
+                                    struct sums *s)
+{
+    gather_by(rigid_map, f, w, s);
+}
+
+/* Most of an alignment's time: with the map within the loop. */
 static void gather(const struct warp_frame *f, const struct warp *w, struct sums *s)
 {
     if (w->map == rotation_map)
-        gather_by(rotation_map, f, w, s);
+        gather_rotation(f, w, s);
     else
-        gather_by(w->map, f, w, s);
+        gather_rigid(f, w, s);
 }
 
 static double correlation(const struct sums *s)
@@ -259,9 +357,10 @@ void warp_turn(struct plane b, double turn_rad, float *out)
     const double cx = (b.width_px - 1) / 2.0, cy = (b.height_px - 1) / 2.0;
     for (int y = 0; y < b.height_px; y++) {
         for (int x = 0; x < b.width_px; x++) {
-            double dx = x - cx, dy = y - cy, value;
+            const double dx = x - cx, dy = y - cy;
+            float value;
             bool inside = sample(b, c * dx - s * dy + cx, s * dx + c * dy + cy, &value);
-            *out++ = (float)(inside ? value : mean);
+            *out++ = inside ? value : (float)mean;
         }
     }
 }

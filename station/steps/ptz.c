@@ -131,10 +131,16 @@ static int reduce(const struct view *v, struct look *out, struct error *err)
     out->data = calloc((size_t)width * height, sizeof *out->data);
     if (!out->data)
         return error_set(err, ERROR_MEMORY, "ptz: out of memory");
-    for (int y = 0; y < height * REDUCED; y++)
-        for (int x = 0; x < width * REDUCED; x++)
-            out->data[(size_t)(y / REDUCED) * width + x / REDUCED] +=
-                linear[v->nv12[(size_t)y * v->width_px + x]];
+    for (int y = 0; y < height * REDUCED; y++) {
+        const uint8_t *luma = v->nv12 + (size_t)y * v->width_px;
+        float *row = out->data + (size_t)(y / REDUCED) * width;
+        for (int x = 0; x < width; x++) {
+            float sum = row[x];
+            for (int i = 0; i < REDUCED; i++)
+                sum += linear[luma[x * REDUCED + i]];
+            row[x] = sum;
+        }
+    }
     out->plane = (struct plane){
         .data = out->data, .width_px = width, .height_px = height, .stride = (size_t)width};
     return 0;
@@ -172,25 +178,26 @@ static int seen_turn(const struct step_context *c, const struct axis_run *a,
     return 0;
 }
 
-/* Home, first station; home again, first station again. */
+/* Home, first station; home again, first station again. What follows is told from the second
+ * homing: the edge is found in a place of its own each time. */
 static int repeat_home(struct step_context *c, struct axis_run *a, struct view *keep,
                        struct error *err)
 {
-    struct look again = {0};
+    struct look before = {0};
     int rc = move(c, a, a->from_deg, err);
     if (rc == 0)
-        rc = look(c, &a->first, keep, err);
+        rc = look(c, &before, keep, err);
     if (rc == 0)
         rc = home(c, a, err);
     if (rc == 0)
         rc = move(c, a, a->from_deg, err);
     if (rc == 0)
-        rc = look(c, &again, NULL, err);
+        rc = look(c, &a->first, NULL, err);
     double turned = 0;
     if (rc == 0)
-        rc = seen_turn(c, a, &a->first, &again, 0, &turned, err);
+        rc = seen_turn(c, a, &before, &a->first, 0, &turned, err);
     a->home_repeat_deg = fabs(turned);
-    look_free(&again);
+    look_free(&before);
     return rc;
 }
 

@@ -26,6 +26,7 @@
 #include "station/engine/vocabulary.h"
 #include "station/steps/unit_link.h"
 #include "tests/rehearsal/direct_bench.h"
+#include "tests/rehearsal/rehearsed_picture.h"
 #include "tests/rehearsal/rehearsed_unit.h"
 #include "tests/rehearsal/simulated_clock.h"
 
@@ -336,6 +337,8 @@ int main(int argc, char **argv)
         snprintf(path, sizeof path, "%s/%s.json", line.boards, line.plan->board);
     if (!rc)
         rc = board_load(path, &line.board, &err);
+    if (!rc)
+        rc = rehearsed_picture_begin(&err);
     if (rc) {
         fprintf(stderr, "rehearse: %s\n", err.text);
         return 2;
@@ -345,6 +348,7 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/erased-%d", line.dir, (int)getpid());
     unlink(path);
     free(text);
+    rehearsed_picture_end();
     plan_free(line.plan);
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "tests/rehearsal/simulated_clock.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -11,7 +12,7 @@ enum { START_NS = 1000000000 };
 #define NEVER INT64_MAX
 
 struct thread {
-    pthread_cond_t turn;
+    sem_t turn; /* posted when it becomes the one that runs */
     pthread_t id;
     int64_t wake_ns; /* NEVER: by an event alone */
     uint64_t since;  /* who has waited longer goes first */
@@ -56,13 +57,16 @@ static void give_turn(void)
     now_ns = first->wake_ns > now_ns ? first->wake_ns : now_ns;
     running = first;
     if (first != me)
-        pthread_cond_signal(&first->turn);
+        sem_post(&first->turn);
 }
 
 static void await_turn(void)
 {
-    while (running != me)
-        pthread_cond_wait(&me->turn, &lock);
+    while (running != me) {
+        pthread_mutex_unlock(&lock);
+        sem_wait(&me->turn);
+        pthread_mutex_lock(&lock);
+    }
     me->event = NULL;
 }
 
@@ -91,7 +95,7 @@ static struct thread *add_thread(int life)
     struct thread *t = calloc(1, sizeof *t);
     if (!t)
         abort();
-    pthread_cond_init(&t->turn, NULL);
+    sem_init(&t->turn, 0, 0);
     t->life = t->child_life = life;
     t->wake_ns = now_ns;
     t->since = ++waits;
@@ -186,8 +190,9 @@ _Noreturn void __wrap__exit(int status)
     pthread_mutex_lock(&lock);
     end_life(me->life);
     give_turn();
+    pthread_mutex_unlock(&lock);
     for (;;)
-        pthread_cond_wait(&me->turn, &lock);
+        sem_wait(&me->turn);
 }
 
 void simulated_wait(const void *event, int64_t until_ns)

@@ -7,6 +7,7 @@
 #include "firmware/hal/emulator/chance.h"
 #include "firmware/hal/emulator/chart.h"
 #include "firmware/hal/emulator/room.h"
+#include "protocol/base/vector.h"
 #include "protocol/world.h"
 
 /* The picture is made in bands of BLOCK rows, and blurred in blocks of BLOCK x BLOCK pixels within
@@ -42,8 +43,10 @@ struct painter {
     struct taps *taps;  /* one a block of the band in work */
     float *shading;     /* padded_width */
     float *infrared;
-    float *shading_nodes[2]; /* every LIGHT_STEP pixels of the rows above and below */
-    float *infrared_nodes[2];
+    float *sites;          /* one row's fixed pattern */
+    float *shading_nodes;  /* every LIGHT_STEP pixels both ways, for as long as the lens is this */
+    float *infrared_nodes; /* of LEDs at full drive, once they were on */
+    bool infrared_known;
     float pattern[CHANCE_NORMALS];
     size_t bytes;
 };
@@ -56,6 +59,37 @@ static void *hold(struct painter *p, size_t bytes)
         memset(held, 0, bytes);
     p->bytes += bytes;
     return held;
+}
+
+/* ---- light on the sensor, as far as it does not change -------------------------------------- */
+
+/* Shading and the LEDs' light are smooth: worked out every LIGHT_STEP pixels both ways, straight
+ * between. */
+static size_t light_node_count(const struct painter *p)
+{
+    const int across = p->padded_width / LIGHT_STEP + 1,
+              down = (p->picture.height + LIGHT_STEP - 1) / LIGHT_STEP + 1;
+    return (size_t)across * (size_t)down;
+}
+
+static void know_shading(struct painter *p)
+{
+    const int across = p->padded_width / LIGHT_STEP + 1;
+    for (size_t i = 0; i < light_node_count(p); i++)
+        p->shading_nodes[i] = (float)lens_shading(&p->lens, (int)i % across * LIGHT_STEP + 0.5,
+                                                  (int)i / across * LIGHT_STEP + 0.5);
+}
+
+static void know_infrared(struct painter *p)
+{
+    const int across = p->padded_width / LIGHT_STEP + 1;
+    double x, y;
+    for (size_t i = 0; i < light_node_count(p); i++) {
+        lens_unplace(&p->lens, (int)i % across * LIGHT_STEP + 0.5,
+                     (int)i / across * LIGHT_STEP + 0.5, &x, &y);
+        p->infrared_nodes[i] = (float)room_infrared(&p->physics, &p->lens, 1, x, y);
+    }
+    p->infrared_known = true;
 }
 
 int painter_create(const struct board *board, const struct physics *physics, struct painter **out,
@@ -96,20 +130,21 @@ int painter_create(const struct board *board, const struct physics *physics, str
     p->taps = hold(p, (size_t)(p->padded_width / BLOCK) * sizeof *p->taps);
     p->shading = hold(p, wide);
     p->infrared = hold(p, wide);
-    for (int k = 0; k < 2; k++) {
-        p->shading_nodes[k] = hold(p, wide / LIGHT_STEP + sizeof(float));
-        p->infrared_nodes[k] = hold(p, wide / LIGHT_STEP + sizeof(float));
-    }
+    p->sites = hold(p, wide);
+    p->shading_nodes = hold(p, light_node_count(p) * sizeof(float));
+    p->infrared_nodes = hold(p, light_node_count(p) * sizeof(float));
     bool whole = p->band && p->cells && p->split[0] && p->split[1] && p->narrow && p->blurred &&
-                 p->taps && p->shading && p->infrared && p->shading_nodes[0] &&
-                 p->shading_nodes[1] && p->infrared_nodes[0] && p->infrared_nodes[1];
+                 p->taps && p->shading && p->infrared && p->sites && p->shading_nodes &&
+                 p->infrared_nodes;
     for (int c = 0; c < 3; c++) {
         p->picture.plane[c] = hold(p, (size_t)w * (size_t)h * sizeof(uint16_t));
         whole = whole && p->picture.plane[c];
     }
     p->picture.bytes = p->bytes;
-    if (whole)
+    if (whole) {
+        know_shading(p);
         return 0;
+    }
     painter_free(p);
     *out = NULL;
     return error_set(err, ERROR_MEMORY, "no memory for an emulated picture of %dx%d", w, h);
@@ -130,10 +165,9 @@ void painter_free(struct painter *p)
     free(p->taps);
     free(p->shading);
     free(p->infrared);
-    for (int k = 0; k < 2; k++) {
-        free(p->shading_nodes[k]);
-        free(p->infrared_nodes[k]);
-    }
+    free(p->sites);
+    free(p->shading_nodes);
+    free(p->infrared_nodes);
     free(p);
 }
 
@@ -190,15 +224,20 @@ static void draw_chart(struct painter *p, int first_row)
         draw_shape(p, &p->chart.shapes[i], top);
 }
 
+/* Rows that the blur reaches into were painted with the band above. */
 static void draw_room(struct painter *p, const struct view *view, int first_row)
 {
+    const int known = first_row ? 2 * p->pad : 0;
+    if (known)
+        memmove(band_row(p, 0, 0), band_row(p, 0, BLOCK),
+                (size_t)known * (size_t)p->columns * sizeof(float));
     const struct room_view part = {.pan_deg = view->pan_deg,
                                    .tilt_deg = view->tilt_deg,
                                    .left = -p->pad,
-                                   .top = first_row - p->pad,
+                                   .top = first_row - p->pad + known,
                                    .columns = p->padded_width + 2 * p->pad,
-                                   .rows = BLOCK + 2 * p->pad};
-    room_paint(&p->room, &p->lens, &part, band_row(p, 0, 0), (size_t)p->columns);
+                                   .rows = BLOCK + 2 * p->pad - known};
+    room_paint(&p->room, &p->lens, &part, band_row(p, 0, known), (size_t)p->columns);
 }
 
 /* ---- blur ----------------------------------------------------------------------------------- */
@@ -235,7 +274,8 @@ static void focus_band(struct painter *p, int first_row)
     }
 }
 
-static void add_weighted(float *restrict out, const float *restrict in, float weight, bool first)
+static inline void add_weighted(float *restrict out, const float *restrict in, float weight,
+                                bool first)
 {
     if (first)
         for (int x = 0; x < BLOCK; x++)
@@ -245,7 +285,7 @@ static void add_weighted(float *restrict out, const float *restrict in, float we
             out[x] += weight * in[x];
 }
 
-static void blur_band(struct painter *p, int plane)
+static VECTORIZED void blur_band(struct painter *p, int plane)
 {
     int fine = p->fine, blocks = p->padded_width / BLOCK, rows = BLOCK * fine + 2 * p->pad;
     size_t width = (size_t)p->padded_width;
@@ -281,23 +321,6 @@ static void blur_band(struct painter *p, int plane)
 
 /* ---- light on the sensor -------------------------------------------------------------------- */
 
-/* Shading and the LEDs' light are smooth: worked out every LIGHT_STEP pixels both ways, straight
- * between. */
-static void light_nodes(const struct painter *p, const struct view *view, int y, float *shading,
-                        float *infrared)
-{
-    for (int i = 0; i <= p->padded_width / LIGHT_STEP; i++) {
-        const double x = i * LIGHT_STEP + 0.5;
-        double ix, iy;
-        shading[i] = (float)lens_shading(&p->lens, x, y + 0.5);
-        infrared[i] = 0;
-        if (view->ir_drive > 0) {
-            lens_unplace(&p->lens, x, y + 0.5, &ix, &iy);
-            infrared[i] = (float)room_infrared(&p->physics, &p->lens, view->ir_drive, ix, iy);
-        }
-    }
-}
-
 static void between_nodes(const float *above, const float *below, float down, int width, float *out)
 {
     for (int i = 0; i < width / LIGHT_STEP; i++) {
@@ -308,15 +331,15 @@ static void between_nodes(const float *above, const float *below, float down, in
     }
 }
 
-static void light_row(struct painter *p, const struct view *view, int y)
+static void light_row(struct painter *p, int y)
 {
-    const int within = y % LIGHT_STEP;
-    if (within == 0)
-        for (int k = 0; k < 2; k++)
-            light_nodes(p, view, y + k * LIGHT_STEP, p->shading_nodes[k], p->infrared_nodes[k]);
-    const float down = (float)within / LIGHT_STEP;
-    between_nodes(p->shading_nodes[0], p->shading_nodes[1], down, p->padded_width, p->shading);
-    between_nodes(p->infrared_nodes[0], p->infrared_nodes[1], down, p->padded_width, p->infrared);
+    const int across = p->padded_width / LIGHT_STEP + 1;
+    const size_t above = (size_t)(y / LIGHT_STEP) * (size_t)across, below = above + (size_t)across;
+    const float down = (float)(y % LIGHT_STEP) / LIGHT_STEP;
+    between_nodes(p->shading_nodes + above, p->shading_nodes + below, down, p->padded_width,
+                  p->shading);
+    between_nodes(p->infrared_nodes + above, p->infrared_nodes + below, down, p->padded_width,
+                  p->infrared);
 }
 
 /* The brightest focal-plane light that can come of this view: what a full count stands for. */
@@ -333,29 +356,66 @@ static double brightest_lux(const struct painter *p, const struct view *view)
     return lux * p->lens.lux_factor * (1 + 4 * p->physics.prnu) + 1e-9;
 }
 
+/* What each photosite of a row answers over the mean one, less 1. */
+static void fixed_pattern(const struct painter *p, int colour, int y, float *out)
+{
+    const uint64_t start = chance_hash((uint64_t)p->physics.seed, 0x70726e75, (uint64_t)y);
+    for (int x = 0; x < p->picture.width; x++) {
+        uint64_t h = (start + (uint64_t)x * 3 + (uint64_t)colour) * 0x9e3779b97f4a7c15u;
+        h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
+        out[x] = p->pattern[h >> 52];
+    }
+}
+
+struct light_on_row {
+    const float *own, *next, *other, *ir; /* reflectance in this colour, the others, infrared */
+    const float *shading, *infrared, *pattern;
+    float lamp, lamp_ir, drive, pass, stay, mix, scale, prnu;
+};
+
+static VECTORIZED void count_light(const struct light_on_row *l, int width, uint16_t *restrict out)
+{
+    const float *restrict own = l->own, *restrict next = l->next, *restrict other = l->other,
+                          *restrict ir = l->ir, *restrict shading = l->shading,
+                          *restrict infrared = l->infrared, *restrict pattern = l->pattern;
+    const float lamp = l->lamp, lamp_ir = l->lamp_ir, drive = l->drive, pass = l->pass,
+                stay = l->stay, mix = l->mix, scale = l->scale, prnu = l->prnu;
+    for (int x = 0; x < width; x++) {
+        const float seen = stay * own[x] + mix * (next[x] + other[x]);
+        const float light = lamp * seen + pass * (lamp_ir + drive * infrared[x]) * ir[x];
+        float count = light * shading[x] * scale * (1 + prnu * pattern[x]) + 0.5f;
+        count = count > 65535 ? 65535 : count;
+        out[x] = (uint16_t)(int)count;
+    }
+}
+
 static void store_row(struct painter *p, const struct view *view, int row, int y)
 {
     const struct physics *ph = &p->physics;
-    float pass = view->ir_filter ? (float)ph->ir_cut_leak : 1;
-    float lamp = (float)view->illuminance_lux, lamp_ir = (float)(lamp * lamp_infrared);
-    float scale = (float)(p->lens.lux_factor / p->picture.lux_a_count);
-    float mix = (float)ph->colour_mixing / 2, stay = 1 - 2 * mix, prnu = (float)ph->prnu;
-    uint64_t start = chance_hash((uint64_t)ph->seed, 0x70726e75, (uint64_t)y);
-    size_t w = (size_t)p->padded_width;
+    const float mix = (float)ph->colour_mixing / 2, lamp = (float)view->illuminance_lux;
+    struct light_on_row l = {.shading = p->shading,
+                             .infrared = p->infrared,
+                             .pattern = p->sites,
+                             .lamp = lamp,
+                             .lamp_ir = (float)(lamp * lamp_infrared),
+                             .drive = (float)view->ir_drive,
+                             .pass = view->ir_filter ? (float)ph->ir_cut_leak : 1,
+                             .stay = 1 - 2 * mix,
+                             .mix = mix,
+                             .scale = (float)(p->lens.lux_factor / p->picture.lux_a_count),
+                             .prnu = (float)ph->prnu};
+    const size_t w = (size_t)p->padded_width;
     const float *v[PLANES];
     for (int c = 0; c < PLANES; c++)
         v[c] = p->blurred + ((size_t)(p->picture.planes == 3 ? c : 0) * BLOCK + (size_t)row) * w;
+    l.ir = v[3];
     for (int c = 0; c < p->picture.planes; c++) {
-        const float *own = v[c], *next = v[(c + 1) % 3], *other = v[(c + 2) % 3], *ir = v[3];
-        uint16_t *out = p->picture.plane[c] + (size_t)y * (size_t)p->picture.width;
-        for (int x = 0; x < p->picture.width; x++) {
-            uint64_t h = (start + (uint64_t)x * 3 + (uint64_t)c) * 0x9e3779b97f4a7c15u;
-            h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
-            float seen = stay * own[x] + mix * (next[x] + other[x]);
-            float light = lamp * seen + pass * (lamp_ir + p->infrared[x]) * ir[x];
-            float count = light * p->shading[x] * scale * (1 + prnu * p->pattern[h >> 52]);
-            out[x] = count >= 65535 ? 65535 : (uint16_t)(count + 0.5f);
-        }
+        l.own = v[c];
+        l.next = v[(c + 1) % 3];
+        l.other = v[(c + 2) % 3];
+        fixed_pattern(p, c, y, p->sites);
+        count_light(&l, p->picture.width,
+                    p->picture.plane[c] + (size_t)y * (size_t)p->picture.width);
     }
 }
 
@@ -370,12 +430,15 @@ int painter_paint(struct painter *p, const struct view *view, const struct pictu
     pic->planes = chart ? 3 : 1;
     pic->lux_a_count = brightest_lux(p, view) / 65535;
     p->fine = chart ? FINE : 1;
+    if (view->ir_drive > 0 && !p->infrared_known)
+        know_infrared(p);
     for (int top = 0; top < pic->height; top += BLOCK) {
         if (chart)
             draw_chart(p, top);
         else if (room)
             draw_room(p, view, top);
-        focus_band(p, top);
+        if (chart || room)
+            focus_band(p, top);
         for (int c = 0; c < (chart ? PLANES : 1); c++) {
             if (chart || room)
                 blur_band(p, c);
@@ -384,7 +447,7 @@ int painter_paint(struct painter *p, const struct view *view, const struct pictu
                     p->blurred[i] = room_wall_reflectance;
         }
         for (int y = 0; y < BLOCK && top + y < pic->height; y++) {
-            light_row(p, view, top + y);
+            light_row(p, top + y);
             store_row(p, view, y, top + y);
         }
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "firmware/hal/emulator/chance.h"
+#include "protocol/base/vector.h"
 
 /* The room is painted with three layers of one tile of noise, finest first: the distance between
  * the noise's knots, and how strong the layer is. The finest knots lie 3.4 pixels of a 3.6 mm lens
@@ -68,16 +69,37 @@ void room_make(struct room *room)
 }
 
 /* Texels are half a knot apart: straight lines between them are close to the spline. */
-static inline float layer_at(const struct room *room, float u, float v)
+static inline float layer_at(const float *tile, float u, float v)
 {
     enum { MASK = ROOM_TILE - 1 };
-    int x = (int)u, y = (int)v; /* u, v > 0 */
-    float fu = u - (float)x, fv = v - (float)y;
-    const float *above = room->tile[y & MASK], *below = room->tile[(y + 1) & MASK];
-    int x0 = x & MASK, x1 = (x + 1) & MASK;
-    float a = above[x0] + fu * (above[x1] - above[x0]),
-          b = below[x0] + fu * (below[x1] - below[x0]);
+    const int x = (int)u, y = (int)v; /* u, v > 0 */
+    const float fu = u - (float)x, fv = v - (float)y;
+    const int above = (y & MASK) * ROOM_TILE, below = ((y + 1) & MASK) * ROOM_TILE;
+    const int x0 = x & MASK, x1 = (x + 1) & MASK;
+    const float a = tile[above + x0] + fu * (tile[above + x1] - tile[above + x0]),
+                b = tile[below + x0] + fu * (tile[below + x1] - tile[below + x0]);
     return a + fv * (b - a);
+}
+
+/* A layer's part of a row: looked up at every so many pixels, straight between. */
+static inline __attribute__((always_inline)) void add_layer(const float *restrict tile, int k,
+                                                            const float *restrict az,
+                                                            const float *restrict el,
+                                                            float *restrict seen)
+{
+    const float texels_a_deg = TEXELS_A_KNOT / layers[k].knot_deg, strength = layers[k].strength;
+    const int every = layers[k].every_px, places = BLOCK / every;
+    float v[BLOCK + 1];
+    for (int i = 0; i < places + (every > 1); i++)
+        v[i] =
+            strength * layer_at(tile, az[i * every] * texels_a_deg, el[i * every] * texels_a_deg);
+    if (every == 1)
+        for (int j = 0; j < BLOCK; j++)
+            seen[j] += v[j];
+    else
+        for (int i = 0; i < places; i++)
+            for (int j = 0; j < every; j++)
+                seen[i * every + j] += v[i] + (float)j / every * (v[i + 1] - v[i]);
 }
 
 /* Azimuth (right) and elevation (up), in degrees, of what picture point (x, y) looks at. */
@@ -99,34 +121,26 @@ static inline double bend_through(const double v[3], double t)
 }
 
 /* One row of a block: directions along it lie on parabolas through azimuth[] and elevation[]. */
-static void paint_row(const struct room *room, const double azimuth[3], const double elevation[3],
-                      int count, float *out)
+static VECTORIZED void paint_row(const float *tile, const double azimuth[3],
+                                 const double elevation[3], int count, float *out)
 {
     const double offset_deg = 720; /* keeps the tile's coordinates positive */
     float az[BLOCK + 1], el[BLOCK + 1], seen[BLOCK];
     for (int j = 0; j <= BLOCK; j++) {
         const double t = j / (BLOCK / 2.0) - 1, a = bend_through(azimuth, t);
         /* A room closes: what lies behind is the same seen over either shoulder. */
-        az[j] = (float)(a + offset_deg + (a >= 180 ? -360 : a < -180 ? 360 : 0));
+        const double round = a >= 180 ? -360.0 : a < -180 ? 360.0 : 0.0;
+        az[j] = (float)(a + offset_deg + round);
         el[j] = (float)(bend_through(elevation, t) + offset_deg);
     }
     for (int j = 0; j < BLOCK; j++)
         seen[j] = 0.42f;
-    for (int k = 0; k < LAYERS; k++) {
-        const float texels_a_deg = TEXELS_A_KNOT / layers[k].knot_deg;
-        const int every = layers[k].every_px;
-        float next =
-            layers[k].strength * layer_at(room, az[0] * texels_a_deg, el[0] * texels_a_deg);
-        for (int j = 0; j < BLOCK; j += every) {
-            const float here = next;
-            next = layers[k].strength *
-                   layer_at(room, az[j + every] * texels_a_deg, el[j + every] * texels_a_deg);
-            for (int i = 0; i < every; i++)
-                seen[j + i] += here + (float)i / every * (next - here);
-        }
-    }
-    for (int j = 0; j < count; j++)
-        out[j] = seen[j] < 0.02f ? 0.02f : seen[j] > 0.95f ? 0.95f : seen[j];
+    add_layer(tile, 0, az, el, seen);
+    add_layer(tile, 1, az, el, seen);
+    add_layer(tile, 2, az, el, seen);
+    for (int j = 0; j < BLOCK; j++)
+        seen[j] = seen[j] < 0.02f ? 0.02f : seen[j] > 0.95f ? 0.95f : seen[j];
+    memcpy(out, seen, (size_t)count * sizeof *out);
 }
 
 /* Directions bend slowly: they are exact every half block both ways, parabolas between are 0.0003
@@ -150,7 +164,7 @@ void room_paint(const struct room *room, const struct lens *lens, const struct r
                     a[k] = bend_through(azimuth[k], t);
                     e[k] = bend_through(elevation[k], t);
                 }
-                paint_row(room, a, e, wide, out + (size_t)(y + i) * stride + x);
+                paint_row(room->tile[0], a, e, wide, out + (size_t)(y + i) * stride + x);
             }
         }
 }

@@ -5,8 +5,12 @@
 #include <string.h>
 
 #include "firmware/hal/emulator/chance.h"
+#include "protocol/base/vector.h"
 
 enum { ADC_FULL = 1023, ISP_BLACK = 64, CODES = ADC_FULL + 1, PATTERN = 4096 };
+
+/* A draw of 64 bits is noise for five pixels. */
+enum { A_DRAW = 5, A_DRAW_BITS = 12 };
 
 /* 683 lm/W at 555 nm and 3.58e-19 J a photon there: photons a square micrometre a lux second. A
  * colour filter lets half of them through. */
@@ -22,6 +26,8 @@ struct sensor {
     float *dark_pattern;          /* PATTERN + width: dark current of a photosite over the mean */
     float *signal;                /* one row of one colour */
     float *sigma;
+    float *noise;       /* of sigma 1, up to whole draws */
+    uint16_t *read;     /* ADC values */
     uint16_t *coded[3]; /* two rows of each colour */
     struct sensor_defect *defects;
     size_t defect_count, bytes;
@@ -79,8 +85,10 @@ int sensor_create(const struct board *board, const struct physics *physics, stru
     s->dark_pattern = hold(s, (PATTERN + w) * sizeof(float));
     s->signal = hold(s, w * sizeof(float));
     s->sigma = hold(s, w * sizeof(float));
+    s->noise = hold(s, (w + A_DRAW) * sizeof(float));
+    s->read = hold(s, w * sizeof(uint16_t));
     s->defects = hold(s, defects * sizeof *s->defects);
-    bool whole = s->dark_pattern && s->signal && s->sigma && s->defects;
+    bool whole = s->dark_pattern && s->signal && s->sigma && s->noise && s->read && s->defects;
     for (int c = 0; c < 3; c++) {
         s->coded[c] = hold(s, 2 * w * sizeof(uint16_t));
         whole = whole && s->coded[c];
@@ -117,6 +125,8 @@ void sensor_free(struct sensor *s)
     free(s->dark_pattern);
     free(s->signal);
     free(s->sigma);
+    free(s->noise);
+    free(s->read);
     free(s->defects);
     free(s);
 }
@@ -153,23 +163,21 @@ struct exposure {
     double count_e; /* electrons a count of light */
     double dark_e;  /* mean dark charge */
     double hot_e;
-    float e_to_dn, black_dn, read_var;
+    float e_to_dn, black_dn, read_var, full_e;
 };
 
 /* Charge of one row of one colour, and the sigma of what will be read, both in ADC values. */
-static void charge_row(struct sensor *s, const struct exposure *e, const uint16_t *light, float k,
-                       const float *dark)
+static VECTORIZED void charge_row(const struct exposure *e, const uint16_t *restrict light, float k,
+                                  const float *restrict dark, int width, float *restrict signal,
+                                  float *restrict sigma)
 {
-    float *signal = s->signal, *sigma = s->sigma;
-    float dark_e = (float)e->dark_e, full = (float)s->physics.full_well_e;
-    for (int x = 0; x < s->width; x++) {
+    const float dark_e = (float)e->dark_e, full = e->full_e, read_var = e->read_var,
+                e_to_dn = e->e_to_dn, black_dn = e->black_dn;
+    for (int x = 0; x < width; x++) {
         float q = light[x] * k + dark_e * dark[x];
         q = q > full ? full : q;
-        signal[x] = q;
-    }
-    for (int x = 0; x < s->width; x++) {
-        sigma[x] = sqrtf(signal[x] + e->read_var) * e->e_to_dn;
-        signal[x] = signal[x] * e->e_to_dn + e->black_dn;
+        sigma[x] = sqrtf(q + read_var) * e_to_dn;
+        signal[x] = q * e_to_dn + black_dn;
     }
 }
 
@@ -187,19 +195,66 @@ static size_t spoil_row(struct sensor *s, const struct exposure *e, int y, size_
     return at;
 }
 
-/* Noise, conversion and gamma of one row of one colour. A draw of 64 bits is noise for five. */
-static void read_row(const struct sensor *s, struct chance *noise, uint16_t *coded)
+static void draw_noise(const struct sensor *s, struct chance *chance)
 {
-    enum { A_DRAW = 5, A_DRAW_BITS = 12 };
-    const float *signal = s->signal, *sigma = s->sigma;
+    const float *normal = s->normal;
+    float *noise = s->noise;
     for (int x = 0; x < s->width; x += A_DRAW) {
-        uint64_t random = chance_next(noise);
-        const int count = s->width - x < A_DRAW ? s->width - x : A_DRAW;
-        for (int i = 0; i < count; i++, random >>= A_DRAW_BITS) {
-            float dn = signal[x + i] + sigma[x + i] * s->normal[random % CHANCE_NORMALS];
-            dn = dn < 0 ? 0 : dn > ADC_FULL ? ADC_FULL : dn;
-            coded[x + i] = s->code[(int)(dn + 0.5f)];
-        }
+        uint64_t random = chance_next(chance);
+        for (int i = 0; i < A_DRAW; i++, random >>= A_DRAW_BITS)
+            noise[x + i] = normal[random % CHANCE_NORMALS];
+    }
+}
+
+static VECTORIZED void convert_row(const float *restrict signal, const float *restrict sigma,
+                                   const float *restrict noise, int width, uint16_t *restrict read)
+{
+    for (int x = 0; x < width; x++) {
+        float dn = signal[x] + sigma[x] * noise[x];
+        dn = dn < 0 ? 0 : dn;
+        dn = dn > ADC_FULL ? ADC_FULL : dn;
+        read[x] = (uint16_t)(int)(dn + 0.5f);
+    }
+}
+
+/* Noise, conversion and gamma of one row of one colour. */
+static void read_row(const struct sensor *s, struct chance *chance, uint16_t *restrict coded)
+{
+    const uint16_t *read = s->read;
+    draw_noise(s, chance);
+    convert_row(s->signal, s->sigma, s->noise, s->width, s->read);
+    for (int x = 0; x < s->width; x++)
+        coded[x] = s->code[read[x]];
+}
+
+static VECTORIZED void write_luma(const uint16_t *restrict red, const uint16_t *restrict green,
+                                  const uint16_t *restrict blue, size_t width,
+                                  uint8_t *restrict luma)
+{
+    for (size_t x = 0; x < width; x++)
+        luma[x] =
+            (uint8_t)((red[x] * 13933u + green[x] * 46871u + blue[x] * 4732u + (1u << 21)) >> 22);
+}
+
+/* Of two rows of each colour. */
+static VECTORIZED void write_chroma(const uint16_t *restrict red, const uint16_t *restrict green,
+                                    const uint16_t *restrict blue, size_t width,
+                                    uint8_t *restrict chroma)
+{
+    const size_t w = width;
+    for (size_t i = 0; i < width / 2; i++) {
+        const size_t x = 2 * i;
+        const int r = red[x] + red[x + 1] + red[w + x] + red[w + x + 1];
+        const int g = green[x] + green[x + 1] + green[w + x] + green[w + x + 1];
+        const int b = blue[x] + blue[x + 1] + blue[w + x] + blue[w + x + 1];
+        const int y = (int)((unsigned)(r * 1742 + g * 5859 + b * 591) / 8192); /* 256 a code */
+        int u = (b - y) * 1000 / 1856, v = (r - y) * 1000 / 1575;
+        u = (u + 128 * 256 + 128) >> 8;
+        v = (v + 128 * 256 + 128) >> 8;
+        u = u < 0 ? 0 : u;
+        v = v < 0 ? 0 : v;
+        chroma[x] = (uint8_t)(u > 255 ? 255 : u);
+        chroma[x + 1] = (uint8_t)(v > 255 ? 255 : v);
     }
 }
 
@@ -207,29 +262,10 @@ static void read_row(const struct sensor *s, struct chance *noise, uint16_t *cod
 static void write_rows(const struct sensor *s, int y, uint8_t *nv12)
 {
     const size_t w = (size_t)s->width;
-    uint8_t *chroma = nv12 + w * (size_t)s->height + (size_t)(y / 2) * w;
-    for (int r = 0; r < 2; r++) {
-        uint8_t *luma = nv12 + (size_t)(y + r) * w;
-        const uint16_t *red = s->coded[0] + (size_t)r * w, *green = s->coded[1] + (size_t)r * w,
-                       *blue = s->coded[2] + (size_t)r * w;
-        for (size_t x = 0; x < w; x++)
-            luma[x] =
-                (uint8_t)((red[x] * 13933u + green[x] * 46871u + blue[x] * 4732u + (1u << 21)) >>
-                          22);
-    }
-    for (size_t x = 0; x + 1 < w; x += 2) {
-        int sum[3];
-        for (int c = 0; c < 3; c++) {
-            const uint16_t *q = s->coded[c] + x;
-            sum[c] = q[0] + q[1] + q[w] + q[w + 1];
-        }
-        int yy = (sum[0] * 1742 + sum[1] * 5859 + sum[2] * 591) / 8192; /* 4 * 64 = 256 a code */
-        int u = (sum[2] - yy) * 1000 / 1856, v = (sum[0] - yy) * 1000 / 1575;
-        u = (u + 128 * 256 + 128) >> 8;
-        v = (v + 128 * 256 + 128) >> 8;
-        chroma[x] = (uint8_t)(u < 0 ? 0 : u > 255 ? 255 : u);
-        chroma[x + 1] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-    }
+    const uint16_t *const *c = (const uint16_t *const *)s->coded;
+    for (size_t r = 0; r < 2; r++)
+        write_luma(c[0] + r * w, c[1] + r * w, c[2] + r * w, w, nv12 + ((size_t)y + r) * w);
+    write_chroma(c[0], c[1], c[2], w, nv12 + w * (size_t)s->height + (size_t)(y / 2) * w);
 }
 
 /* What a row gathers of light that swings, over the steady light's: the swing's mean over the time
@@ -253,6 +289,7 @@ void sensor_expose(struct sensor *s, const struct picture *light, double exposur
         .e_to_dn = (float)(gain * (ADC_FULL - ISP_BLACK) / ph->full_well_e),
         .black_dn = (float)ph->black_level_dn,
         .read_var = (float)(ph->read_noise_e * ph->read_noise_e),
+        .full_e = (float)ph->full_well_e,
     };
     /* Rows are read one after another over nine tenths of a frame's time. */
     const double row_s = 0.9 / ph->frame_rate_hz / s->height,
@@ -272,8 +309,8 @@ void sensor_expose(struct sensor *s, const struct picture *light, double exposur
         for (int c = 0; c < 3; c++) {
             const uint16_t *counts = light->plane[light->planes == 3 ? c : 0] + (size_t)y * w;
             uint64_t at = chance_hash((uint64_t)ph->seed, 0x726f77, (uint64_t)y * 3 + (uint64_t)c);
-            charge_row(s, &e, counts, (float)(e.count_e * row_light * response(s, c)),
-                       s->dark_pattern + at % PATTERN);
+            charge_row(&e, counts, (float)(e.count_e * row_light * response(s, c)),
+                       s->dark_pattern + at % PATTERN, s->width, s->signal, s->sigma);
             next = spoil_row(s, &e, y, defect);
             read_row(s, &noise, s->coded[c] + (size_t)(y & 1) * w);
         }

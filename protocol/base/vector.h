@@ -1,15 +1,15 @@
-/* Loops over pixels become vectors by the compiler alone. MEASURE_VECTOR before a function has it
+/* Loops over pixels become vectors by the compiler alone. VECTORIZED before a function has it
  * compiled twice, for what every x86-64 has and for AVX2, and the better one taken when the program
  * is loaded. Neither fuses a multiplication with an addition; sums may come in another order,
  * within the last digits of a float. */
-#ifndef TAKT_STATION_MEASURE_VECTOR_H
-#define TAKT_STATION_MEASURE_VECTOR_H
+#ifndef TAKT_STATION_VECTORIZED_H
+#define TAKT_STATION_VECTORIZED_H
 
 #if defined __x86_64__ && defined __GNUC__ && !defined __clang__ &&                                \
     !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-#define MEASURE_VECTOR __attribute__((target_clones("avx2", "default")))
+#define VECTORIZED __attribute__((target_clones("avx2", "default")))
 #else
-#define MEASURE_VECTOR
+#define VECTORIZED
 #endif
 
 #endif
