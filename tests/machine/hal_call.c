@@ -15,7 +15,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/file.h"
 
-enum { FILE_MAX_BYTES = 64 << 20 };
+enum { FILE_MAX_BYTES = 64 << 20, PAGE_BYTES = 4096 };
 
 struct call {
     const struct hal *h;
@@ -187,12 +187,13 @@ static int flash(const struct call *c, struct error *err)
     return rc;
 }
 
-/* card status | read OFFSET SIZE FILE | write OFFSET FILE */
+/* card status | read OFFSET SIZE FILE | write OFFSET FILE: on pages, as card.speed does. */
 static int card(const struct call *c, struct error *err)
 {
     const struct card_ops *ops = c->h->card;
     struct card *state = c->h->card_state;
     struct buffer b = {.limit_bytes = FILE_MAX_BYTES};
+    uint8_t *pages = NULL;
     struct card_status s;
     if (!ops)
         return absent("card", err);
@@ -206,17 +207,25 @@ static int card(const struct call *c, struct error *err)
                    s.block_bytes);
     } else if (strcmp(text(c, 0), "write") == 0) {
         rc = read_file(text(c, 2), &b, err);
+        if (!rc &&
+            !(pages = aligned_alloc(PAGE_BYTES, b.size / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES)))
+            rc = error_set(err, ERROR_MEMORY, "no memory");
         if (!rc)
-            rc = ops->write(state, whole(c, 1), b.data, b.size, err);
+            memcpy(pages, b.data, b.size);
+        if (!rc)
+            rc = ops->write(state, whole(c, 1), pages, b.size, err);
         if (!rc)
             rc = ops->sync(state, err);
     } else {
-        rc = buffer_reserve(&b, whole(c, 2));
+        const size_t size = whole(c, 2);
+        if (!(pages = aligned_alloc(PAGE_BYTES, size / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES)))
+            rc = error_set(err, ERROR_MEMORY, "no memory");
         if (!rc)
-            rc = ops->read(state, whole(c, 1), b.data, whole(c, 2), err);
+            rc = ops->read(state, whole(c, 1), pages, size, err);
         if (!rc)
-            rc = file_write(text(c, 3), b.data, whole(c, 2), 0644, err);
+            rc = file_write(text(c, 3), pages, size, 0644, err);
     }
+    free(pages);
     buffer_free(&b);
     return rc;
 }

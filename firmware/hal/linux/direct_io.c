@@ -86,27 +86,40 @@ static int failed(const struct direct_io *d, const char *what, uint64_t at, stru
                        "cannot %s %s at byte %llu", what, d->path, (unsigned long long)at);
 }
 
+/* May the device move these bytes itself? Else they go through the own, aligned buffer. */
+static bool movable(const struct direct_io *d, uint64_t offset, const void *data, size_t size)
+{
+    return data && (uintptr_t)data % ALIGN_BYTES == 0 && offset % d->block_bytes == 0 &&
+           size % d->block_bytes == 0;
+}
+
 int direct_read(struct direct_io *d, uint64_t offset, void *data, size_t size, struct error *err)
 {
     uint8_t *to = data;
+    const bool copied = !movable(d, offset, data, size);
     while (size) {
         uint64_t skip = offset % d->block_bytes;
         size_t wanted = size < BUFFER_BYTES - skip ? size : (size_t)(BUFFER_BYTES - skip);
         size_t whole =
             (size_t)((skip + wanted + d->block_bytes - 1) / d->block_bytes) * d->block_bytes;
         errno = 0;
-        ssize_t n = pread(d->fd, d->buffer, whole, (off_t)(offset - skip));
+        ssize_t n = pread(d->fd, copied ? d->buffer : to, whole, (off_t)(offset - skip));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= (ssize_t)skip)
             return failed(d, "read", offset, err);
         size_t got = (size_t)n - (size_t)skip < wanted ? (size_t)n - (size_t)skip : wanted;
-        memcpy(to, d->buffer + skip, got);
+        /* Behind a part of a block nothing is aligned any more. */
+        if (!copied && got % d->block_bytes)
+            return failed(d, "read", offset, err);
+        if (copied)
+            memcpy(to, d->buffer + skip, got);
         to += got;
         offset += got;
         size -= got;
     }
-    explicit_bzero(d->buffer, BUFFER_BYTES); /* it may have been an identity's */
+    if (copied)
+        explicit_bzero(d->buffer, BUFFER_BYTES); /* it may have been an identity's */
     return 0;
 }
 
@@ -114,6 +127,7 @@ int direct_write(struct direct_io *d, uint64_t offset, const void *data, size_t 
                  struct error *err)
 {
     const uint8_t *from = data;
+    const bool copied = !movable(d, offset, data, size);
     if (d->read_only)
         return error_set(err, ERROR_REFUSED, "%s is write-protected", d->path);
     if (offset % d->block_bytes || size % d->block_bytes)
@@ -121,12 +135,12 @@ int direct_write(struct direct_io *d, uint64_t offset, const void *data, size_t 
                          (unsigned long long)offset, d->block_bytes);
     while (size) {
         size_t piece = size < BUFFER_BYTES ? size : BUFFER_BYTES;
-        if (from)
+        if (from && copied)
             memcpy(d->buffer, from, piece);
-        else
+        else if (!from)
             memset(d->buffer, 0xff, piece);
         errno = 0;
-        ssize_t n = pwrite(d->fd, d->buffer, piece, (off_t)offset);
+        ssize_t n = pwrite(d->fd, copied ? d->buffer : from, piece, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         /* A part of a block would be written again from its start. */
@@ -137,7 +151,8 @@ int direct_write(struct direct_io *d, uint64_t offset, const void *data, size_t 
         offset += (uint64_t)n;
         size -= (size_t)n;
     }
-    explicit_bzero(d->buffer, BUFFER_BYTES);
+    if (copied)
+        explicit_bzero(d->buffer, BUFFER_BYTES);
     return 0;
 }
 
