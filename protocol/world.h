@@ -52,6 +52,8 @@ struct world {
     _Atomic double air_c; /* around the unit, as its chamber has it; NAN: the unit's own figure */
     _Atomic double
         life_s; /* lived beyond what the clocks show: time that only passed by saying so */
+    /* Of the access point's air, what is left for this unit while others send; 0: all of it. */
+    _Atomic double air_share;
     struct world_air from_fixture; /* the loudspeaker's sound at the unit's microphone */
 
     /* written by the camera */
@@ -59,8 +61,9 @@ struct world {
     _Atomic double supply_amps_peak;          /* highest since the bench last set it to 0 */
     _Atomic unsigned leds_lit;                /* bit i: the board's LED i shines */
     _Atomic double led_light[WORLD_LEDS_MAX]; /* how bright, over nominal, while it does */
-    _Atomic int advertises;                   /* by Bluetooth: the next three, written before it */
-    uint8_t advertised_address[6];            /* last byte first, as in the air */
+    _Atomic int64_t air_used_ms;   /* monotonic: when traffic last crossed the radio; 0: never */
+    _Atomic int advertises;        /* by Bluetooth: the next three, written before it */
+    uint8_t advertised_address[6]; /* last byte first, as in the air */
     char advertised_name[32];
     _Atomic double advertised_dbm; /* at the line's receiver */
     struct world_air from_unit;    /* the unit's speaker at the fixture's microphone */

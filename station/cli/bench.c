@@ -30,6 +30,7 @@ static void help(void)
         "  --units N            cameras, 1 to %d\n"
         "  --dir D              where they live; flash and cards are kept there\n"
         "  --defect SLOT:KIND   gives the unit of a slot a defect (`takt bench defects` lists)\n"
+        "  --one-air            the cameras share the access point's air; one measures at a time\n"
         "  --chamber            a climatic chamber around the cameras, an attenuator before each\n"
         "  --simulated-time     campaigns go by a clock that stands still until it is told to go "
         "on\n"
@@ -109,6 +110,9 @@ static int take_option(int option, char *value, struct options *o)
         if (take_number(value, UINT64_MAX, &n) < 0)
             return cli_usage("takt bench: --seed %s: expected a number", value);
         o->config.seed = n;
+        return 0;
+    case 'A':
+        o->config.one_air = true;
         return 0;
     case 'C':
         o->config.chamber = true;
@@ -244,25 +248,17 @@ static int up(struct options *o)
 
 int cli_bench(int argc, char **argv)
 {
-    static const struct option options[] = {{"units", required_argument, NULL, 'u'},
-                                            {"dir", required_argument, NULL, 'd'},
-                                            {"defect", required_argument, NULL, 'x'},
-                                            {"random-defects", required_argument, NULL, 'r'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"chamber", no_argument, NULL, 'C'},
-                                            {"simulated-time", no_argument, NULL, 'S'},
-                                            {"pty", no_argument, NULL, 'p'},
-                                            {"baud", required_argument, NULL, 'b'},
-                                            {"board", required_argument, NULL, 'o'},
-                                            {"bundle", required_argument, NULL, 'f'},
-                                            {"machine", no_argument, NULL, 'm'},
-                                            {"flash", required_argument, NULL, 'F'},
-                                            {"chip-id", required_argument, NULL, 'c'},
-                                            {"port", required_argument, NULL, 'P'},
-                                            {"tftp", required_argument, NULL, 't'},
-                                            {"record", required_argument, NULL, 'R'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"units", required_argument, NULL, 'u'},   {"dir", required_argument, NULL, 'd'},
+        {"defect", required_argument, NULL, 'x'},  {"random-defects", required_argument, NULL, 'r'},
+        {"seed", required_argument, NULL, 's'},    {"one-air", no_argument, NULL, 'A'},
+        {"chamber", no_argument, NULL, 'C'},       {"simulated-time", no_argument, NULL, 'S'},
+        {"pty", no_argument, NULL, 'p'},           {"baud", required_argument, NULL, 'b'},
+        {"board", required_argument, NULL, 'o'},   {"bundle", required_argument, NULL, 'f'},
+        {"machine", no_argument, NULL, 'm'},       {"flash", required_argument, NULL, 'F'},
+        {"chip-id", required_argument, NULL, 'c'}, {"port", required_argument, NULL, 'P'},
+        {"tftp", required_argument, NULL, 't'},    {"record", required_argument, NULL, 'R'},
+        {"help", no_argument, NULL, 'h'},          {0}};
     struct options o = {.config = {.seed = 1, .stop_fd = -1}, .machine = {.chip_id = "1"}};
     int option;
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {

@@ -102,4 +102,30 @@ battery_runs() {
 check "it advertises, is heard, sleeps and wakes" battery_runs
 station_stop
 bench_stop
+
+# ---- one access point's air for all slots ----
+# Radios of 14.4 Mbit/s at most, 8.6 of payload: what any machine carries.
+check "a bench of two around one access point comes up" bench_start 2 --one-air
+air_product() {
+    local at=$bench_dir/products/ptz-indoor-3mp-sample slot
+    for slot in 1 2; do
+        jq '.radio_mcs_max = 1' "$bench_dir/slot$slot/unit.json" >"$work/unit" && cp "$work/unit" "$bench_dir/slot$slot/unit.json" || return 1
+    done
+    cp -r "$repo/station/products" "$bench_dir/products" && jq --arg p "$bench_dir/products" '.products_dir = $p' "$station" >"$work/station" && cp "$work/station" "$station" &&
+        echo '{"air": {"up_mbit_s": {"min": 6.5, "unit": "Mbit/s"}, "down_mbit_s": {"min": 6.5, "unit": "Mbit/s"}}}' >"$at/limits.json" &&
+        sed 's#//.*##' "$sample/sample.json" | jq '.steps = [(.steps[0] | .params.boot_timeout_s = 45), .steps[1], {"id": "air", "step": "wifi",
+            "deadline_s": 120, "needs": ["access_point"], "params": {"seconds": 6}, "on_fail": "continue"}]' >"$at/sample.json"
+}
+check "its plan is traffic alone" air_product
+air() { # ORDER EXPRESSION
+    "$takt" run --station "$station" --plan ptz-indoor-3mp-sample/sample --order "$1" --json >"$work/run.json" 2>"$work/run.log"
+    [ $? -le 1 ] || { cat "$work/run.log"; return 1; }
+    jq -c . "$work/run.json" && jq -e "$2" "$work/run.json"
+}
+check "one after the other both have all of the air, and pass" air A-1 '[.runs[].verdict] == ["pass", "pass"]'
+station_stop
+check "without the schedule" eval 'jq ".instruments.ap.capacity = 2" "$station" >"$work/station" && cp "$work/station" "$station"'
+check "one unit's traffic takes down another's figure" air A-2 '[.runs[].failures[].measurement] | any(test("up_mbit_s|down_mbit_s"))'
+station_stop
+bench_stop
 suite_end

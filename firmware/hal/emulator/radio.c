@@ -17,7 +17,7 @@ static const struct {
     double mbps, least_dbm;
 } schemes[8] = {{7.2, -92},  {14.4, -89}, {21.7, -87}, {28.9, -84},
                 {43.3, -81}, {57.8, -77}, {65.0, -75}, {72.2, -73}};
-static const double fading_seconds = 1.5;
+static const double fading_seconds = 1.5, quiet_share = 0.05;
 
 /* Whose rules the radio keeps, and the highest channel of 2.4 GHz that they allow. */
 static const struct {
@@ -84,11 +84,15 @@ static void draw(struct radio *r, double used)
 static double channel(void *context, double used)
 {
     struct radio *r = context;
+    struct world *w = r->unit->world;
+    const double share = atomic_load(&w->air_share);
     pthread_mutex_lock(&r->lock);
     double mbps = r->associated ? phy_mbps(r, level_dbm(r)) : 0;
     draw(r, used);
     pthread_mutex_unlock(&r->lock);
-    return mbps * r->unit->physics.radio_efficiency * 1e6 / 8;
+    if (used > quiet_share)
+        atomic_store(&w->air_used_ms, clock_mono_ms());
+    return mbps * r->unit->physics.radio_efficiency * (share > 0 ? share : 1) * 1e6 / 8;
 }
 
 static int64_t datagram(void *context)
