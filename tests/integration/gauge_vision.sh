@@ -48,11 +48,11 @@ failed_by() {
 check "a plan of the chart, the panel and the dark room" plan dark \
     '{"id":"image","step":"image","deadline_s":180,"needs":["light"],"on_fail":"continue"}' \
     '{"id":"infrared","step":"infrared","deadline_s":180,"needs":["light"],"on_fail":"continue"}'
-check "units with a blurred lens, a speck and a stuck filter" units dark '"defocus_px":1.6' '"dust_depth":0.12,"dust_radius_px":24' '"ir_cut_stuck":1'
+check "a unit with a blurred lens, one with a speck and a stuck filter" units dark '"defocus_px":1.6' '"dust_depth":0.12,"dust_radius_px":24,"ir_cut_stuck":1'
 check "blur fails by its MTF50" failed_by dark 0 mtf50_centre
 check "a speck fails by its spot" failed_by dark 1 spot_worst_percent
-check "a filter that stays fails by the picture" failed_by dark 2 ir_cut_ratio
-check "a plan of the streams" plan coded '{"id":"stream","step":"stream","deadline_s":180,"needs":["light"],"params":{"seconds":0.4}}'
+check "a filter that stays fails by the picture" failed_by dark 1 ir_cut_ratio
+check "a plan of the streams" plan coded '{"id":"stream","step":"stream","deadline_s":180,"needs":["light"],"params":{"seconds":0.2}}'
 check "units with good and with spoiled memory" units coded '' '"stream_errors_per_mb":400'
 check "real encoders run while simulated time stands still: a good stream passes" failed_by coded 0
 check "a spoiled one fails by its broken frames" failed_by coded 1 main_broken_frames
