@@ -57,6 +57,8 @@ static int begin(struct agent *a, struct agent_call *call, struct error *err)
     answer_text(call, call->result, "slot", slot);
     cJSON *images = answer_array(call, call->result, "images");
     for (size_t i = 0; i < m->image_count; i++) {
+        if (board_is_loader(a->board, m->images[i].name))
+            continue;
         cJSON *image = answer_item(call, images);
         answer_text(call, image, "image", m->images[i].name);
         answer_text(call, image, "partition",

@@ -22,8 +22,9 @@ struct writer {
     uint8_t present[CHUNK_PIECE];
 };
 
-/* Everything about the manifest that this unit must agree with. */
-static int check_manifest(const struct writer *w, struct error *err)
+/* Everything about the manifest that this unit must agree with. What a boot ROM is given goes into
+ * no flash: it is passed over. */
+static int check_manifest(struct writer *w, struct error *err)
 {
     const struct bundle_manifest *m = &w->manifest;
     const struct board *board = w->config.board;
@@ -34,8 +35,13 @@ static int check_manifest(const struct writer *w, struct error *err)
         return error_set(err, ERROR_REFUSED,
                          "the bundle's release is %u, this unit takes %u or newer", m->release,
                          w->config.slots->release_min);
+    size_t placed = 0;
     for (size_t i = 0; i < m->image_count; i++) {
         const struct bundle_image *image = &m->images[i];
+        w->verified[i] = board_is_loader(board, image->name);
+        if (w->verified[i])
+            continue;
+        placed++;
         const struct board_partition *p = board_partition(board, image->name, w->slot);
         if (!p || p->protected_)
             return error_set(err, ERROR_INPUT, "image '%s': this board has no partition %s_%c",
@@ -50,6 +56,8 @@ static int check_manifest(const struct writer *w, struct error *err)
                              "of %u",
                              image->name, image->chunk_bytes, board->erase_bytes);
     }
+    if (!placed)
+        return error_set(err, ERROR_INPUT, "the bundle has nothing but loaders of the boot ROM");
     if (w->config.slots->trial && w->config.slots->good == w->slot)
         return error_set(err, ERROR_STATE, "slot %c is on trial and slot %c its way back; commit",
                          w->config.slots->active, w->slot);
@@ -112,6 +120,9 @@ static int find_image(const struct writer *w, const char *name, const struct bun
                       struct error *err)
 {
     *out = bundle_image(&w->manifest, name);
+    if (*out && board_is_loader(w->config.board, name))
+        return error_set(err, ERROR_INPUT, "image '%s' has no partition: it is for the boot ROM",
+                         name);
     return *out ? 0 : error_set(err, ERROR_MISSING, "the manifest has no image '%.40s'", name);
 }
 

@@ -24,11 +24,12 @@ struct agent_flash {
 
 struct agent_flash_result {
     char slot[2];           /* "a" or "b": now on trial */
-    uint64_t bytes;         /* of all images */
+    uint64_t bytes;         /* of all images that were sent */
     uint64_t written_bytes; /* as the unit says: less when chunks were there already */
     uint64_t skipped_chunks;
-    double seconds;    /* transfer and writing, without the hashing */
-    bool hashes_match; /* every image's hash as read from the flash is the manifest's */
+    double seconds;        /* transfer and writing, without the hashing */
+    bool hashes_match;     /* every image's hash as read from the flash is the manifest's */
+    char passed_over[128]; /* images the unit has no place for, a boot ROM's loaders: "usb_spl" */
 };
 
 /* 0 also when a hash does not match: then nothing was activated. */

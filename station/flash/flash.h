@@ -73,7 +73,8 @@ struct flash_job {
     /* UART: the station's IPv4 address at which loaders that can get images by TFTP; NULL: over the
      * console. And the unit's, "192.168.7.21/24"; NULL: it asks a DHCP server. */
     const char *tftp, *unit_address;
-    int wait_ms;        /* UART: for power and the loader's prompt; 0 = 60 s */
+    int wait_ms;        /* UART: for power and the loader's prompt; 0 = 60 s. USB: for a unit that
+                           changes its stage; 0 = 30 s */
     char slot;          /* 'a' or 'b' */
     const bool *cancel; /* may be NULL; looked at between two things that must be whole */
     /* Called a few times a second at most, by one thread at a time; may be NULL. */

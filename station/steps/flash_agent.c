@@ -79,6 +79,8 @@ static int write_slot(struct step_context *c, const struct bundle *bundle, char 
         rc = unit_link_session(c->unit, 10000, &session, err);
     if (rc == 0)
         rc = agent_flash_write(session, &job, &r, err);
+    if (rc == 0 && r.passed_over[0])
+        step_progress(c, 0.8, "%s: for a blank unit's memory alone, not sent", r.passed_over);
     if (rc == 0)
         rc = step_value(c, "flash_seconds", r.seconds, err);
     if (rc == 0)

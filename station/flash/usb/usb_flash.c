@@ -142,7 +142,9 @@ static int write_unit(const struct flash_job *job, struct flash_result *out, str
     if (rc)
         return rc;
     flash_meter_stage(&meter, job, "waiting for the unit", "", 0);
-    rc = usb_open(&port, &USB_TIMES, job, ARRIVAL_MS, &f.unit, err);
+    struct usb_times times = USB_TIMES;
+    times.return_ms = job->wait_ms ? job->wait_ms : times.return_ms;
+    rc = usb_open(&port, &times, job, ARRIVAL_MS, &f.unit, err);
     if (!rc)
         rc = run_stages(&f, err);
     usb_close(f.unit);

@@ -181,6 +181,39 @@ static void test_one_bit_flipped_in_an_image(void **state)
     free(before);
 }
 
+/* Here the kernel's image is said to be one. */
+static void test_a_boot_roms_loader_but_not_what_comes_with_it(void **state)
+{
+    struct unit *u = *state;
+    struct writer *w;
+    struct writer_counts counts;
+    struct error err = {0};
+    uint8_t hash[DIGEST_BYTES];
+    strcpy(u->board.boot.usb_loaders[0], "kernel");
+    u->board.boot.usb_loader_count = 1;
+    if (writer_begin(&u->config, u->manifest.data, u->manifest.size, &w, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(writer_image_begin(w, "kernel", KERNEL_BYTES, &err), ERROR_INPUT);
+    assert_int_equal(writer_verify(w, "kernel", NULL, NULL, hash, &err), ERROR_INPUT);
+    assert_non_null(strstr(err.text, "boot ROM"));
+    assert_int_equal(u->flash.writes, 0);
+    assert_int_equal(u->flash.erases, 0);
+    assert_int_equal(writer_activate(w, &err), ERROR_STATE);
+    if (unit_send(w, "rootfs", u->rootfs, ROOTFS_BYTES, &counts, &err) ||
+        writer_verify(w, "rootfs", NULL, NULL, hash, &err) || writer_activate(w, &err))
+        fail_msg("%s", err.text);
+    writer_free(w);
+}
+
+static void test_nothing_but_loaders(void **state)
+{
+    struct unit *u = *state;
+    strcpy(u->board.boot.usb_loaders[0], "kernel");
+    strcpy(u->board.boot.usb_loaders[1], "rootfs");
+    u->board.boot.usb_loader_count = 2;
+    refused(u, &u->config, u->manifest.data, u->manifest.size, ERROR_INPUT, "nothing but loaders");
+}
+
 #define EITHER_KEY(test)                                                                           \
     {#test ", p256", test, unit_make, unit_drop, NULL},                                            \
     {                                                                                              \
@@ -199,6 +232,8 @@ int main(void)
         EITHER_KEY(test_a_manifest_cut_at_any_length),
         EITHER_KEY(test_one_bit_flipped_in_any_byte_of_the_signed_manifest),
         EITHER_KEY(test_one_bit_flipped_in_an_image),
+        EITHER_KEY(test_a_boot_roms_loader_but_not_what_comes_with_it),
+        EITHER_KEY(test_nothing_but_loaders),
     };
     return cmocka_run_group_tests(tests, group_make, group_drop);
 }

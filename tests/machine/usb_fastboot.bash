@@ -1,12 +1,5 @@
-#!/usr/bin/env bash
 # Fastboot on a real USB stack: our client against a gadget, Debian's fastboot against the same one,
 # and the gadget misbehaving.
-. "$(dirname "$0")/guest.bash"
-usb_units=4
-. "$(dirname "$0")/usb.bash"
-guest_run "$usb_modules" --seconds 900 --memory 1600
-
-mountpoint -q /sys/kernel/config || mount -t configfs config /sys/kernel/config
 ids='{ "gadget": "1d6b:0104", "product": "gadget" }'
 usb_board ssc337de-nand128 "$ids"
 usb_images 12
@@ -91,4 +84,3 @@ all_at_once() {
 }
 check "four units at once" all_at_once
 for n in 1 2 3 4; do gadget_stop $n; done
-suite_end
