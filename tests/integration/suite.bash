@@ -58,6 +58,7 @@ bundle_make() { # [release]
         mksquashfs "$root" "$bench_dir/rootfs.squashfs" -quiet -no-progress -noappend >/dev/null &&
         "$takt" bundle make --board ssc337de-nand128 --release "${1:-1}" --version "0.${1:-1}" \
             --key "$bench_dir/keys/bundle.key" --image rootfs="$bench_dir/rootfs.squashfs" \
+            --image usb_uboot="$root/etc/takt/model" \
             --out "$bench_dir/bundle.takt"
 }
 
