@@ -65,6 +65,9 @@ struct board_card {
     char prepare[BOARD_PATH_MAX]; /* a command before the card is read; "" = none */
     char product[BOARD_NAME_MAX]; /* the loader's variable `board`, by which a card knows that it is
                                      in such a unit; "" = it says nothing */
+    uint64_t chip_register;       /* 16 bits that say which SoC this is; a card for another writes
+                                     nothing; 0 = it is not asked */
+    uint64_t chip_value;          /* what this board's SoC has there */
     char flasher[BOARD_NAME_MAX]; /* RAM flasher, a file beside the bundle, which does what the
                                      loader cannot: "castflash.fit"; "" = the loader's commands */
     bool sigmastar;               /* it looks for SigmastarUpgradeSD.bin; all look for boot.scr */

@@ -108,6 +108,15 @@ other_board() {
         card_make --board "$work/another.json" && starts_with_card && nothing_written &&
         verdict 1 '.[0].why == "wrong board, this card is for: another"'
 }
+# The UART's own identification stands for a chip's: 11 (ARM DDI 0183, UARTPeriphID0).
+other_chip() {
+    jq '.boot.card.chip = { "register": "0x09000fe0", "value": "0x11" }' "$board" >"$work/chip.json"
+    jq '.boot.card.chip.value = "0xf2"' "$work/chip.json" >"$work/other_chip.json"
+    card_make --board "$work/other_chip.json" && disk_blank && starts_with_card && nothing_written &&
+        verdict 1 '.[0].why | startswith("wrong chip, this card is for: ")' &&
+        card_make --board "$work/chip.json" && starts_with_card && holds_all &&
+        verdict 0 'length == 1 and .[0].flashed'
+}
 protected() { # the record has no place; the unit is flashed all the same
     card_make && starts_with_card ,readonly=on && holds_all && verdict 1 'length == 0'
 }
@@ -187,6 +196,7 @@ check "an altered card writes nothing" altered
 check "a short card writes nothing" short
 check "an altered script does not run" script_altered
 check "a card for another board writes nothing" other_board
+check "a card for another chip writes nothing, for this one all" other_chip
 check "power lost half way: the next start goes on" power_cut
 check "a write-protected card flashes; it has no record" protected
 check "SigmaStar's file does the same" sigmastar

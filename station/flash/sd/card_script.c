@@ -93,6 +93,12 @@ static void put_opening(struct writing *w)
            "setenv takt_unit ${serial#}\n"
            "setenv t_ok 1\nsetenv t_gate 'itest ${t_ok} == 1'\n"
            "setenv t_begin 'setenv t_ok 0'\nsetenv t_done 'setenv t_ok 1'\n");
+    if (card->chip_register) {
+        put_why(w, "t_why", "wrong chip, this card is for", s->board->soc);
+        put(w, "setenv t_chip 'itest.w *0x%" PRIx64 " == 0x%" PRIx64 "'\n", card->chip_register,
+            card->chip_value);
+        put(w, "run t_gate t_begin t_why t_chip t_done\n");
+    }
     if (*card->product) {
         put_why(w, "t_why", "wrong board, this card is for", card->product);
         put(w, "setenv t_board 'itest.s ${board} == %s'\n", card->product);

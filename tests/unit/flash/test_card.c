@@ -232,6 +232,8 @@ static void test_sigmastars_file_begins_with_lines_that_load_what_is_behind_them
     char lines[512];
     assert_int_equal(board_load("firmware/boards/ssc337de-nand128.json", &board, NULL), 0);
     assert_true(board.boot.card.sigmastar);
+    assert_int_equal(board.boot.card.chip_register, 0x1f003c00);
+    assert_int_equal(board.boot.card.chip_value, 0xf2);
     assert_int_equal(card_script_image(board.arch, "echo hello\n", &image, NULL), 0);
     assert_int_equal(card_script_sigmastar(&board, &image, &package, NULL), 0);
     snprintf(lines, sizeof lines,

@@ -286,6 +286,10 @@ static void test_linux_parts_that_cannot_be_are_refused_by_line(void **state)
     refused("\"mtd\": \"nand0\"", "\"block\": \"/dev/mmcblk0\"", "expected 'mtd'");
     refused_in("firmware/boards/ssc377-emmc.json", "\"block\": \"/dev/mmcblk0\"",
                "\"mtd\": \"emmc\"", "expected 'block'");
+    refused("\"register\": \"0x1f003c00\"", "\"register\": \"0x1f003c01\"",
+            "even address of 16 bits");
+    refused("\"value\": \"0xf2\"", "\"value\": \"0x1f2f2\"", "expected 16 bits");
+    refused("\"value\": \"0xf2\"", "\"valeu\": \"0xf2\"", "did you mean 'value'");
     refused("\"card\": \"/dev/mmcblk0\"", "\"card\": \"mmcblk0\"", "begins with '/'");
     refused("\"card\": \"/dev/mmcblk0\"", "\"card\": \"/dev/mmc blk0\"", "begins with '/'");
     refused("panic=20\"", "panic=20 $x\"", "without quotes");
