@@ -119,6 +119,24 @@ static void refused(const char *old, const char *new, const char *words)
     refused_in(BOARD_FILE, old, new, words);
 }
 
+static void test_a_radio_says_whether_it_has_bluetooth(void **state)
+{
+    struct board b;
+    struct error err = {0};
+    assert_int_equal(board_load("firmware/boards/ssc377-emmc.json", &b, &err), 0);
+    assert_true(b.bluetooth && b.radio_5ghz);
+    assert_string_equal(b.linux.bluetooth, "");
+    assert_int_equal(board_load(BOARD_FILE, &b, &err), 0);
+    assert_false(b.bluetooth);
+    refused_in("firmware/boards/ssc377-emmc.json", "\"bluetooth\": true", "\"bluetooth\": 5",
+               "'bluetooth' must be true or false");
+    refused_in("firmware/boards/qemu-virt.json", "\"radio\": \"wlan0\"",
+               "\"radio\": \"wlan0\", \"bluetooth\": \"bt0\"", "expected hci0 or another number");
+    refused_in("firmware/boards/qemu-virt.json", "\"radio\": \"wlan0\"",
+               "\"radio\": \"wlan0\", \"bluetooth\": \"hci12345\"",
+               "expected hci0 or another number");
+}
+
 static void test_partitions_that_cannot_be_are_refused_by_line(void **state)
 {
     (void)state;
@@ -422,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_ptz_camera_board_is_read_whole),
         cmocka_unit_test(test_slots_name_their_partitions),
+        cmocka_unit_test(test_a_radio_says_whether_it_has_bluetooth),
         cmocka_unit_test(test_partitions_that_cannot_be_are_refused_by_line),
         cmocka_unit_test(test_what_the_firmware_needs_must_be_there),
         cmocka_unit_test(test_what_updates_must_not_reach_is_protected_and_nothing_else),
