@@ -54,6 +54,9 @@ check "on trial" on_trial
 check "camd is within its memory" within_memory
 echo "        $(cat "$work/memory")"
 check "under its own version" eval '[ "$(info firmware)" = update-$((release + 1)) ]'
+# Suspended by its kernel and woken by its real-time clock; the session outlives it.
+slept() { call 1 system.sleep '{"ms":2000}' | tee "$work/slept" && jq -e '.slept_ms >= 1900' "$work/slept"; }
+check "it sleeps for two seconds and wakes by itself" slept
 
 # ---- its root file system is damaged while it is on trial ----
 power 1 off
