@@ -60,4 +60,29 @@ flash_put() { # FILE PARTITION
         dd if="$1" of="$bare_flash" bs=64K seek="$offset" oflag=seek_bytes conv=notrunc status=none
 }
 
+# ---- its agent, over the network: bare_keys; bare_on --port "$port"; until_true S answers; call METHOD
+
+peer=$build/tests/integration/station_peer keys=$work/keys
+port=$((20000 + RANDOM % 12000))
+bare_keys() { make -s -C "$repo" "${peer#"$repo"/}" && "$peer" keys "$keys"; }
+call() { timeout 300 "$peer" call "tcp://127.0.0.1:$port" "$keys" "$@"; }
+answers() { call hello >/dev/null 2>&1; }
+
+# As a flasher puts them: cut out of the flash of a unit that has nothing else.
+put_credentials() {
+    local at size
+    read -r at size < <(jq -r '.flash.partitions[] | select(.name == "factory") | "\(.offset_kib) \(.size_kib)"' \
+        <<<"$("$takt" board show "$board_file" --json)")
+    mkdir "$work/blank" && "$peer" flash "$work/blank" "$keys" "$board_file" &&
+        dd if="$work/blank/flash.img" of="$work/credentials" bs=1024 skip="$at" count="$size" status=none &&
+        flash_put "$work/credentials" factory
+}
+
+head_of() { # the signed manifest: header, manifest, signature
+    local m s
+    m=$(od -An -tu4 -j8 -N4 "$1" | tr -d ' ')
+    s=$(od -An -tu4 -j12 -N4 "$1" | tr -d ' ')
+    head -c $((16 + m + s)) "$1"
+}
+
 trap 'bare_off; suite_clean' EXIT

@@ -7,6 +7,7 @@
  *   slots_peer state BOARD FLASH              the state the flash holds
  *   slots_peer set BOARD FLASH NAME=VALUE...  sets variables, as the firmware stores them
  *   slots_peer identify BOARD FLASH           gives the unit an identity
+ *   slots_peer identity BOARD FLASH           says "DID SERIAL MAC KEY" when it is whole
  *   slots_peer bootable BOARD FLASH BUNDLE... the slot of the next start holds one of the bundles,
  *                                             whole by its hashes; on trial the slot it would fall
  *                                             back to does too; the identity is whole; says which
@@ -290,6 +291,25 @@ static int identify(void)
     return 0;
 }
 
+static int print_identity(void)
+{
+    struct error err = {0};
+    struct identity_store store = {&hal, &board};
+    struct identity_record record;
+    enum identity_state state;
+    check(identity_load(&store, &state, &record, &err), &err);
+    if (state != IDENTITY_WRITTEN)
+        return 1;
+    printf("%s %s ", record.did, record.serial);
+    for (size_t i = 0; i < sizeof record.mac; i++)
+        printf("%02x", record.mac[i]);
+    printf(" ");
+    for (size_t i = 0; i < record.key_bytes; i++)
+        printf("%02x", record.key[i]);
+    printf("\n");
+    return 0;
+}
+
 static bool identity_is_whole(void)
 {
     struct error err = {0};
@@ -538,5 +558,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "identify") == 0)
         return identify();
+    if (strcmp(argv[1], "identity") == 0)
+        return print_identity();
     return 2;
 }

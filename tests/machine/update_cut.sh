@@ -5,14 +5,10 @@
 #   CUTS=N of them (2), SEED=N which
 . "$(dirname "$0")/bare.bash"
 . "$(dirname "$0")/stub.bash"
-peer=$build/tests/integration/station_peer
-keys=$work/keys writes=0 bundles=("$image/bundle.takt" "$work/next.takt")
+writes=0 bundles=("$image/bundle.takt" "$work/next.takt")
 stub_ready
-make -s -C "$repo" "${peer#"$repo"/}" && "$peer" keys "$keys" || exit 2
+bare_keys || exit 2
 
-port=$((20000 + RANDOM % 12000))
-call() { timeout 300 "$peer" call "tcp://127.0.0.1:$port" "$keys" "$@"; }
-answers() { call hello >/dev/null 2>&1; }
 power_on() { bare_on --port "$port" "$@"; }
 
 # The line's unit: credentials, identity, 0.1 in slot a, something else in b; and a newer bundle.
@@ -27,23 +23,6 @@ prepare() {
             --key "$build/image/development.key" --image kernel="$image/kernel" \
             --image rootfs="$image/rootfs" --out "$work/next.takt" &&
         flash_peer bootable "${bundles[@]}"
-}
-
-# As a flasher puts them: cut out of the flash of a unit that has nothing else.
-put_credentials() {
-    local at size
-    read -r at size < <(jq -r '.flash.partitions[] | select(.name == "factory") | "\(.offset_kib) \(.size_kib)"' \
-        <<<"$("$takt" board show "$board_file" --json)")
-    mkdir "$work/blank" && "$peer" flash "$work/blank" "$keys" "$board_file" &&
-        dd if="$work/blank/flash.img" of="$work/credentials" bs=1024 skip="$at" count="$size" status=none &&
-        flash_put "$work/credentials" factory
-}
-
-head_of() { # the signed manifest: header, manifest, signature
-    local m s
-    m=$(od -An -tu4 -j8 -N4 "$1" | tr -d ' ')
-    s=$(od -An -tu4 -j12 -N4 "$1" | tr -d ' ')
-    head -c $((16 + m + s)) "$1"
 }
 
 updated() {
