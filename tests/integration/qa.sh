@@ -44,6 +44,7 @@ refused() {
     [ $? = 2 ]
 }
 begins() {
+    bytes_before=$(store_bytes)
     qa run "$bench_dir/c.json" --order LOT-7 && until_true 400 past_hours 5 &&
         unit_is 1 watched
 }
@@ -74,6 +75,23 @@ leaves_and_joins() {
     qa leave 1 || return 1; until_true 240 unit_is 1 left && qa join 1 &&
         until_true 240 unit_is 1 watched
 }
+supply_is() { # of every slot of the campaign: 0 off, 1 on
+    [ "$(scpi psu "OUTP? (@1)" "OUTP? (@2)" "OUTP? (@3)" | tr -d '\n')" = "$1$1$1" ]
+}
+events_of() { store "select count(*) from campaign_event where kind = '$1'"; }
+paused() { # everything off, campaign time stands still, and it stays so until a person resumes it
+    local before resumed
+    qa pause && until_true 120 state_is paused && until_true 60 supply_is 0 || { status; return 1; }
+    before=$(field elapsed_ms) resumed=$(events_of gap)
+    [ "$(events_of paused)" = 1 ] && qa status | grep paused || return 1
+    qa pause >"$work/out" 2>&1 && { echo "paused twice"; return 1; }
+    # Hours go by in a second on simulated time: those of a campaign that is paused do not.
+    sleep 3
+    [ "$(field elapsed_ms)" = "$before" ] && supply_is 0 || { status; return 1; }
+    qa resume && until_true 240 state_is running && until_true 240 unit_is 1 watched &&
+        [ "$(events_of gap)" = $((resumed + 1)) ] &&
+        until_true 400 past_hours $((${before%.*} / 3600000 + 3))
+}
 door() { # off at once, and it stays off until a person says so
     "$hand" "$chamber" 1 1 && until_true 240 state_is held && field reason | grep "door is open" || return 1
     "$hand" "$chamber" 1 0 && [ "$(store "select count(*) from campaign_event where kind = 'interlock'")" = 1 ] &&
@@ -92,6 +110,15 @@ on_record() { # a run of its own for each unit, conditions as commanded and as m
         [ "$(store "select certificate is not null from campaign_instrument where class = 'chamber'")" = 1 ] &&
         "$takt" store check --station "$station"
 }
+store_bytes() { store "select sum(pgsize) from dbstat where name like '%campaign%'"; }
+# What a day of a unit takes once its samples are rolled up, whole pages counted.
+grows_by_little() {
+    jq -n --argjson before "$bytes_before" --argjson after "$(store_bytes)" \
+        --argjson watched "$(status | jq '[.units[].watched_ms] | add')" \
+        '(($after - $before) / ($watched / 86400000)) as $day | "store: \($day / 1000 | round) kB a unit-day", $day < 1000000' |
+        tr -d '"' | tee "$work/growth"
+    [ "$(tail -n 1 "$work/growth")" = true ]
+}
 reported() { # 2 of 3 failed: the product-limit estimate ends at a third
     qa report 1 --json >"$work/report.json" && qa report 1 | tee "$work/report" &&
         jq -e '.summary | .failures == 2 and (.survival | length) >= 1 and
@@ -106,9 +133,11 @@ check "a second one, and a run in its slots, are refused" another_is_refused
 check "taktd killed: it goes on, with the gap on record" killed
 check "its own process killed: likewise" killed_conductor
 check "a unit is taken out and put back" leaves_and_joins
+check "paused by a person, resumed by a person" paused
 check "an open door switches off and holds it" door
 check "leak and loose lens are found, the healthy unit is not flagged" degradations
 check "it is all on record" on_record
+check "the store grows by less than 1 MB a unit-day" grows_by_little
 check "the report has survival, causes, bound, instruments and events" reported
-cat "$work/resumed" 2>/dev/null
+cat "$work/resumed" "$work/growth" 2>/dev/null | grep -v true
 suite_end

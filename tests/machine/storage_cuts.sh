@@ -47,7 +47,9 @@ root_prepare() {
     cat >"$work/root/etc/takt/start" <<'END'
 #!/bin/sh
 exec >/dev/console 2>&1
-while read -r module options; do insmod "/lib/modules/$module" $options; done </etc/takt/data_modules
+load() { while read -r module options; do insmod "/lib/modules/$module" $options; done; }
+grep qemu_fw_cfg /etc/takt/modules | load
+load </etc/takt/data_modules
 sed -n 's/.*takt\.slot=\(.\).*/takt: slot \1/p' /proc/cmdline
 mount -t debugfs debugfs /sys/kernel/debug
 checks=$(echo /sys/kernel/debug/ubifs/chk_*)
@@ -58,8 +60,7 @@ dmesg | grep -i 'UBIFS error\|ubi[0-9]* error'
 for check in $checks; do echo 0 >"$check"; done
 until dmesg | grep 'camd: identity: '; do sleep 0.1; done
 recorder /data/recordings &
-grep 'qemu_fw_cfg\|virtio\|failover' /etc/takt/modules |
-    while read -r module options; do insmod "/lib/modules/$module" $options; done
+grep 'virtio\|failover' /etc/takt/modules | load
 /etc/takt/network
 END
     root_make a && root_make b
