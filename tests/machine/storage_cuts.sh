@@ -127,8 +127,8 @@ update_to() { # SLOT
 goes_over_to() { # SLOT
     local starts
     starts=$(grep -ac "takt: slot $1" "$bare_log")
-    call flash.activate && call unit.restart
-    bare_says "takt: slot $1" 180 $((starts + 1)) && until_true 120 answers && call flash.commit
+    call flash.activate && { call unit.restart || :; } # the answer may not get out any more
+    bare_says "takt: slot $1" 240 $((starts + 1)) && until_true 120 answers && call flash.commit
 }
 
 works() { # SLOT that it is to go over to
