@@ -49,6 +49,9 @@ struct world {
     char ssid[33], passphrase[64];    /* the access point; written before the unit starts */
     _Atomic double access_point_dbm;  /* its level at the unit's antenna, path loss included */
     _Atomic int access_point_mhz;
+    /* Another of the same network; 0 MHz: there is none. */
+    _Atomic double second_access_point_dbm;
+    _Atomic int second_access_point_mhz;
     _Atomic double air_c; /* around the unit, as its chamber has it; NAN: the unit's own figure */
     _Atomic double
         life_s; /* lived beyond what the clocks show: time that only passed by saying so */

@@ -20,6 +20,8 @@ static const struct {
     [CONDITION_CHAMBER_C] = {"chamber_c", "degC", "chamber", -80, 200},
     [CONDITION_SUPPLY_V] = {"supply_v", "V", "power_supply", 0, 60},
     [CONDITION_ATTENUATION_DB] = {"attenuation_db", "dB", "attenuator", 0, 120},
+    [CONDITION_SECOND_ATTENUATION_DB] = {"second_attenuation_db", "dB", "second_attenuator", 0,
+                                         120},
 };
 
 const char *condition_name(enum condition_kind k)
@@ -175,7 +177,7 @@ static int take_condition(const struct json_document *doc, const cJSON *object,
         const char *nearest = json_nearest(object->string, names);
         return json_complain(doc, object, err,
                              "unknown condition '%.60s'%s%s%s, expected "
-                             "chamber_c, supply_v or attenuation_db",
+                             "chamber_c, supply_v, attenuation_db or second_attenuation_db",
                              object->string, nearest ? ", did you mean '" : "",
                              nearest ? nearest : "", nearest ? "'?" : "");
     }

@@ -19,8 +19,13 @@ enum {
 };
 
 /* What the surroundings can be set to, each by an instrument of one class. */
-enum condition_kind { CONDITION_CHAMBER_C, CONDITION_SUPPLY_V, CONDITION_ATTENUATION_DB };
-enum { CONDITION_KINDS = 3 };
+enum condition_kind {
+    CONDITION_CHAMBER_C,
+    CONDITION_SUPPLY_V,
+    CONDITION_ATTENUATION_DB,
+    CONDITION_SECOND_ATTENUATION_DB, /* before another access point of the network */
+    CONDITION_KINDS
+};
 const char *condition_name(enum condition_kind k);  /* "chamber_c" */
 const char *condition_unit(enum condition_kind k);  /* "degC" */
 const char *condition_class(enum condition_kind k); /* "chamber": of its instrument */

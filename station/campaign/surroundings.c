@@ -61,11 +61,16 @@ static int used(struct fixture **f, int rc)
     return rc;
 }
 
+static enum attenuator_path path_of(enum condition_kind kind)
+{
+    return kind == CONDITION_SECOND_ATTENUATION_DB ? ATTENUATOR_SECOND : ATTENUATOR_FIRST;
+}
+
 static int set_slot(const struct surroundings *e, struct fixture *f, enum condition_kind kind,
                     double value, struct error *err)
 {
     return kind == CONDITION_SUPPLY_V ? power_supply_set(f, value, e->config.amps_max, err)
-                                      : attenuator_set(f, value, err);
+                                      : attenuator_set(f, path_of(kind), value, err);
 }
 
 int surroundings_set(struct surroundings *e, size_t index, double value, size_t *reached,
@@ -109,8 +114,8 @@ int surroundings_read(struct surroundings *e, size_t index, double *value, struc
     int rc = reach(e, slot, &f, err);
     if (rc)
         return rc;
-    if (kind == CONDITION_ATTENUATION_DB)
-        return used(f, attenuator_read(*f, value, err));
+    if (kind == CONDITION_ATTENUATION_DB || kind == CONDITION_SECOND_ATTENUATION_DB)
+        return used(f, attenuator_read(*f, path_of(kind), value, err));
     if (kind == CONDITION_SUPPLY_V) {
         rc = power_supply_measure(*f, WINDOW_MS, &reading, err);
         *value = rc ? NAN : reading.volts;

@@ -21,8 +21,8 @@ told() {
 unit() { jq -r ".units[] | select(.number == $1) | .$2" "$work/status.json"; }
 
 # 1 is healthy; each of the others has what one row of the table is there to find.
-bench_start 7 --chamber --simulated-time --defect 2:leaking_memory --defect 3:no_cold_start \
-    --defect 4:brownout --defect 5:lost_link --defect 6:hanging_start --defect 7:loosening_lens || exit 1
+bench_start 8 --chamber --simulated-time --defect 2:leaking_memory --defect 3:no_cold_start \
+    --defect 4:brownout --defect 5:lost_link --defect 6:hanging_start --defect 7:loosening_lens --defect 8:sticky_radio || exit 1
 # The factory's system, which takes every record.
 mkdir "$work/received"
 coproc python3 -u - "$work/received" <<'PY'
@@ -102,6 +102,13 @@ short_cuts='.duration_min = 8 | .watch.health.every_min = 4'
 campaign_of cold-start "$short_cold" && check "low-temperature start" finds cold-start 3 "not up|come up"
 campaign_of supply-fluctuation "$short_supply" && check "voltage fluctuation" finds supply-fluctuation 4 health.uptime_s
 campaign_of wifi-attenuation "$short_wifi" && check "Wi-Fi: attenuation and return" finds wifi-attenuation 5 return.peer_missing
+campaign_of wifi-roaming "$short_wifi" && check "Wi-Fi: from one access point to another" finds wifi-roaming 8 "return.(associated|peer_missing)"
+every_handover_is_on_record() { # of the healthy unit: there and back, by channel
+    qa report "$(jq .id "$work/status.json")" --json >"$work/report.json" &&
+        jq -r '.events[] | select(.unit == 1) | .text' "$work/report.json" | grep -c 'access_point from .*MHz.* to .*MHz' | tee "$work/handovers" &&
+        [ "$(cat "$work/handovers")" -ge 4 ]
+}
+check "each of its handovers is an event" every_handover_is_on_record
 campaign_of power-loss "$short_cuts" && check "power loss at drawn moments" finds power-loss 6 cut.started
 alerted() { # each failure once, with its cause, the first of them before its campaign was over
     until_true 30 told && [ "$(told | wc -l)" = 1 ] &&

@@ -7,7 +7,8 @@
 #   have one of the identities it was given, to the byte
 #   have every frame that was on record before the cut, none broken, and go on recording (recorder.c)
 #
-#   CUTS=N ROUND=N    cuts (5), and after how many the unit works anew, on the flash as it then is (50)
+#   MOMENTS=WORDS     of record identity update switch format ("record format"; update_cut.sh has others)
+#   CUTS=N ROUND=N    cuts (2), and after how many the unit works anew, on the flash as it then is (50)
 #   SEED=N JOBS=N     seed of the first cut (1), the next has the next; machines at once (1)
 #   STATE=DIR         what a run that was ended goes on from; a failed cut's round stays there
 #   REPLAY=SEED       that cut of STATE alone
@@ -16,9 +17,9 @@
 # The unit's image is the board's with what only the cuts need of it: no camera, sound or radio.
 . "$(dirname "$0")/bare.bash"
 . "$(dirname "$0")/stub.bash"
-cuts=${CUTS:-5} per_round=${ROUND:-50} first_seed=${SEED:-1} jobs=${JOBS:-1} lost=${LOST:-}
+cuts=${CUTS:-2} per_round=${ROUND:-50} first_seed=${SEED:-1} jobs=${JOBS:-1} lost=${LOST:-}
 state=${STATE:-$work/state} unit=
-moments=(record identity update switch format)
+read -ra moments <<<"${MOMENTS:-record format}"
 flash_cut=$build/tests/machine/flash_cut
 stub_ready
 make -s -C "$repo" "${flash_cut#"$repo"/}" || exit 2
@@ -85,6 +86,7 @@ unit_make() {
 
 # ---- a round: what the unit does before the cuts, every write recorded ---------------------------
 
+at_moment() { [[ " ${moments[*]} " = *" $1 "* ]]; }
 window() { # MOMENT FROM TO LOW HIGH
     echo "$*" >>"$round/windows"
 }
@@ -138,21 +140,20 @@ works() { # SLOT that it is to go over to
     read -r env_at env_end < <(partition_bytes env)
     bare_says '^recorder: holds' 180 && until_true 180 answers || return 1
     frame=$(tr -d '\r' <"$bare_log" | sed -n 's/^recorder: holds .* to \([0-9]*\),.*/\1/p' | tail -n 1)
-    [ -z "$frame" ] || echo "0 $frame" >"$round/acks"
+    [ -z "$frame" ] || echo "0 $frame" >>"$round/acks"
     call flash.commit >/dev/null 2>&1 # it may be on trial since a cut before
-    acknowledge >>"$round/acks" &
-    local acknowledging=$!
     from=$(writes) frame=$(last_frame)
     until_true 180 frame_after $((${frame:-0} + 60)) && to=$(writes) &&
-        window record "$from" "$to" "$data_at" "$data_end" &&
+        window record "$from" "$to" "$data_at" "$data_end" || return 1
+    if at_moment identity; then
         write_identity $((number * 3 + 1)) && write_identity $((number * 3 + 2)) &&
-        from=$to to=$(writes) && window identity "$from" "$to" "$id_at" "$id_end" &&
+            from=$to to=$(writes) && window identity "$from" "$to" "$id_at" "$id_end" || return 1
+    fi
+    if at_moment update || at_moment switch; then
         update_to "$1" && from=$to to=$(writes) && window update "$from" "$to" 0 "$env_at" &&
-        goes_over_to "$1" && from=$to to=$(writes) && window switch "$from" "$to" "$env_at" "$env_end"
-    local rc=$?
-    kill "$acknowledging"
-    wait "$acknowledging" 2>/dev/null
-    return $rc
+            goes_over_to "$1" && from=$to to=$(writes) &&
+            window switch "$from" "$to" "$env_at" "$env_end" || return 1
+    fi
 }
 
 round_works() { # NUMBER
@@ -164,7 +165,12 @@ round_works() { # NUMBER
     other=$([ "${next:0:1}" = a ] && echo b || echo a)
     [ "${next/on trial/}" != "$next" ] || other_slot_spoilt "$other"
     cp --reflink=auto "$bare_flash" "$round/base.img" &&
-        bare_on --port "$port" --record writes.log && works "$other" || rc=1
+        bare_on --port "$port" --record writes.log || rc=1
+    acknowledge >>"$round/acks" &
+    local acknowledging=$!
+    [ $rc != 0 ] || works "$other" || rc=1
+    kill "$acknowledging"
+    wait "$acknowledging" 2>/dev/null
     bare_off
     [ $rc = 0 ] && mv "$bare_dir/writes.log" "$round/" || { grep -av "^recorded" "$bare_log" | tail -n 25; return 1; }
     # A unit whose data partition is blank makes it.
@@ -190,7 +196,7 @@ cut_made() { # SEED
     bare_new /dev/null && where=$("$flash_cut" at "$base" "$log" "$bare_flash" \
         "$from" "$to" "$low" "$high" "$1" $lost) || { echo "cut $1 could not be made"; return 1; }
     [ "$moment" = format ] ||
-        must=$(awk -v n="${where%% *}" 'BEGIN { m = -1 } $1 <= n { m = $2 } END { print m }' "$round/acks")
+        must=$(awk -v n="${where%% *}" 'BEGIN { m = -1 } $1 <= n && $2 > m { m = $2 } END { print m }' "$round/acks")
     started_whole || :
     bare_off
     echo "$1 $moment $where: ${why:-whole}" | tee -a "$journal"

@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
-export CUTS=${CUTS:-1000} SEED=${SEED:-20261129} JOBS=${JOBS:-$(nproc)} STATE=${STATE:-$build/machine_cuts}
+export MOMENTS="record identity update switch format" CUTS=${CUTS:-1000} SEED=${SEED:-20261129} JOBS=${JOBS:-$(nproc)} STATE=${STATE:-$build/machine_cuts}
 tests/machine/storage_cuts.sh 2>&1 | tee "$build/machine_cuts.log"
 [ -n "${REPLAY:-}" ] || {
     echo "version $(git describe --always), $(date -u +%F), seeds from $SEED"

@@ -142,6 +142,7 @@
     P(start_c_min, -100, -100, 100, "degC", "colder around it, the unit does not start")           \
     P(good_starts, -1, -1, 1000000, "count", "later ones hang until the power goes; -1: none")     \
     P(radio_returns, 1, 0, 1, "", "1 = goes back to the network that it lost")                     \
+    P(radio_roams, 1, 0, 1, "", "1 = goes over to a nearer access point of its network")           \
     P(radio_region, 0, 0, 3, "", "of its calibration data: 0 CN, 1 US, 2 JP, 3 none (00)")         \
     /* flash */                                                                                    \
     P(flash_time_scale, 1, 0, 100, "", "times the part's program, erase and read times")           \

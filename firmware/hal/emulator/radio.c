@@ -1,4 +1,4 @@
-/* Wi-Fi: hears the world's one access point at some level, settles on a rate, carries traffic. */
+/* Wi-Fi: hears the world's access points at some level, settles on a rate, carries traffic. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,6 +19,8 @@ static const struct {
                 {43.3, -81}, {57.8, -77}, {65.0, -75}, {72.2, -73}};
 static const double fading_seconds = 1.5, quiet_share = 0.05;
 
+enum { ACCESS_POINTS = 2, ROAM_DB = 8 /* nearer by so much, another one is gone over to */ };
+
 /* Whose rules the radio keeps, and the highest channel of 2.4 GHz that they allow. */
 static const struct {
     char country[3];
@@ -34,19 +36,36 @@ struct radio {
     int64_t faded_ns;
     enum system_load load;
     bool associated;
+    int at;      /* the access point it is or was with */
     bool wanted; /* told to be in the network, and not to leave it since */
 };
 
-/* Lock held. */
-static double level_dbm(struct radio *r)
+/* Lock held. Of one access point; all fade alike, by what moves around the unit. */
+static double level_dbm(struct radio *r, int at)
 {
+    const struct world *w = r->unit->world;
     const struct physics *ph = &r->unit->physics;
     int64_t now = clock_mono_ns();
     double keep = exp(-(double)(now - r->faded_ns) / 1e9 / fading_seconds);
     r->faded_ns = now;
     r->fading_db = keep * r->fading_db +
                    sqrt(1 - keep * keep) * ph->radio_fading_db * chance_normal(&r->chance);
-    return atomic_load(&r->unit->world->access_point_dbm) + ph->antenna_gain_db + r->fading_db;
+    return atomic_load(at ? &w->second_access_point_dbm : &w->access_point_dbm) +
+           ph->antenna_gain_db + r->fading_db;
+}
+
+static int channel_mhz(const struct radio *r, int at)
+{
+    const struct world *w = r->unit->world;
+    return atomic_load(at ? &w->second_access_point_mhz : &w->access_point_mhz);
+}
+
+/* May its country's rules let it go there, and is there one at all? */
+static bool allowed(const struct radio *r, int at)
+{
+    const int mhz = channel_mhz(r, at);
+    return mhz && (mhz < 5000 ? mhz <= regions[(int)r->unit->physics.radio_region].highest_mhz
+                              : r->unit->board.radio_5ghz);
 }
 
 /* Lock held. 0 = the level carries nothing. */
@@ -62,7 +81,15 @@ static double phy_mbps(struct radio *r, double dbm)
  * supplicant does. Lock held; true when it was lost just now. */
 static bool follow(struct radio *r)
 {
-    const bool heard = phy_mbps(r, level_dbm(r)) > 0;
+    const double here_dbm = level_dbm(r, r->at);
+    const int other = !r->at;
+    if (r->unit->physics.radio_roams > 0 && r->wanted && allowed(r, other)) {
+        const double there_dbm = level_dbm(r, other);
+        if (phy_mbps(r, there_dbm) > 0 && there_dbm > here_dbm + ROAM_DB)
+            r->at = other;
+    }
+    const double dbm = r->at == other ? level_dbm(r, other) : here_dbm;
+    const bool heard = channel_mhz(r, r->at) && phy_mbps(r, dbm) > 0;
     const bool lost = r->associated && !heard;
     if (lost)
         r->associated = false;
@@ -87,7 +114,7 @@ static double channel(void *context, double used)
     struct world *w = r->unit->world;
     const double share = atomic_load(&w->air_share);
     pthread_mutex_lock(&r->lock);
-    double mbps = r->associated ? phy_mbps(r, level_dbm(r)) : 0;
+    double mbps = r->associated ? phy_mbps(r, level_dbm(r, r->at)) : 0;
     draw(r, used);
     pthread_mutex_unlock(&r->lock);
     if (used > quiet_share)
@@ -155,17 +182,22 @@ static int join(struct radio *r, const char *ssid, const char *passphrase, int t
 {
     const struct world *w = r->unit->world;
     const struct physics *ph = &r->unit->physics;
+    bool heard = false;
     int64_t began = clock_mono_ns();
     double takes_ms = ph->radio_join_ms;
     pthread_mutex_lock(&r->lock);
     r->associated = r->wanted = false;
-    double dbm = level_dbm(r);
+    double nearest_dbm = -INFINITY;
+    for (int i = 0; i < ACCESS_POINTS; i++) {
+        const double dbm = allowed(r, i) ? level_dbm(r, i) : -INFINITY;
+        if (!(dbm > nearest_dbm) || !phy_mbps(r, dbm))
+            continue;
+        nearest_dbm = dbm;
+        r->at = i;
+        heard = !strcmp(ssid, w->ssid);
+    }
     bool asleep = r->load == LOAD_STANDBY;
     pthread_mutex_unlock(&r->lock);
-    int mhz = atomic_load(&r->unit->world->access_point_mhz);
-    bool allowed =
-        mhz < 5000 ? mhz <= regions[(int)ph->radio_region].highest_mhz : r->unit->board.radio_5ghz;
-    bool heard = !strcmp(ssid, w->ssid) && phy_mbps(r, dbm) > 0 && allowed;
     if (asleep)
         return error_set(err, ERROR_STATE, "the radio is off in standby");
     if (takes_ms > timeout_ms) {
@@ -204,9 +236,9 @@ static int radio_link(struct radio *r, struct radio_link *out, struct error *err
     if (r->associated) {
         out->associated = true;
         snprintf(out->ssid, sizeof out->ssid, "%s", r->unit->world->ssid);
-        snprintf(out->bssid, sizeof out->bssid, "02:00:00:00:01:00");
-        out->frequency_mhz = atomic_load(&r->unit->world->access_point_mhz);
-        out->rssi_dbm = level_dbm(r);
+        snprintf(out->bssid, sizeof out->bssid, "02:00:00:00:01:%02d", r->at);
+        out->frequency_mhz = channel_mhz(r, r->at);
+        out->rssi_dbm = level_dbm(r, r->at);
         out->tx_rate_mbps = phy_mbps(r, out->rssi_dbm);
     }
     pthread_mutex_unlock(&r->lock);

@@ -249,6 +249,53 @@ static void test_a_lost_network_is_gone_back_to(void **state)
     }
 }
 
+/* Two access points of one network on two channels: the nearer is joined and gone over to, unless
+ * the radio is one that stays where it is. */
+static void test_a_nearer_access_point_is_gone_over_to(void **state)
+{
+    static const char *const units[] = {
+        "{\"boot_ms\": 0, \"radio_fading_db\": 0, \"radio_join_ms\": 20}",
+        "{\"boot_ms\": 0, \"radio_fading_db\": 0, \"radio_join_ms\": 20, \"radio_roams\": 0}"};
+    for (int stays = 0; stays < 2; stays++) {
+        struct rig r;
+        struct error err = {0};
+        struct radio_link link;
+        char first[sizeof link.bssid];
+        rig_start(&r, units[stays]);
+        rig_open(&r);
+        const double near_dbm = atomic_load(&r.world->access_point_dbm);
+        const int mhz = atomic_load(&r.world->access_point_mhz);
+        atomic_store(&r.world->second_access_point_dbm, near_dbm - 60);
+        atomic_store(&r.world->second_access_point_mhz, 2462);
+        join(&r);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_int_equal(link.frequency_mhz, mhz);
+        strcpy(first, link.bssid);
+
+        /* A little nearer is no reason to go. */
+        atomic_store(&r.world->second_access_point_dbm, near_dbm + 5);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_int_equal(link.frequency_mhz, mhz);
+
+        atomic_store(&r.world->access_point_dbm, near_dbm - 90);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_int_equal(link.associated, !stays);
+        if (!stays) {
+            assert_int_equal(link.frequency_mhz, 2462);
+            assert_string_not_equal(link.bssid, first);
+        }
+
+        /* Back again, and the other one is switched off. */
+        atomic_store(&r.world->access_point_dbm, near_dbm);
+        atomic_store(&r.world->second_access_point_mhz, 0);
+        assert_int_equal(r.hal.radio->leave(r.hal.radio_state), 0);
+        join(&r);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_int_equal(link.frequency_mhz, mhz);
+        rig_end(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_bytes_come_through_whole),
         cmocka_unit_test(test_a_radio_of_another_region_says_so_and_hears_fewer_channels),
         cmocka_unit_test(test_a_lost_network_is_gone_back_to),
+        cmocka_unit_test(test_a_nearer_access_point_is_gone_over_to),
         cmocka_unit_test(test_leaving_breaks_what_is_open),
         cmocka_unit_test(test_joining_fails_for_its_reason),
     };
