@@ -17,7 +17,7 @@
 # The unit's image is the board's with what only the cuts need of it: no camera, sound or radio.
 . "$(dirname "$0")/bare.bash"
 . "$(dirname "$0")/stub.bash"
-cuts=${CUTS:-2} per_round=${ROUND:-50} first_seed=${SEED:-1} jobs=${JOBS:-1} lost=${LOST:-}
+cuts=${CUTS:-2} per_round=${ROUND:-50} first_seed=${SEED:-1} jobs=${JOBS:-1} lost=${LOST:-} kept=
 state=${STATE:-$work/state} unit=
 read -ra moments <<<"${MOMENTS:-record format}"
 flash_cut=$build/tests/machine/flash_cut
@@ -199,7 +199,7 @@ cut_made() { # SEED
         must=$(awk -v n="${where%% *}" 'BEGIN { m = -1 } $1 <= n && $2 > m { m = $2 } END { print m }' "$round/acks")
     started_whole || :
     bare_off
-    echo "$1 $moment $where: ${why:-whole}" | tee -a "$journal"
+    echo "$1 $moment $where: ${why:-whole}" | tee -a "${kept:-$journal}"
     [ -z "$why" ]
 }
 
@@ -248,8 +248,9 @@ round_cuts() { # FIRST LAST
 check "a unit with a version in each slot" unit_make
 keys=$unit/keys
 if [ -n "${REPLAY:-}" ]; then
-    number=$(((REPLAY - first_seed) / per_round)) round=$state/round$number
-    check "cut $REPLAY, made again alone: $(sed -n "s/^$REPLAY //p" "$journal" | tail -n 1)" cut_made "$REPLAY"
+    number=$(((REPLAY - first_seed) / per_round)) round=$state/round$number kept=/dev/null
+    check "cut $REPLAY, made again alone; at first: $(sed -n "s/^$REPLAY //p" "$journal" | tail -n 1)" \
+        cut_made "$REPLAY"
     suite_end
     exit
 fi

@@ -6,9 +6,28 @@
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
-export MOMENTS="record identity update switch format" CUTS=${CUTS:-1000} SEED=${SEED:-20261129} JOBS=${JOBS:-$(nproc)} STATE=${STATE:-$build/machine_cuts}
+export MOMENTS="record identity update switch format" CUTS=${CUTS:-1000} SEED=${SEED:-20261129}
+export JOBS=${JOBS:-$(nproc)} STATE=${STATE:-$build/machine_cuts}
 tests/machine/storage_cuts.sh 2>&1 | tee "$build/machine_cuts.log"
-[ -n "${REPLAY:-}" ] || {
+[ -z "${REPLAY:-}" ] || exit 0
+# A flash that says of its latest writes that they were done, and they were not: found, found again when
+# that cut is made alone, and not when the flash tells the truth.
+lying=$build/machine_lies
+rm -rf "$lying"
+once() { env STATE="$lying" MOMENTS=record CUTS=1 SEED="$SEED" "$@" tests/machine/storage_cuts.sh; }
+lies_are_found() {
+    ! once LOST=64 >"$build/lies.log" 2>&1 && grep -q 'was on record, the latest is' "$build/lies.log" &&
+        ! once LOST=64 REPLAY="$SEED" >"$build/lies_again.log" 2>&1 &&
+        grep -q 'was on record, the latest is' "$build/lies_again.log" && once REPLAY="$SEED"
+}
+if lies_are_found >"$build/truth.log" 2>&1; then
+    grep -h 'was on record' "$build/lies.log" "$build/lies_again.log" | sed 's/^ */  a flash that lies: /'
+else
+    echo "FAILED a flash that lies was not found"
+    cat "$build/lies.log" "$build/lies_again.log" "$build/truth.log"
+fi | tee -a "$build/machine_cuts.log"
+{
     echo "version $(git describe --always), $(date -u +%F), seeds from $SEED"
     grep -E '^  |passed' "$build/machine_cuts.log" | grep -v '^  ok '
 } >"${OUT:-docs/evidence}/machine_cuts.txt"
+! grep -q FAILED "$build/machine_cuts.log"
