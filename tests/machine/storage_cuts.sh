@@ -18,7 +18,7 @@
 . "$(dirname "$0")/bare.bash"
 . "$(dirname "$0")/stub.bash"
 cuts=${CUTS:-2} per_round=${ROUND:-50} first_seed=${SEED:-1} jobs=${JOBS:-1} lost=${LOST:-} kept=
-state=${STATE:-$work/state} unit=
+state=${STATE:-$work/state} unit= patience=600 # s: other work may hold the machine up
 read -ra moments <<<"${MOMENTS:-record format}"
 flash_cut=$build/tests/machine/flash_cut
 stub_ready
@@ -130,7 +130,7 @@ goes_over_to() { # SLOT
     local starts
     starts=$(grep -ac "takt: slot $1" "$bare_log")
     call flash.activate && { call unit.restart || :; } # the answer may not get out any more
-    bare_says "takt: slot $1" 240 $((starts + 1)) && until_true 120 answers && call flash.commit
+    bare_says "takt: slot $1" $patience $((starts + 1)) && until_true $patience answers && call flash.commit
 }
 
 works() { # SLOT that it is to go over to
@@ -138,12 +138,12 @@ works() { # SLOT that it is to go over to
     read -r data_at data_end < <(partition_bytes data)
     read -r id_at id_end < <(partition_bytes identity)
     read -r env_at env_end < <(partition_bytes env)
-    bare_says '^recorder: holds' 180 && until_true 180 answers || return 1
+    bare_says '^recorder: holds' $patience && until_true $patience answers || return 1
     frame=$(tr -d '\r' <"$bare_log" | sed -n 's/^recorder: holds .* to \([0-9]*\),.*/\1/p' | tail -n 1)
     [ -z "$frame" ] || echo "0 $frame" >>"$round/acks"
     call flash.commit >/dev/null 2>&1 # it may be on trial since a cut before
     from=$(writes) frame=$(last_frame)
-    until_true 180 frame_after $((${frame:-0} + 60)) && to=$(writes) &&
+    until_true $patience frame_after $((${frame:-0} + 60)) && to=$(writes) &&
         window record "$from" "$to" "$data_at" "$data_end" || return 1
     if at_moment identity; then
         write_identity $((number * 3 + 1)) && write_identity $((number * 3 + 2)) &&
@@ -179,7 +179,7 @@ round_works() { # NUMBER
     cp --reflink=auto "$round/base.img" "$blank" &&
         tr '\0' '\377' </dev/zero | head -c $((end - at)) |
         dd of="$blank" bs=64K seek="$at" oflag=seek_bytes conv=notrunc status=none &&
-        bare_new "$blank" && bare_on --record writes.log && bare_says '^recorder: holds nothing' 180 || rc=1
+        bare_new "$blank" && bare_on --record writes.log && bare_says '^recorder: holds nothing' $patience || rc=1
     [ $rc != 0 ] || window format 0 "$(writes)" "$at" "$end"
     bare_off
     [ $rc = 0 ] && mv "$bare_dir/writes.log" "$round/format.log" && touch "$round/ready"
@@ -209,8 +209,8 @@ started_whole() {
     id=$(flash_peer identity)
     grep -qxF "$id" "$round/identities" || { why="an identity that was never given"; return 1; }
     bare_on
-    bare_says "takt: slot ${next:0:1}" 180 || { why="it did not start slot ${next:0:1}"; return 1; }
-    bare_says '^recorder: ' 180 || { why="the file system is not there"; return 1; }
+    bare_says "takt: slot ${next:0:1}" $patience || { why="it did not start slot ${next:0:1}"; return 1; }
+    bare_says '^recorder: ' $patience || { why="the file system is not there"; return 1; }
     tr -d '\r' <"$bare_log" >"$bare_dir/said"
     grep -qa 'takt: fs: [1-9][0-9]* checks, 0 errors' "$bare_dir/said" || { why="file system: $(grep -a 'UBI' "$bare_dir/said" | head -n 1)"; return 1; }
     [ "$moment" = format ] || ! grep -qa 'made anew' "$bare_dir/said" || { why="the data partition was made anew"; return 1; }
