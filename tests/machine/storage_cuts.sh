@@ -212,14 +212,18 @@ started_whole() {
     bare_says "takt: slot ${next:0:1}" $patience || { why="it did not start slot ${next:0:1}"; return 1; }
     bare_says '^recorder: ' $patience || { why="the file system is not there"; return 1; }
     tr -d '\r' <"$bare_log" >"$bare_dir/said"
-    grep -qa 'takt: fs: [1-9][0-9]* checks, 0 errors' "$bare_dir/said" || { why="file system: $(grep -a 'UBI' "$bare_dir/said" | head -n 1)"; return 1; }
+    # Half of a file system, cut off while it was made, is one that cannot be mounted: the unit makes it
+    # anew, and the kernel's words about the half count for nothing.
+    grep -qa 'takt: fs: [1-9][0-9]* checks, 0 errors' "$bare_dir/said" ||
+        { [ "$moment" = format ] && grep -qa 'made anew' "$bare_dir/said"; } ||
+        { why="file system: $(grep -a 'UBI' "$bare_dir/said" | head -n 1)"; return 1; }
     [ "$moment" = format ] || ! grep -qa 'made anew' "$bare_dir/said" || { why="the data partition was made anew"; return 1; }
     grep -qa 'camd: identity: written' "$bare_dir/said" || { why="$(grep -a 'camd: identity' "$bare_dir/said")"; return 1; }
     held=$(sed -n 's/^recorder: holds [0-9]* to \([0-9]*\), 0 broken$/\1/p' "$bare_dir/said")
     [ -n "$held" ] || { [ "$must" = -1 ] && grep -qa '^recorder: holds nothing' "$bare_dir/said" && held=-1; } ||
         { why="recordings: $(grep -a '^recorder: ' "$bare_dir/said")"; return 1; }
     [ "$held" -ge "$must" ] || { why="frame $must was on record, the latest is $held"; return 1; }
-    bare_says "^recorded $((held + 1))" 60 || { why="it does not go on recording"; return 1; }
+    bare_says "^recorded $((held + 1))" $patience || { why="it does not go on recording"; return 1; }
     bare_off
     [ "$(flash_peer identity)" = "$id" ] || { why="the identity changed while it started"; return 1; }
 }
