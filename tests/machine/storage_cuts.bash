@@ -14,6 +14,9 @@
 #   REPLAY=SEED       that cut of STATE alone
 #   LOST=N            a flash that lies: of what it said was written, the latest N are gone
 #
+# Not one of the suites of `make test`: a start costs some 10 s of processor. tests/soak/machine_cuts.sh
+# makes a thousand of them.
+#
 # The unit's image is the board's with what only the cuts need of it: no camera, sound or radio.
 . "$(dirname "$0")/bare.bash"
 . "$(dirname "$0")/stub.bash"
