@@ -97,6 +97,18 @@ int audit_append(sqlite3 *db, const struct audit_entry *e, struct error *err)
     return database_keep(db, rc, err);
 }
 
+int audit_append_object(sqlite3 *db, struct audit_entry e, cJSON *detail, struct error *err)
+{
+    char *text = cJSON_PrintUnformatted(detail);
+    cJSON_Delete(detail);
+    if (!text)
+        return error_set(err, ERROR_MEMORY, "cannot write the audit: out of memory");
+    e.detail = text;
+    const int rc = audit_append(db, &e, err);
+    cJSON_free(text);
+    return rc;
+}
+
 static const char *text_at(sqlite3_stmt *st, int column)
 {
     const char *text = (const char *)sqlite3_column_text(st, column);

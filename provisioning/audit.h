@@ -8,8 +8,10 @@
 #ifndef TAKT_PROVISIONING_AUDIT_H
 #define TAKT_PROVISIONING_AUDIT_H
 
-#include <sqlite3.h>
 #include <stdint.h>
+
+#include <cjson/cJSON.h>
+#include <sqlite3.h>
 
 #include "protocol/base/error.h"
 
@@ -23,6 +25,8 @@ struct audit_entry {
 
 int audit_open(sqlite3 *db, struct error *err); /* makes the table */
 int audit_append(sqlite3 *db, const struct audit_entry *e, struct error *err);
+/* With `detail`, which is freed, in place of the entry's own text. */
+int audit_append_object(sqlite3 *db, struct audit_entry e, cJSON *detail, struct error *err);
 /* Walks the chain again. 0, or ERROR_MISMATCH naming the first entry that was altered, removed or
  * moved; *entries = how many were read. */
 int audit_verify(sqlite3 *db, int64_t *entries, struct error *err);

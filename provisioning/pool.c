@@ -45,15 +45,9 @@ int pool_note(struct pool *p, struct error *err, int64_t wall_ms, const char *ac
             cJSON_AddStringToObject(object, name, value);
     }
     va_end(texts);
-    char *detail = cJSON_PrintUnformatted(object);
-    cJSON_Delete(object);
-    if (!detail)
-        return error_set(err, ERROR_MEMORY, "cannot write the audit: out of memory");
     const struct audit_entry e = {
-        .wall_ms = wall_ms, .actor = actor, .action = action, .subject = subject, .detail = detail};
-    int rc = audit_append(p->db, &e, err);
-    cJSON_free(detail);
-    return rc;
+        .wall_ms = wall_ms, .actor = actor, .action = action, .subject = subject};
+    return audit_append_object(p->db, e, object, err);
 }
 
 /* The fingerprint key rests sealed like any other; opening it also proves that this custody is the

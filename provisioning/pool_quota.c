@@ -33,20 +33,10 @@ static int note(sqlite3 *db, enum pool_quota_kind kind, const char *name, int64_
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "kind", kinds[kind].name);
-    char *detail = cJSON_AddNumberToObject(object, "allowed", (double)allowed)
-                       ? cJSON_PrintUnformatted(object)
-                       : NULL;
-    cJSON_Delete(object);
-    if (!detail)
-        return error_set(err, ERROR_MEMORY, "cannot write the audit: out of memory");
-    const struct audit_entry e = {.wall_ms = wall_ms,
-                                  .actor = operator_name,
-                                  .action = "quota.set",
-                                  .subject = name,
-                                  .detail = detail};
-    const int rc = audit_append(db, &e, err);
-    cJSON_free(detail);
-    return rc;
+    cJSON_AddNumberToObject(object, "allowed", (double)allowed);
+    const struct audit_entry e = {
+        .wall_ms = wall_ms, .actor = operator_name, .action = "quota.set", .subject = name};
+    return audit_append_object(db, e, object, err);
 }
 
 int pool_quota_set(struct pool *p, enum pool_quota_kind kind, const char *name, int64_t allowed,

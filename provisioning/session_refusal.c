@@ -1,7 +1,6 @@
 #include "provisioning/session_refusal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cjson/cJSON.h>
 
@@ -38,15 +37,9 @@ int session_refused(sqlite3 *db, const struct session_refusal *r, struct error *
     cJSON_AddStringToObject(detail, "order", r->order);
     cJSON_AddStringToObject(detail, "station", r->station);
     cJSON_AddNumberToObject(detail, "slot", r->slot);
-    char *text = cJSON_PrintUnformatted(detail);
     const struct audit_entry entry = {.wall_ms = r->wall_ms,
                                       .actor = r->actor,
                                       .action = "session.refuse",
-                                      .subject = r->chip_id[0] ? r->chip_id : finalized,
-                                      .detail = text};
-    const int rc = text ? audit_append(db, &entry, err)
-                        : error_set(err, ERROR_MEMORY, "a refused session: out of memory");
-    free(text);
-    cJSON_Delete(detail);
-    return rc;
+                                      .subject = r->chip_id[0] ? r->chip_id : finalized};
+    return audit_append_object(db, entry, detail, err);
 }

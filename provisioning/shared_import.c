@@ -155,12 +155,10 @@ int shared_pool_proof(struct shared_pool *p, uint8_t sealed[SHARED_PROOF_MAX], s
     if (!r)
         return err->code;
     const char *hex = PQntuples(r) ? PQgetvalue(r, 0, 0) : "";
-    int rc = 0;
-    *size = strlen(hex) / 2;
-    if (*size > SHARED_PROOF_MAX || hex_decode(hex, sealed, *size))
-        rc = error_set(err, ERROR_INPUT, "the shared pool's settings are damaged");
+    const int bytes = hex_decode_some(hex, sealed, SHARED_PROOF_MAX);
+    *size = bytes < 0 ? 0 : (size_t)bytes;
     PQclear(r);
-    return rc;
+    return bytes < 0 ? error_set(err, ERROR_INPUT, "the shared pool's settings are damaged") : 0;
 }
 
 int shared_pool_prove(struct custody *custody, const uint8_t *sealed, size_t size,

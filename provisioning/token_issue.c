@@ -18,17 +18,9 @@ static int record(sqlite3 *db, const struct token_wish *w, const struct token *t
     cJSON_AddNumberToObject(detail, "issued", (double)t->issued_s);
     cJSON_AddNumberToObject(detail, "expires", (double)t->expires_s);
     cJSON_AddStringToObject(detail, "nonce", t->nonce);
-    char *text = cJSON_PrintUnformatted(detail);
-    const struct audit_entry entry = {.wall_ms = w->wall_ms,
-                                      .actor = w->actor,
-                                      .action = "token.issue",
-                                      .subject = t->chip_id,
-                                      .detail = text};
-    int rc = text ? audit_append(db, &entry, err)
-                  : error_set(err, ERROR_MEMORY, "issuing a token: out of memory");
-    free(text);
-    cJSON_Delete(detail);
-    return rc;
+    const struct audit_entry entry = {
+        .wall_ms = w->wall_ms, .actor = w->actor, .action = "token.issue", .subject = t->chip_id};
+    return audit_append_object(db, entry, detail, err);
 }
 
 static int take(const char *what, const char *text, char *out, size_t size, struct error *err)

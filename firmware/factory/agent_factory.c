@@ -45,8 +45,9 @@ static int read_params(const cJSON *params, const char **text, uint8_t *signatur
         rc = params_text(params, "signature", 2, 2 * SIGNATURE_BYTES_MAX, &hex, err);
     if (rc)
         return rc;
-    *size = strlen(hex) / 2;
-    if (strlen(hex) % 2 || hex_decode(hex, signature, *size))
+    const int bytes = hex_decode_some(hex, signature, SIGNATURE_BYTES_MAX);
+    *size = bytes < 0 ? 0 : (size_t)bytes;
+    if (bytes < 0)
         return error_set(err, ERROR_INPUT, "param 'signature' is not hex text of whole bytes");
     return 0;
 }

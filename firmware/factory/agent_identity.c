@@ -50,8 +50,9 @@ static int read_bytes(const cJSON *params, const char *name, size_t least, size_
     int rc = params_text(params, name, 2 * least, 2 * most, &hex, err);
     if (rc)
         return rc;
-    *bytes = strlen(hex) / 2;
-    if (hex_decode(hex, out, *bytes))
+    const int found = hex_decode_some(hex, out, most);
+    *bytes = found < 0 ? 0 : (size_t)found;
+    if (found < 0)
         return error_set(err, ERROR_INPUT, "param '%s' is not hex text of whole bytes", name);
     return 0;
 }

@@ -96,3 +96,9 @@ int hex_decode(const char *text, void *out, size_t size)
     }
     return 0;
 }
+
+int hex_decode_some(const char *text, void *out, size_t room)
+{
+    const size_t size = strlen(text) / 2;
+    return size > room || hex_decode(text, out, size) ? ERROR_INPUT : (int)size;
+}

@@ -25,5 +25,7 @@ int digest_file(const char *path, uint8_t out[DIGEST_BYTES], uint64_t *size_byte
 void hex_encode(const void *data, size_t size, char *out);
 /* Exactly `size` bytes of hex text, either case; ERROR_INPUT otherwise. */
 int hex_decode(const char *text, void *out, size_t size);
+/* As many bytes as the text has, at most `room`: their number, or ERROR_INPUT. */
+int hex_decode_some(const char *text, void *out, size_t room);
 
 #endif

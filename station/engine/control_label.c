@@ -15,17 +15,9 @@ static int put_on_record(struct engine *e, const char *who, const char *did, con
     cJSON *detail = cJSON_CreateObject();
     cJSON_AddStringToObject(detail, "serial", serial);
     cJSON_AddStringToObject(detail, "reason", reason);
-    char *text = cJSON_PrintUnformatted(detail);
-    cJSON_Delete(detail);
-    const struct audit_entry entry = {.wall_ms = clock_wall_ms(),
-                                      .actor = who,
-                                      .action = "label.reprint",
-                                      .subject = did,
-                                      .detail = text};
-    int rc = text ? audit_append(store_handle(e->store), &entry, err)
-                  : error_set(err, ERROR_MEMORY, "the audit's entry: out of memory");
-    cJSON_free(text);
-    return rc;
+    const struct audit_entry entry = {
+        .wall_ms = clock_wall_ms(), .actor = who, .action = "label.reprint", .subject = did};
+    return audit_append_object(store_handle(e->store), entry, detail, err);
 }
 
 int control_label_reprint(struct engine *e, const struct control_request *r, const cJSON *params,

@@ -197,12 +197,12 @@ static void prove(struct engine *e, const char *hex)
     struct pool_process *p = e->shared;
     struct error err = {0};
     uint8_t proof[SHARED_PROOF_MAX];
-    const size_t size = strlen(hex) / 2;
-    if (size > sizeof proof || hex_decode(hex, proof, size))
+    const int size = hex_decode_some(hex, proof, sizeof proof);
+    if (size < 0)
         error_set(&err, ERROR_PROTOCOL, "its proof of custody is damaged");
     else if (size)
-        shared_pool_prove(e->custody, proof, size, &err);
-    p->proved = size && !err.code;
+        shared_pool_prove(e->custody, proof, (size_t)size, &err);
+    p->proved = size > 0 && !err.code;
     if (err.code) {
         p->reachable = false;
         p->free = -1;

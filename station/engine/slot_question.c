@@ -137,17 +137,17 @@ static int certify(struct question *q, struct error *err)
     const char *hex = json_string(q->asked, "request", ""), *chip_id;
     uint8_t request[UNIT_REQUEST_MAX], certificate[UNIT_CERTIFICATE_MAX];
     char out[2 * UNIT_CERTIFICATE_MAX + 1];
-    const size_t bytes = strlen(hex) / 2;
     size_t size;
     int rc = own_unit(q, &chip_id, err);
     if (rc)
         return rc;
     if (!e->pool || !e->device_ca)
         return error_set(err, ERROR_MISSING, "%s names no 'device_ca'", e->station->path);
-    if (bytes > sizeof request || hex_decode(hex, request, bytes))
+    const int bytes = hex_decode_some(hex, request, sizeof request);
+    if (bytes < 0)
         return error_set(err, ERROR_PROTOCOL, "a unit's request is not hex of at most %zu bytes",
                          sizeof request);
-    rc = device_ca_certify(e->device_ca, e->pool, chip_id, request, bytes, clock_wall_ms(),
+    rc = device_ca_certify(e->device_ca, e->pool, chip_id, request, (size_t)bytes, clock_wall_ms(),
                            certificate, &size, err);
     if (rc)
         return rc;

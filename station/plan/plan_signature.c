@@ -74,8 +74,8 @@ int plan_signature_check(const char *products_dir, const struct plan *p, const c
     if (rc)
         return rc;
     const char *hex = json_string(json_root(doc), "signature", "");
-    const size_t size = strlen(hex) / 2;
-    if (!size || size > sizeof signature || hex_decode(hex, signature, size))
+    const int size = hex_decode_some(hex, signature, sizeof signature);
+    if (size < 1)
         rc = error_set(err, ERROR_REFUSED,
                        "%s:1: 'signature' is not hexadecimal of 1 to %d bytes: sign the plan again "
                        "(takt plan sign)",
@@ -83,7 +83,7 @@ int plan_signature_check(const char *products_dir, const struct plan *p, const c
     json_free(doc);
     if (rc)
         return rc;
-    rc = signing_verify(public_pem, text, length, signature, size, err);
+    rc = signing_verify(public_pem, text, length, signature, (size_t)size, err);
     if (rc == ERROR_REFUSED)
         return error_set(err, ERROR_REFUSED,
                          "plan %s/%s: its files are not those that were signed, or another key "

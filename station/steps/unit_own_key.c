@@ -27,13 +27,6 @@ static int have_certified(struct step_context *c, const char *chip_id,
     return rc;
 }
 
-/* Bytes of hex text; 0 when they are none, or more than there is room for. */
-static size_t bytes_of(const char *hex, uint8_t *out, size_t room)
-{
-    const size_t bytes = strlen(hex) / 2;
-    return bytes <= room && hex_decode(hex, out, bytes) == 0 ? bytes : 0;
-}
-
 int unit_own_key_write(struct step_context *c, const char *chip_id, const struct step_identity *id,
                        struct error *err)
 {
@@ -64,10 +57,11 @@ static int check_proof(struct step_context *c, const char *certificate_hex, bool
     cJSON_AddStringToObject(params, "nonce", hex);
     int rc = unit_call(c->unit, "identity.prove", params, CALL_MS, &answer, err);
     if (rc == 0) {
-        const size_t size = bytes_of(json_string(answer, "proof", ""), proof, sizeof proof),
-                     bytes = bytes_of(certificate_hex, certificate, sizeof certificate);
+        const int size = hex_decode_some(json_string(answer, "proof", ""), proof, sizeof proof),
+                  bytes = hex_decode_some(certificate_hex, certificate, sizeof certificate);
         *proved =
-            size && bytes && unit_proof_check(certificate, bytes, nonce, proof, size, &why) == 0;
+            size > 0 && bytes > 0 &&
+            unit_proof_check(certificate, (size_t)bytes, nonce, proof, (size_t)size, &why) == 0;
     }
     cJSON_Delete(answer);
     return rc;
