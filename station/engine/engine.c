@@ -209,6 +209,15 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* Workers are started one a round: whoever asks something is answered while 64 slots begin. */
+static struct lane *next_due(struct engine *e)
+{
+    struct lane *due = NULL;
+    for (size_t i = 0; !due && i < e->slot_count; i++)
+        due = slot_lane_due(&e->slots[i]);
+    return due;
+}
+
 static int tick(struct engine *e)
 {
     int64_t now = clock_mono_ns(), next = fixture_process_tick(e, now);
@@ -222,6 +231,8 @@ static int tick(struct engine *e)
     if (e->paused[0] && e->ops)
         next = sooner(next, e->retry_at_ms * 1000000);
     else if (e->ops)
+        return 0;
+    if (next_due(e))
         return 0;
     if (next < 0)
         return -1;
@@ -246,6 +257,9 @@ static int run_loop(struct engine *e, struct error *err)
         dispatch(e);
         commit_round(e);
         dispatch(e);
+        struct lane *due = next_due(e);
+        if (due)
+            slot_lane_begin(due);
         outbox_process_serve(e);
         pool_process_serve(e);
     }

@@ -95,6 +95,7 @@ void slot_start_step(struct slot *s, int step)
         if (&s->lanes[i] != lane)
             lane_end_worker(&s->lanes[i]);
     lane->state = LANE_BEGINNING;
+    lane->due = false;
     lane->step = step;
     lane->attempt = s->progress.steps[step].attempt;
     slot_queue_write(s);

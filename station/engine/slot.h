@@ -68,6 +68,7 @@ struct lane {
     struct slot *slot;
     enum { LANE_FREE, LANE_BEGINNING, LANE_RUNNING, LANE_SAFING } state;
     bool writing; /* its beginning is part of the write under way */
+    bool due;     /* its beginning is in the store; it waits for its turn to get a worker */
     struct worker worker;
     struct watch channel_watch, death_watch;
     int step, attempt;
@@ -138,6 +139,9 @@ void slot_safe_over(struct slot *s, int rc, const char *text);
 /* slot_write.c: the operation that moves the run on. */
 int slot_write_init(struct slot *s, struct error *err);
 void slot_queue_write(struct slot *s);
+/* The next lane whose step is in the store and waits for its turn to get a worker; NULL: none. */
+struct lane *slot_lane_due(struct slot *s);
+void slot_lane_begin(struct lane *l);
 /* Where one of its steps stands, into the journal. */
 int slot_write_step(struct slot *s, int step, struct error *err);
 

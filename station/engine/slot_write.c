@@ -85,7 +85,7 @@ static int write_slot(struct op *op, struct error *err)
     if (!rc)
         rc = write_skipped(s, err);
     for (int i = 0; !rc && i < SCHEDULE_LANES_MAX; i++)
-        if (s->lanes[i].state == LANE_BEGINNING) {
+        if (s->lanes[i].state == LANE_BEGINNING && !s->lanes[i].due) {
             s->lanes[i].writing = true;
             rc = slot_write_step(s, s->lanes[i].step, err);
         }
@@ -156,7 +156,15 @@ static void closed(struct slot *s)
     slot_forget_run(s);
 }
 
-static void begin(struct lane *l)
+struct lane *slot_lane_due(struct slot *s)
+{
+    for (int i = 0; i < SCHEDULE_LANES_MAX; i++)
+        if (s->lanes[i].state == LANE_BEGINNING && s->lanes[i].due)
+            return &s->lanes[i];
+    return NULL;
+}
+
+void slot_lane_begin(struct lane *l)
 {
     struct slot *s = l->slot;
     if (!s->aborting || l->step >= (int)s->run.plan->step_count) {
@@ -191,8 +199,11 @@ static void written(struct op *op, int rc, const struct error *why)
         if (!l->writing)
             continue;
         l->writing = false;
-        if (l->state == LANE_BEGINNING)
-            begin(l);
+        if (l->state != LANE_BEGINNING)
+            continue;
+        l->due = true;
+        if (l->worker.pid)
+            slot_lane_begin(l);
     }
 }
 

@@ -27,7 +27,10 @@ takt, station, store, units = sys.argv[1:4] + [int(sys.argv[4])]
 IDLE_S, KEYS, ARRIVALS = 20, 40, 5
 
 def status():
-    return json.loads(subprocess.run([takt, 'station', 'status', '--station', station, '--json'], capture_output=True).stdout)
+    said = subprocess.run([takt, 'station', 'status', '--station', station, '--json'], stdout=subprocess.PIPE)
+    if said.returncode:
+        raise SystemExit('the station does not tell its status')
+    return json.loads(said.stdout)
 
 # ---- the console, on a terminal of 160 x 50
 console, screen = pty.fork()
