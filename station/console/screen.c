@@ -48,7 +48,8 @@ static void most_failed(const cJSON *day, char *out, size_t size)
     cJSON_ArrayForEach(failure, cJSON_GetObjectItemCaseSensitive(day, "failures"))
     {
         const char *step = words_name(json_string(failure, "step", ""));
-        const char *measurement = words_name(json_string(failure, "measurement", ""));
+        char measurement[120];
+        words_figure(json_string(failure, "measurement", ""), measurement, sizeof measurement);
         if (told++ == 3 || used >= size)
             break;
         used += (size_t)snprintf(out + used, size - used, "%s%s%s%s %d", told > 1 ? "  ·  " : "",

@@ -24,6 +24,49 @@ static const cJSON *units_of(const struct console *c)
     return member(member(readings_get(c->records, READING_RACK, NULL), "campaign"), "units");
 }
 
+/* ---- a unit in words ---------------------------------------------------------------------------
+ */
+
+static void put_who(int y, int columns, const cJSON *unit)
+{
+    char place[80];
+    const int slot = (int)json_number(unit, "slot", 0);
+    if (slot > 0)
+        snprintf(place, sizeof place, _("slot %d"), slot);
+    else
+        snprintf(place, sizeof place, "%s", json_string(unit, "place", ""));
+    pane_text(y, 1, columns - 2, _("unit %d  %s  %s  %s  %.1f h"),
+              (int)json_number(unit, "number", 0), place, json_string(unit, "chip_id", ""),
+              words_state(json_string(unit, "state", "")),
+              json_number(unit, "watched_ms", 0) / 3600000);
+}
+
+/* Why it failed: the figure, what it came to and its limit; or what the campaign says, where no
+ * figure went beyond its limits. */
+static void put_cause(int y, int columns, const cJSON *figures, const cJSON *unit)
+{
+    cJSON *watch = cJSON_Parse(json_string(unit, "watch", ""));
+    const cJSON *cause = member(watch, "cause");
+    const cJSON *figure = cJSON_GetArrayItem(figures, (int)json_number(unit, "cause_figure", -1));
+    const double value = cJSON_GetNumberValue(cJSON_GetArrayItem(cause, 1)),
+                 low = cJSON_GetNumberValue(cJSON_GetArrayItem(cause, 2)),
+                 high = cJSON_GetNumberValue(cJSON_GetArrayItem(cause, 3));
+    attron(COLOR_PAIR(COLOUR_FAIL));
+    if (figure && isfinite(value) && (isfinite(low) || isfinite(high))) {
+        char name[120], is[48], limit[48];
+        const char *unit_of = json_string(figure, "unit", "");
+        const bool below = isfinite(low) && value < low;
+        words_figure(json_string(figure, "name", ""), name, sizeof name);
+        words_quantity(value, unit_of, is, sizeof is);
+        words_quantity(below ? low : high, unit_of, limit, sizeof limit);
+        pane_text(y, 1, columns - 2, "%s %s (%s %s)", name, is, below ? "≥" : "≤", limit);
+    } else {
+        pane_put(y, 1, columns - 2, json_string(unit, "cause", ""));
+    }
+    attroff(COLOR_PAIR(COLOUR_FAIL));
+    cJSON_Delete(watch);
+}
+
 /* ---- the grid ----------------------------------------------------------------------------------
  */
 
@@ -49,7 +92,8 @@ static void draw_cell(int y, int x, const cJSON *unit, bool chosen)
     attroff(look);
 }
 
-static void draw_grid(struct console *c, const struct area *a, const cJSON *units)
+static void draw_grid(struct console *c, const struct area *a, const cJSON *units,
+                      const cJSON *figures)
 {
     const int across = a->columns > CELL + 2 ? (a->columns - 2) / CELL : 1;
     const int rows = a->lines - 5, count = cJSON_GetArraySize(units);
@@ -68,13 +112,8 @@ static void draw_grid(struct console *c, const struct area *a, const cJSON *unit
                  (count - first * across) < rows * across ? count - first * across : rows * across,
                  count);
     const int y = a->y + a->lines - 2;
-    pane_text(y, 1, a->columns - 2, _("unit %d  %s  %s  %s  %.1f h"),
-              (int)json_number(chosen, "number", 0), json_string(chosen, "place", ""),
-              json_string(chosen, "chip_id", ""), words_state(json_string(chosen, "state", "")),
-              json_number(chosen, "watched_ms", 0) / 3600000);
-    attron(COLOR_PAIR(COLOUR_FAIL));
-    pane_put(y + 1, 1, a->columns - 2, json_string(chosen, "cause", ""));
-    attroff(COLOR_PAIR(COLOUR_FAIL));
+    put_who(y, a->columns, chosen);
+    put_cause(y + 1, a->columns, figures, chosen);
 }
 
 /* ---- one unit's curves -------------------------------------------------------------------------
@@ -135,8 +174,9 @@ static void draw_curve(int y, int columns, const cJSON *figure, const struct cur
     const int wide = columns - CURVE_AT - 40 > 8 ? columns - CURVE_AT - 40 : 8;
     const double room = v->most > v->least ? v->most - v->least : 1;
     const bool out = v->last < v->low || v->last > v->high;
-    char limits[48] = "";
-    pane_put(y, NAME_AT, CURVE_AT - NAME_AT - 1, json_string(figure, "name", ""));
+    char limits[48] = "", name[120], is[48];
+    words_figure(json_string(figure, "name", ""), name, sizeof name);
+    pane_put(y, NAME_AT, CURVE_AT - NAME_AT - 1, name);
     for (int i = 0; i < wide; i++) {
         const int at = v->count <= wide ? i : (int)((double)i * v->count / wide);
         if (at >= v->count)
@@ -149,8 +189,8 @@ static void draw_curve(int y, int columns, const cJSON *figure, const struct cur
         snprintf(limits, sizeof limits, isfinite(v->low) ? "≥ %.4g" : "≤ %.4g",
                  isfinite(v->low) ? v->low : v->high);
     attron(out ? COLOR_PAIR(COLOUR_FAIL) | A_BOLD : A_NORMAL);
-    pane_text(y, CURVE_AT + wide + 1, columns - CURVE_AT - wide - 2, "%.5g %s (%s)", v->last,
-              v->percent ? "%" : json_string(figure, "unit", ""), limits);
+    words_quantity(v->last, v->percent ? "%" : json_string(figure, "unit", ""), is, sizeof is);
+    pane_text(y, CURVE_AT + wide + 1, columns - CURVE_AT - wide - 2, "%s (%s)", is, limits);
     attroff(COLOR_PAIR(COLOUR_FAIL) | A_BOLD);
 }
 
@@ -164,15 +204,10 @@ static void draw_unit(struct console *c, const struct area *a)
         return;
     }
     attron(A_BOLD);
-    pane_text(y++, 1, a->columns - 2, _("unit %d  %s  %s  %s  %.1f h"), c->rack_unit,
-              json_string(unit, "place", ""), json_string(unit, "chip_id", ""),
-              words_state(json_string(unit, "state", "")),
-              json_number(unit, "watched_ms", 0) / 3600000);
+    put_who(y++, a->columns, unit);
     attroff(A_BOLD);
     if (*json_string(unit, "cause", "")) {
-        attron(COLOR_PAIR(COLOUR_FAIL));
-        pane_put(y++, 1, a->columns - 2, json_string(unit, "cause", ""));
-        attroff(COLOR_PAIR(COLOUR_FAIL));
+        put_cause(y++, a->columns, member(one, "figures"), unit);
     }
     cJSON *watch = cJSON_Parse(json_string(unit, "watch", ""));
     cJSON_ArrayForEach(figure, member(one, "figures"))
@@ -208,7 +243,7 @@ static void draw(struct console *c, const struct area *a)
               json_number(campaign, "elapsed_ms", 0) / 3600000,
               (int)json_number(campaign, "unit_count", 0), (int)json_number(campaign, "failed", 0));
     attroff(A_BOLD);
-    pane_put(a->y + 1, 1, a->columns - 2, json_string(campaign, "reason", ""));
+    pane_put(a->y + 1, 1, a->columns - 2, words_name(json_string(campaign, "reason", "")));
     if (c->rack_unit < 1)
         c->rack_unit = 1;
     if (c->rack_unit > cJSON_GetArraySize(units))
@@ -216,7 +251,7 @@ static void draw(struct console *c, const struct area *a)
     if (c->rack_open)
         draw_unit(c, a);
     else if (cJSON_GetArraySize(units))
-        draw_grid(c, a, units);
+        draw_grid(c, a, units, member(campaign, "figures"));
 }
 
 static bool key(struct console *c, int pressed)

@@ -62,7 +62,8 @@ static int draw_failures(const cJSON *list, const struct area *a, int y, int row
         pane_put(y++, NAME_AT, a->columns - 2, _("nothing failed"));
     cJSON_ArrayForEach(f, list)
     {
-        const char *measurement = words_name(json_string(f, "measurement", ""));
+        char measurement[120];
+        words_figure(json_string(f, "measurement", ""), measurement, sizeof measurement);
         if (rows-- <= 0)
             break;
         pane_text(y, NAME_AT, BAR_AT - NAME_AT - 1, "%s%s%s",

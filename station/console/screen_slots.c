@@ -225,9 +225,12 @@ static void draw_failure(const struct console *c, const struct tile *t, const st
         pane_put(y + 6, x + 2, at, _("limit"));
         limits_text(f, f->unit, line, sizeof line);
         pane_put(y + 6, x + at, inner - at, line);
-        pane_put(y + 7, x + 2, at, _("reason"));
-        int used = pane_wrapped(y + 7, x + at, inner - at, 2, f->message);
-        used = used > 0 ? used : 1;
+        int used = 0;
+        if (!f->has_value) { /* with one, the reason says the same again */
+            pane_put(y + 7, x + 2, at, _("reason"));
+            used = pane_wrapped(y + 7, x + at, inner - at, 2, f->message);
+            used = used > 0 ? used : 1;
+        }
         pane_put(y + 7 + used, x + 2, at, _("picture"));
         if (picture_file(c, t, line, sizeof line))
             pane_wrapped(y + 7 + used, x + at, inner - at, 5 - used, line);

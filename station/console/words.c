@@ -126,6 +126,26 @@ const char *words_name(const char *name)
     return *name ? _(name) : ""; /* gettext answers "" with the catalogue's header */
 }
 
+void words_figure(const char *name, char *out, size_t size)
+{
+    char step[64];
+    const char *dot = strchr(name, '.');
+    if (!dot || (size_t)(dot - name) >= sizeof step) {
+        snprintf(out, size, "%s", words_name(name));
+        return;
+    }
+    snprintf(step, sizeof step, "%.*s", (int)(dot - name), name);
+    snprintf(out, size, "%s: %s", words_name(step), words_name(dot + 1));
+}
+
+void words_quantity(double value, const char *unit, char *out, size_t size)
+{
+    if (strcmp(unit, "B") == 0 && (value >= 1e6 || value <= -1e6))
+        snprintf(out, size, "%.5g MB", value / 1e6);
+    else
+        snprintf(out, size, "%.5g %s", value, unit);
+}
+
 void words_activity(const char *text, char *out, size_t size)
 {
     static const char left[] = " left";

@@ -21,6 +21,11 @@ const char *words_next(const char *verdict);
 /* A step's, measurement's or activity's name as people say it; itself where nobody does. */
 const char *words_name(const char *name);
 
+/* A campaign's figure, as "health.rss_bytes": its step and its measurement in words. */
+void words_figure(const char *name, char *out, size_t size);
+/* With its unit, to five digits; many bytes as MB. */
+void words_quantity(double value, const char *unit, char *out, size_t size);
+
 /* What a step says it does; a time left at its end ("rootfs 1.2 MB/s, 0:08 left") in the present
  * language. */
 void words_activity(const char *text, char *out, size_t size);

@@ -120,7 +120,7 @@ rack_view() { # of the campaign that ran last: a cell a unit, then its curves, i
     terminal_open 100 30 "$takt console --station $station --plan ptz-indoor-3mp/line"
     until_true 20 shows "F9 rack" && press Escape && until_true 10 not_shows PIN && press F9 && until_true 20 shows "power-loss" && shows "2 units, 1 failed" &&
         until_true 5 shows "✓  1" && shows "✗  2" && finger Right && until_true 10 shows "unit 2  slot 6" &&
-        shows "cut.started" && press Enter && until_true 10 shows "≥ 1" && shows "cut.identity_same" || { screen; return 1; }
+        shows "started again 0" && press Enter && until_true 10 shows "≥ 1" && shows "identity unchanged" || { screen; return 1; }
     screen && finger l && until_true 10 shows "已失效" && shows "产品 2" && press Enter &&
         until_true 10 shows "1 台失效" || { screen; return 1; }
     screen

@@ -249,13 +249,14 @@ check "every text has its Chinese" all_in_chinese
 names_in_words() {
     local po
     for po in zh_CN en; do
-        sed 's|^ *//.*||; s| // .*||' "$repo"/station/products/*/*.json |
-            jq -r '(.steps[]? | .id, .step), (.. | objects | to_entries[] | select(.value.unit?) | .key)' | sort -u |
+        sed 's|^ *//.*||; s| // .*||' "$repo"/station/products/*/*.json "$repo"/station/campaigns/*.json |
+            jq -r '(.steps[]? | .id, .step), (.. | objects | to_entries[] | select(.value.unit?) | .key)' |
+            tr . '\n' | sort -u |
             grep -vxFf <(sed -n 's/^msgid "\(.*\)"$/\1/p' "$repo/station/console/po/$po.po") && return 1
     done
     return 0
 }
-check "steps and figures of the products have words in both languages" names_in_words
+check "steps and figures of products and campaigns have words in both languages" names_in_words
 check "the first start makes the first account" first_account
 check "two tiles stand in 80 by 24" tiles_at_80x24
 check "the order is the next thing, and scanned" order_asked
