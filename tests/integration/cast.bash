@@ -12,6 +12,7 @@ unit_folder=$build/tests/integration/unit_folder
 
 cast_inside() { # SCRIPT [ARGUMENT...]
     [ -n "${TAKT_CAST:-}" ] && return 0
+    rm -rf "$work" # exec passes over the trap; inside there is another
     exec env TAKT_CAST=1 unshare --net --mount-proc --pid --fork --kill-child "$@"
 }
 

@@ -11,6 +11,7 @@ rack_pids=()
 
 rack_inside() { # SCRIPT [ARGUMENT...]
     [ -n "${TAKT_RACK:-}" ] && return 0
+    rm -rf "$work" # exec passes over the trap; inside there is another
     exec env TAKT_RACK=1 unshare --net --mount-proc --pid --fork --kill-child "$@"
 }
 
