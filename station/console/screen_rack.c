@@ -30,8 +30,8 @@ static const cJSON *units_of(const struct console *c)
 static void put_who(int y, int columns, const cJSON *unit)
 {
     char place[80];
-    const int slot = (int)json_number(unit, "slot", 0);
-    if (slot > 0)
+    int slot;
+    if (sscanf(json_string(unit, "place", ""), "slot %d", &slot) == 1)
         snprintf(place, sizeof place, _("slot %d"), slot);
     else
         snprintf(place, sizeof place, "%s", json_string(unit, "place", ""));
@@ -41,18 +41,38 @@ static void put_who(int y, int columns, const cJSON *unit)
               json_number(unit, "watched_ms", 0) / 3600000);
 }
 
-/* Why it failed: the figure, what it came to and its limit; or what the campaign says, where no
- * figure went beyond its limits. */
-static void put_cause(int y, int columns, const cJSON *figures, const cJSON *unit)
+static double number(const cJSON *object, const char *name)
 {
+    return json_number(object, name, NAN);
+}
+
+/* What may not go back (an uptime) has none. */
+static bool has_limit(const cJSON *figure)
+{
+    static const char *const limits[] = {"low",         "high",       "min_percent",
+                                         "max_percent", "min_change", "max_change"};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (isfinite(number(figure, limits[i])))
+            return true;
+    return false;
+}
+
+/* Why it failed: the figure, what it came to and its limit; or what the campaign says, where no
+ * figure went beyond its limits. `one` is the unit with its curves, once that is read. */
+static void put_cause(int y, int columns, const cJSON *one, const cJSON *unit)
+{
+    const cJSON *read = member(one, "unit");
+    if (json_number(read, "number", 0) == json_number(unit, "number", -1))
+        unit = read;
     cJSON *watch = cJSON_Parse(json_string(unit, "watch", ""));
-    const cJSON *cause = member(watch, "cause");
-    const cJSON *figure = cJSON_GetArrayItem(figures, (int)json_number(unit, "cause_figure", -1));
-    const double value = cJSON_GetNumberValue(cJSON_GetArrayItem(cause, 1)),
-                 low = cJSON_GetNumberValue(cJSON_GetArrayItem(cause, 2)),
-                 high = cJSON_GetNumberValue(cJSON_GetArrayItem(cause, 3));
+    double cause[4]; /* figure, value, lower and upper limit; NAN where there is none */
+    for (int i = 0; i < 4; i++)
+        cause[i] = cJSON_GetNumberValue(cJSON_GetArrayItem(member(watch, "cause"), i));
+    const cJSON *figure =
+        cause[0] >= 0 ? cJSON_GetArrayItem(member(one, "figures"), (int)cause[0]) : NULL;
+    const double value = cause[1], low = cause[2], high = cause[3];
     attron(COLOR_PAIR(COLOUR_FAIL));
-    if (figure && isfinite(value) && (isfinite(low) || isfinite(high))) {
+    if (has_limit(figure) && isfinite(value) && (isfinite(low) || isfinite(high))) {
         char name[120], is[48], limit[48];
         const char *unit_of = json_string(figure, "unit", "");
         const bool below = isfinite(low) && value < low;
@@ -92,8 +112,7 @@ static void draw_cell(int y, int x, const cJSON *unit, bool chosen)
     attroff(look);
 }
 
-static void draw_grid(struct console *c, const struct area *a, const cJSON *units,
-                      const cJSON *figures)
+static void draw_grid(struct console *c, const struct area *a, const cJSON *units, const cJSON *one)
 {
     const int across = a->columns > CELL + 2 ? (a->columns - 2) / CELL : 1;
     const int rows = a->lines - 5, count = cJSON_GetArraySize(units);
@@ -113,7 +132,7 @@ static void draw_grid(struct console *c, const struct area *a, const cJSON *unit
                  count);
     const int y = a->y + a->lines - 2;
     put_who(y, a->columns, chosen);
-    put_cause(y + 1, a->columns, figures, chosen);
+    put_cause(y + 1, a->columns, one, chosen);
 }
 
 /* ---- one unit's curves -------------------------------------------------------------------------
@@ -125,11 +144,6 @@ struct curve {
     double low, high, least, most, last;
     bool percent;
 };
-
-static double number(const cJSON *object, const char *name)
-{
-    return json_number(object, name, NAN);
-}
 
 /* Against the unit's own start where the figure may drift from it. */
 static bool curve_of(const cJSON *one, const cJSON *watch, const cJSON *figure, struct curve *out)
@@ -207,7 +221,7 @@ static void draw_unit(struct console *c, const struct area *a)
     put_who(y++, a->columns, unit);
     attroff(A_BOLD);
     if (*json_string(unit, "cause", "")) {
-        put_cause(y++, a->columns, member(one, "figures"), unit);
+        put_cause(y++, a->columns, one, unit);
     }
     cJSON *watch = cJSON_Parse(json_string(unit, "watch", ""));
     cJSON_ArrayForEach(figure, member(one, "figures"))
@@ -251,7 +265,7 @@ static void draw(struct console *c, const struct area *a)
     if (c->rack_open)
         draw_unit(c, a);
     else if (cJSON_GetArraySize(units))
-        draw_grid(c, a, units, member(campaign, "figures"));
+        draw_grid(c, a, units, member(document, "one"));
 }
 
 static bool key(struct console *c, int pressed)
@@ -283,7 +297,7 @@ static bool key(struct console *c, int pressed)
 
 static int64_t argument(const struct console *c)
 {
-    return c->rack_open ? c->rack_unit : 0;
+    return c->rack_unit;
 }
 
 const struct console_screen screen_rack = {
