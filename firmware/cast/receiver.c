@@ -581,7 +581,10 @@ size_t cast_receiver_status(struct cast_receiver *r, int64_t now_ms, uint8_t *ou
         list_gaps(r, out, &size);
     int64_t every = r->session.status_every_ms;
     if (s.state != CAST_TAKING) {
-        r->verdict_ms = r->verdict_ms ? r->verdict_ms * 2 : VERDICT_MS;
+        if (!r->verdict_ms)
+            r->verdict_ms = VERDICT_MS;
+        else if (r->verdict_ms < every)
+            r->verdict_ms *= 2;
         every = r->verdict_ms < every ? r->verdict_ms : every;
     }
     r->status_due_ms = now_ms + every - every * r->eighths / 8;
