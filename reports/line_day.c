@@ -123,7 +123,8 @@ static int add_recent(struct store *s, int64_t day_ms, int64_t first, cJSON *obj
         " v.name verdict, r.message, r.ended_ms FROM run r JOIN work_order o ON o.id=r.work_order"
         " JOIN station st ON st.id=r.station JOIN verdict v ON v.id=r.verdict"
         " LEFT JOIN unit u ON u.id=r.unit WHERE r.id IN (SELECT id FROM run INDEXED BY run_failed"
-        " WHERE verdict IN (2, 3, 4) AND id>=?1 AND started_ms>=?2 ORDER BY id DESC LIMIT ?3)"
+        " WHERE verdict IN (2, 3, 4) AND mode='production' AND id>=?1 AND started_ms>=?2 ORDER BY "
+        "id DESC LIMIT ?3)"
         " ORDER BY r.id DESC";
     static const char steps_sql[] =
         "SELECT n.name step, coalesce(f.name, '') measurement, coalesce(f.unit, '') unit, m.value,"
@@ -153,6 +154,7 @@ static int fill(struct store *s, int64_t day_ms, int64_t zone_ms, int64_t now_ms
     if (!rc)
         rc = numbers(s,
                      "SELECT count(*) FROM run INDEXED BY run_open WHERE verdict = 0 AND"
+                     " mode='production' AND"
                      " started_ms>=?1 AND started_ms<?2",
                      day_ms, INT64_MAX, &open, 1, err);
     if (!rc)

@@ -8,7 +8,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x54414b54, /* "TAKT" in the SQLite header */
-    STORE_VERSION = 5,                 /* PRAGMA user_version */
+    STORE_VERSION = 6,                 /* PRAGMA user_version */
 };
 
 /* 0 for an empty file or a store up to STORE_VERSION. ERROR_STATE when it is newer, ERROR_INPUT

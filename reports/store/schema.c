@@ -234,7 +234,10 @@ static const struct store_rule rules_4[] = {
 /* Whose key signed the plan of a run, as a fingerprint: NULL where none was asked for. */
 static const char schema_5[] = "ALTER TABLE run ADD COLUMN plan_signer TEXT;";
 
+/* What a day's screen adds up is production: golden units, campaigns and repairs were in it. */
+static const char schema_6[] = STORE_TALLIES_EMPTY STORE_TALLIES_FILL;
+
 const struct store_migration store_migrations[STORE_VERSION] = {
     {schema_1, rules_1}, {schema_2, rules_2},  {schema_3, no_rules},
-    {schema_4, rules_4}, {schema_5, no_rules},
+    {schema_4, rules_4}, {schema_5, no_rules}, {schema_6, no_rules},
 };

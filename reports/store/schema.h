@@ -28,16 +28,18 @@ extern const struct store_migration store_migrations[STORE_VERSION];
 #define STORE_TALLY                                                                                \
     "SELECT started_ms / 900000, ended_ms / 60000, station, count(*),"                             \
     " sum(CASE WHEN verdict = 1 THEN 1 ELSE 0 END), min(id)"                                       \
-    " FROM run WHERE verdict BETWEEN 1 AND 4 GROUP BY 1, 2, 3"
+    " FROM run WHERE mode = 'production' AND verdict BETWEEN 1 AND 4 GROUP BY 1, 2, 3"
 #define STORE_TALLY_FAILURE                                                                        \
     "SELECT r.started_ms / 900000, s.name, coalesce(m.figure, 0), r.station, count(*)"             \
     " FROM run r JOIN step s ON s.run = r.id LEFT JOIN measurement m ON m.run = s.run AND"         \
-    " m.step = s.step AND m.attempt = s.attempt AND m.verdict = 2 WHERE r.verdict IN (2, 3, 4)"    \
+    " m.step = s.step AND m.attempt = s.attempt AND m.verdict = 2 WHERE"                           \
+    " r.mode = 'production' AND r.verdict IN (2, 3, 4)"                                            \
     " AND s.verdict IN (2, 3, 4) AND s.attempt = (SELECT max(l.attempt) FROM step l WHERE"         \
     " l.run = s.run AND l.step = s.step) GROUP BY 1, 2, 3, 4"
 #define STORE_RUN_AGAIN                                                                            \
     "SELECT id, previous FROM (SELECT id, lag(id) OVER (PARTITION BY unit ORDER BY id) AS"         \
-    " previous FROM run WHERE unit IS NOT NULL AND verdict BETWEEN 1 AND 4) q"                     \
+    " previous FROM run WHERE unit IS NOT NULL AND mode = 'production' AND verdict BETWEEN 1 AND " \
+    "4) q"                                                                                         \
     " WHERE previous IS NOT NULL"
 #define STORE_TALLIES_FILL                                                                         \
     "INSERT INTO tally " STORE_TALLY ";"                                                           \

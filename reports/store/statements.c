@@ -48,7 +48,8 @@ static const char *const sql[ST_COUNT] = {
         "INSERT INTO tally(started, ended, station, runs, passed, first_run) SELECT"
         " started_ms / 900000, ended_ms / 60000, station, 1, CASE WHEN verdict = 1 THEN 1 ELSE 0 "
         "END, id FROM run"
-        " WHERE id=?1 AND verdict BETWEEN 1 AND 4 ON CONFLICT(started, ended, station) DO UPDATE "
+        " WHERE id=?1 AND mode = 'production' AND verdict BETWEEN 1 AND 4 ON CONFLICT(started, "
+        "ended, station) DO UPDATE "
         "SET"
         " runs=tally.runs + 1, passed=tally.passed + excluded.passed, first_run=CASE WHEN"
         " excluded.first_run < tally.first_run THEN excluded.first_run ELSE tally.first_run END",
@@ -57,7 +58,8 @@ static const char *const sql[ST_COUNT] = {
         " SELECT r.started_ms / 900000, s.name, coalesce(m.figure, 0), r.station, count(*)"
         " FROM run r JOIN step s ON s.run = r.id LEFT JOIN measurement m ON m.run = s.run AND"
         " m.step = s.step AND m.attempt = s.attempt AND m.verdict = 2 WHERE r.id=?1 AND"
-        " s.run=?1 AND r.verdict IN (2, 3, 4) AND s.verdict IN (2, 3, 4) AND s.attempt = (SELECT"
+        " s.run=?1 AND r.mode = 'production' AND r.verdict IN (2, 3, 4) AND s.verdict IN (2, 3, 4) "
+        "AND s.attempt = (SELECT"
         " max(l.attempt) FROM step l WHERE l.run=?1 AND l.step = s.step) GROUP BY 1, 2, 3,"
         " 4 ORDER BY 1, 2, 3" /* two writers of one store take rows in one order */
         " ON CONFLICT(started, name, figure, station) DO UPDATE SET"
@@ -65,18 +67,20 @@ static const char *const sql[ST_COUNT] = {
     [ST_AGAIN_AFTER] =
         "INSERT INTO run_again(run, previous) SELECT r.id, p.id FROM run r JOIN run p"
         " ON p.id=(SELECT max(b.id) FROM run b WHERE b.unit=r.unit AND b.id < r.id"
-        " AND b.verdict BETWEEN 1 AND 4)"
-        " WHERE r.id=?1 AND r.verdict BETWEEN 1 AND 4",
+        " AND b.mode = 'production' AND b.verdict BETWEEN 1 AND 4)"
+        " WHERE r.id=?1 AND r.mode = 'production' AND r.verdict BETWEEN 1 AND 4",
     [ST_AGAIN_BEFORE] =
         "INSERT INTO run_again(run, previous) SELECT n.id, r.id FROM run r JOIN run n"
         " ON n.id=(SELECT min(a.id) FROM run a WHERE a.unit=r.unit AND a.id > r.id"
-        " AND a.verdict BETWEEN 1 AND 4) WHERE r.id=?1 AND r.verdict BETWEEN 1 AND 4"
+        " AND a.mode = 'production' AND a.verdict BETWEEN 1 AND 4) WHERE r.id=?1 AND"
+        " r.mode = 'production' AND r.verdict BETWEEN 1 AND 4"
         " ON CONFLICT(run) DO UPDATE SET previous=excluded.previous",
     /* Of unit ?1, whose runs became others. */
     [ST_AGAIN_FORGET] = "DELETE FROM run_again WHERE run IN (SELECT id FROM run WHERE unit=?1)",
     [ST_AGAIN_UNIT] =
         "INSERT INTO run_again(run, previous) SELECT id, previous FROM (SELECT id, lag(id) OVER"
-        " (ORDER BY id) AS previous FROM run WHERE unit=?1 AND verdict BETWEEN 1 AND 4) q"
+        " (ORDER BY id) AS previous FROM run WHERE unit=?1 AND mode = 'production' AND"
+        " verdict BETWEEN 1 AND 4) q"
         " WHERE previous IS NOT NULL",
     [ST_RUN_OPEN_IDS] = "SELECT id FROM run WHERE verdict=0 AND id > ?1 ORDER BY id LIMIT 1",
     [ST_RUN_OPEN_ONE] =

@@ -139,6 +139,32 @@ static void test_what_is_added_up_is_what_the_runs_say(void **state)
 }
 
 /* A run that only knew its label becomes another unit's: so does what came before and after it. */
+/* A golden unit that fails, a campaign's and an engineer's are nobody's first-pass yield. */
+static void test_the_day_is_production_alone(void **state)
+{
+    static const char *const modes[] = {"golden", "qa", "engineering", "repair", "gauge"};
+    struct fixture x = fixture_new(state);
+    struct error err = {0};
+    run_of(&x, "SN-1", VERDICT_PASS, day_ms + 1000);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct run_record run = record_of("O-1", "SN-1", day_ms + 10000 + (int64_t)i);
+        run.mode = modes[i];
+        assert_done(store_run_open(x.f->store, &run, &err), err);
+        assert_done(step_new(x.f, run.id, 0, 1, "image", 0.1, &err), err);
+        assert_int_equal((int)figure(&x, "open"), 0);
+        close_run(&x, run.id, VERDICT_FAIL, day_ms + 11000 + (int64_t)i);
+    }
+    run_of(&x, "SN-2", VERDICT_FAIL, day_ms + 20000);
+    run_of(&x, "SN-1", VERDICT_PASS, day_ms + 30000);
+    assert_int_equal((int)figure(&x, "unit_count"), 2);
+    assert_int_equal((int)figure(&x, "passed"), 1);
+    assert_int_equal((int)figure(&x, "failed"), 1);
+    assert_int_equal((int)figure(&x, "last_failures"), 1);
+    assert_true(figure(&x, "first_pass_yield") == 0.5);
+    assert_whole(&x);
+    fixture_free(&x);
+}
+
 static void test_runs_that_change_their_unit_are_counted_with_it(void **state)
 {
     struct fixture x = fixture_new(state);
@@ -221,6 +247,7 @@ int main(void)
         ON_BOTH(test_units_are_counted_once_and_yields_follow_their_runs),
         ON_BOTH(test_a_run_under_way_counts_when_it_ends),
         ON_BOTH(test_what_is_added_up_is_what_the_runs_say),
+        ON_BOTH(test_the_day_is_production_alone),
         ON_BOTH(test_runs_that_change_their_unit_are_counted_with_it),
         {"test_a_day_is_not_read_run_by_run (sqlite)", test_a_day_is_not_read_run_by_run, NULL,
          NULL, "sqlite"},
