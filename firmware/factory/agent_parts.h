@@ -84,7 +84,8 @@ struct agent_method {
 extern const struct agent_method agent_system_methods[], agent_flash_methods[],
     agent_identity_methods[], agent_camera_methods[], agent_ptz_methods[],
     agent_microphone_methods[], agent_speaker_methods[], agent_wifi_methods[], agent_card_methods[],
-    agent_bluetooth_methods[], agent_gpio_methods[], agent_factory_methods[], agent_health_methods[];
+    agent_bluetooth_methods[], agent_gpio_methods[], agent_factory_methods[],
+    agent_health_methods[];
 
 /* Waits for a part as long as the call lives; ERROR_CANCELLED when it does not any more. */
 int agent_take(struct agent *a, struct agent_call *call, enum agent_part part, struct error *err);

@@ -114,7 +114,7 @@ static bool solve(double m[TERMS][TERMS + 1])
 
 /* A row's smooth part, by the polynomial in x that is left of it there. */
 VECTORIZED static void flatten_row(float *v, const float *at, int count,
-                                       const float in_x[ORDER + 1])
+                                   const float in_x[ORDER + 1])
 {
     for (int x = 0; x < count; x++) {
         float smooth = in_x[ORDER];
@@ -255,7 +255,7 @@ static void sift(struct blemishes *out)
 /* The part of a row whose rings are whole, side by side: stands_out() of x from `from` up to `to`.
  */
 VECTORIZED static void row_stands_out(const struct blocks *b, int y, int half, int from, int to,
-                                          float *restrict out)
+                                      float *restrict out)
 {
     const size_t stride = (size_t)b->width + 1;
     const int reach[3] = {half, half + 1, 2 * half + 2};

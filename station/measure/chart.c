@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "station/measure/homography.h"
 #include "protocol/base/vector.h"
+#include "station/measure/homography.h"
 
 #define SLANT_DEG     5.0
 #define DISC_RADIUS   0.22
@@ -45,7 +45,7 @@ struct candidate {
 };
 
 VECTORIZED static void add_rows(float *restrict out, const float *restrict a,
-                                    const float *restrict b, int count)
+                                const float *restrict b, int count)
 {
     for (int x = 0; x < count; x++)
         out[x] = a[x] + b[x];

@@ -104,7 +104,7 @@ enum { WIDE = 2 * HALF + 1, PAD = 2 * WIDE };
 
 /* Sums of WIDE neighbours each, by doubling: s[x] becomes c[x] + ... + c[x + 16]. */
 VECTORIZED static void slide(const float *restrict c, float *restrict a, float *restrict s,
-                                 int count)
+                             int count)
 {
     for (int x = 0; x < count + 15; x++)
         a[x] = c[x] + c[x + 1];
@@ -125,7 +125,7 @@ static int inside(int at, int size)
 
 /* The sums of a window's columns move on a row. */
 VECTORIZED static void columns_move(float *restrict column, const float *restrict come,
-                                        const float *restrict go, int count)
+                                    const float *restrict go, int count)
 {
     for (int x = 0; x < count; x++)
         column[x] += come[x] - go[x];
@@ -133,8 +133,8 @@ VECTORIZED static void columns_move(float *restrict column, const float *restric
 
 /* Whether any pixel of a row may be a defect. */
 VECTORIZED static bool row_suspect(const float *restrict row, const float *restrict sum,
-                                       const float *restrict others, float rows, float low,
-                                       float high, int count)
+                                   const float *restrict others, float rows, float low, float high,
+                                   int count)
 {
     int suspects = 0;
     for (int x = 0; x < count; x++) {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "station/measure/spline.h"
 #include "protocol/base/vector.h"
+#include "station/measure/spline.h"
 
 /* The profile is rebuilt on knots a quarter of a pixel apart from bins a quarter of that. */
 #define KNOT_PX 0.25
@@ -331,8 +331,7 @@ static double spread_contrast(const struct spread *s, double cpp)
 }
 
 /* Contrasts at count frequencies a hundredth apart from `first` on, side by side. */
-VECTORIZED static void spread_contrasts(const struct spread *s, int first, int count,
-                                            double *out)
+VECTORIZED static void spread_contrasts(const struct spread *s, int first, int count, double *out)
 {
     enum { LANES = 8 };
     for (int from = 0; from < count; from += LANES) {
