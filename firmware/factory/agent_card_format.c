@@ -7,18 +7,9 @@
 #include "firmware/factory/card_stamp.h"
 #include "firmware/factory/params.h"
 #include "firmware/hal/card_fat32.h"
+#include "protocol/base/little_endian.h"
 
 static const char *const no_params[] = {NULL};
-
-static uint32_t le16(const uint8_t *at)
-{
-    return at[0] | (uint32_t)at[1] << 8;
-}
-
-static uint32_t le32(const uint8_t *at)
-{
-    return le16(at) | le16(at + 2) << 16;
-}
 
 static bool is_blank(const uint8_t *head)
 {
@@ -32,12 +23,12 @@ static int is_empty_fat32(struct agent *a, const struct card_status *s, uint64_t
                           const uint8_t *head, bool *out, struct error *err)
 {
     enum { ENTRY = 32, NAMES_END = 0, DELETED = 0xe5, ATTRIBUTES = 11, LABEL = 0x08 };
-    const uint32_t cluster_blocks = head[13], root = le32(head + 44);
-    const uint64_t data = block + le16(head + 14) + (uint64_t)head[16] * le32(head + 36);
+    const uint32_t cluster_blocks = head[13], root = le32_get(head + 44);
+    const uint64_t data = block + le16_get(head + 14) + (uint64_t)head[16] * le32_get(head + 36);
     const uint64_t at = (data + (uint64_t)(root - 2) * cluster_blocks) * STAMP_BYTES;
     const size_t size = (size_t)cluster_blocks * STAMP_BYTES;
     *out = false;
-    if (strcmp(card_filesystem(head), "fat32") != 0 || le16(head + 11) != STAMP_BYTES ||
+    if (strcmp(card_filesystem(head), "fat32") != 0 || le16_get(head + 11) != STAMP_BYTES ||
         !cluster_blocks || root < 2 || at > s->bytes || size > s->bytes - at)
         return 0;
     uint8_t *names = malloc(size);

@@ -3,12 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { SIGNATURE = 510, TABLE = 446, ENTRY = 16, ENTRIES = 4, EXT_MAGIC = 1024 + 56 };
+#include "protocol/base/little_endian.h"
 
-static uint32_t le32(const uint8_t *at)
-{
-    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
+enum { SIGNATURE = 510, TABLE = 446, ENTRY = 16, ENTRIES = 4, EXT_MAGIC = 1024 + 56 };
 
 const char *card_filesystem(const uint8_t *head)
 {
@@ -34,8 +31,8 @@ uint32_t card_first_partition(const uint8_t *head)
         return 0;
     for (int i = 0; i < ENTRIES; i++) {
         const uint8_t *entry = head + TABLE + i * ENTRY;
-        if (entry[4] && le32(entry + 8) && le32(entry + 12))
-            return le32(entry + 8);
+        if (entry[4] && le32_get(entry + 8) && le32_get(entry + 12))
+            return le32_get(entry + 8);
     }
     return 0;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "protocol/base/little_endian.h"
+
 enum {
     BLOCK = 512,
     MOST_CLUSTER_BLOCKS = 64,
@@ -11,19 +13,17 @@ enum {
     LEAST_CLUSTERS = 65525, /* fewer would be FAT16 */
     ENTRIES = BLOCK / 4,    /* of a table, a block */
     ZEROS = 64,             /* blocks written at once */
+    FAT32_BY_BLOCKS = 0x0c, /* partition type */
     COPY = 6,               /* of the boot sector and FSInfo, in the partition */
 };
 
-static void put16(uint8_t *at, uint32_t v)
+void card_partition_table(uint8_t out[512], uint32_t blocks, uint8_t type)
 {
-    at[0] = (uint8_t)v;
-    at[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    put16(at, v);
-    put16(at + 2, v >> 16);
+    memset(out, 0, BLOCK);
+    out[446 + 4] = type;
+    le32_put(out + 446 + 8, CARD_FAT32_PARTITION);
+    le32_put(out + 446 + 12, blocks);
+    le16_put(out + 510, 0xaa55);
 }
 
 struct layout {
@@ -78,9 +78,9 @@ static int put_fats(const struct card_fat32_disk *disk, const struct layout *l, 
 {
     uint8_t fat[BLOCK] = {0};
     int rc = 0;
-    put32(fat, 0x0ffffff8);
-    put32(fat + 4, 0x0fffffff);
-    put32(fat + 8, 0x0fffffff); /* the root folder: one empty cluster */
+    le32_put(fat, 0x0ffffff8);
+    le32_put(fat + 4, 0x0fffffff);
+    le32_put(fat + 8, 0x0fffffff); /* the root folder: one empty cluster */
     for (uint32_t i = 0; i < FATS && !rc; i++)
         rc = put(disk, RESERVED + i * l->fat_blocks, fat, err);
     return rc;
@@ -89,22 +89,19 @@ static int put_fats(const struct card_fat32_disk *disk, const struct layout *l, 
 static int put_info(const struct card_fat32_disk *disk, const struct layout *l, struct error *err)
 {
     uint8_t info[BLOCK] = {0};
-    put32(info, 0x41615252);
-    put32(info + 484, 0x61417272);
-    put32(info + 488, l->clusters - 1);
-    put32(info + 492, ROOT_CLUSTER + 1);
-    put32(info + 508, 0xaa550000);
+    le32_put(info, 0x41615252);
+    le32_put(info + 484, 0x61417272);
+    le32_put(info + 488, l->clusters - 1);
+    le32_put(info + 492, ROOT_CLUSTER + 1);
+    le32_put(info + 508, 0xaa550000);
     int rc = put(disk, 1, info, err);
     return rc ? rc : put(disk, COPY + 1, info, err);
 }
 
 static int put_table(const struct card_fat32_disk *disk, const struct layout *l, struct error *err)
 {
-    uint8_t b[BLOCK] = {0};
-    b[446 + 4] = 0x0c; /* FAT32, by block addresses */
-    put32(b + 446 + 8, CARD_FAT32_PARTITION);
-    put32(b + 446 + 12, l->blocks);
-    put16(b + 510, 0xaa55);
+    uint8_t b[BLOCK];
+    card_partition_table(b, l->blocks, FAT32_BY_BLOCKS);
     return disk->write(disk->context, 0, b, 1, err);
 }
 
@@ -112,24 +109,24 @@ static int put_boot(const struct card_fat32_disk *disk, const struct layout *l, 
 {
     uint8_t boot[BLOCK] = {0xeb, 0x58, 0x90};
     memcpy(boot + 3, "MSWIN4.1", 8);
-    put16(boot + 11, BLOCK);
+    le16_put(boot + 11, BLOCK);
     boot[13] = (uint8_t)l->cluster_blocks;
-    put16(boot + 14, RESERVED);
+    le16_put(boot + 14, RESERVED);
     boot[16] = FATS;
     boot[21] = 0xf8;
-    put16(boot + 24, 63);
-    put16(boot + 26, 255);
-    put32(boot + 28, CARD_FAT32_PARTITION);
-    put32(boot + 32, l->blocks);
-    put32(boot + 36, l->fat_blocks);
-    put32(boot + 44, ROOT_CLUSTER);
-    put16(boot + 48, 1); /* FSInfo */
-    put16(boot + 50, COPY);
+    le16_put(boot + 24, 63);
+    le16_put(boot + 26, 255);
+    le32_put(boot + 28, CARD_FAT32_PARTITION);
+    le32_put(boot + 32, l->blocks);
+    le32_put(boot + 36, l->fat_blocks);
+    le32_put(boot + 44, ROOT_CLUSTER);
+    le16_put(boot + 48, 1); /* FSInfo */
+    le16_put(boot + 50, COPY);
     boot[64] = 0x80;
     boot[66] = 0x29;
-    put32(boot + 67, 0x74616b74);
+    le32_put(boot + 67, 0x74616b74);
     memcpy(boot + 71, "NO NAME    FAT32   ", 19);
-    put16(boot + 510, 0xaa55);
+    le16_put(boot + 510, 0xaa55);
     int rc = put(disk, COPY, boot, err);
     return rc ? rc : put(disk, 0, boot, err);
 }

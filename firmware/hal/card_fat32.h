@@ -11,6 +11,9 @@
 
 enum { CARD_FAT32_PARTITION = 8192 }; /* where it begins, in blocks of 512 bytes */
 
+/* The first block of such a card: one partition of a type, from there on. */
+void card_partition_table(uint8_t out[512], uint32_t blocks, uint8_t type);
+
 struct card_fat32_disk {
     void *context;
     /* `count` whole blocks. */

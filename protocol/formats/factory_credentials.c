@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "protocol/base/little_endian.h"
 #include "protocol/formats/signing.h"
 #include "protocol/wire/certificate.h"
 #include "protocol/wire/crc32c.h"
@@ -10,17 +11,6 @@ enum { AT_FORMAT = 4, AT_CA_BYTES = 8, AT_KEY_BYTES = 12, HEADER_BYTES = 16, CRC
 _Static_assert(HEADER_BYTES + FACTORY_CA_PEM_MAX + FACTORY_KEY_PEM_MAX + CRC_BYTES <=
                    FACTORY_CREDENTIALS_BYTES,
                "both at their longest fit");
-
-static void put32(uint8_t *p, size_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> 8 * i);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 /* What a unit could not use is no credential. */
 static int check(const struct factory_credentials *c, struct error *err)
@@ -46,11 +36,11 @@ int factory_credentials_encode(const struct factory_credentials *c,
     memset(out, 0, HEADER_BYTES);
     memcpy(out, "TKFC", 4);
     out[AT_FORMAT] = 1;
-    put32(out + AT_CA_BYTES, ca);
-    put32(out + AT_KEY_BYTES, key);
+    le32_put(out + AT_CA_BYTES, ca);
+    le32_put(out + AT_KEY_BYTES, key);
     memcpy(out + HEADER_BYTES, c->ca_pem, ca);
     memcpy(out + HEADER_BYTES + ca, c->token_key_pem, key);
-    put32(out + HEADER_BYTES + ca + key, crc32c(0, out, HEADER_BYTES + ca + key));
+    le32_put(out + HEADER_BYTES + ca + key, crc32c(0, out, HEADER_BYTES + ca + key));
     *size = HEADER_BYTES + ca + key + CRC_BYTES;
     return 0;
 }
@@ -67,13 +57,13 @@ int factory_credentials_decode(const uint8_t *in, size_t size, struct factory_cr
     if (size < HEADER_BYTES || memcmp(in, "TKFC", 4) != 0)
         return error_set(err, ERROR_MISMATCH,
                          "the factory credentials are damaged: they do not begin with TKFC");
-    size_t ca = get32(in + AT_CA_BYTES), key = get32(in + AT_KEY_BYTES);
+    size_t ca = le32_get(in + AT_CA_BYTES), key = le32_get(in + AT_KEY_BYTES);
     if (!ca || ca > FACTORY_CA_PEM_MAX || !key || key > FACTORY_KEY_PEM_MAX ||
         HEADER_BYTES + ca + key + CRC_BYTES > size)
         return error_set(err, ERROR_MISMATCH,
                          "the factory credentials are damaged: texts of %zu and %zu bytes", ca,
                          key);
-    uint32_t stored = get32(in + HEADER_BYTES + ca + key),
+    uint32_t stored = le32_get(in + HEADER_BYTES + ca + key),
              found = crc32c(0, in, HEADER_BYTES + ca + key);
     if (stored != found)
         return error_set(err, ERROR_MISMATCH,

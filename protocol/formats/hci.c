@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/base/little_endian.h"
+
 enum {
     EVENT_COMMAND_COMPLETE = 0x0e,
     EVENT_COMMAND_STATUS = 0x0f,
@@ -14,19 +16,13 @@ enum {
     REPORT_HEAD = 9, /* event type, address type, address, bytes of data; the level comes behind */
 };
 
-static void put16(uint8_t *at, unsigned value)
-{
-    at[0] = (uint8_t)value;
-    at[1] = (uint8_t)(value >> 8);
-}
-
 /* ---- commands ------------------------------------------------------------------------------ */
 
 size_t hci_command(uint8_t out[HCI_PACKET_MAX], enum hci_opcode opcode, const void *params,
                    uint8_t size)
 {
     out[0] = HCI_COMMAND_PACKET;
-    put16(out + 1, opcode);
+    le16_put(out + 1, opcode);
     out[3] = size;
     if (size)
         memcpy(out + HCI_COMMAND_HEAD, params, size);
@@ -49,8 +45,8 @@ static unsigned slots_of(int ms)
 size_t hci_advertising_parameters(uint8_t out[HCI_PACKET_MAX], int interval_ms)
 {
     uint8_t params[15] = {0};
-    put16(params, slots_of(interval_ms));
-    put16(params + 2, slots_of(interval_ms));
+    le16_put(params, slots_of(interval_ms));
+    le16_put(params + 2, slots_of(interval_ms));
     params[4] = NONCONNECTABLE;
     params[13] = 7; /* channels 37, 38 and 39 */
     return hci_command(out, HCI_LE_SET_ADVERTISING_PARAMETERS, params, sizeof params);
@@ -83,8 +79,8 @@ size_t hci_advertising_enable(uint8_t out[HCI_PACKET_MAX], bool on)
 size_t hci_scan_parameters(uint8_t out[HCI_PACKET_MAX], int window_ms)
 {
     uint8_t params[7] = {0};
-    put16(params + 1, slots_of(window_ms));
-    put16(params + 3, slots_of(window_ms));
+    le16_put(params + 1, slots_of(window_ms));
+    le16_put(params + 3, slots_of(window_ms));
     return hci_command(out, HCI_LE_SET_SCAN_PARAMETERS, params, sizeof params);
 }
 
@@ -139,7 +135,7 @@ size_t hci_completion(uint8_t out[HCI_PACKET_MAX], enum hci_opcode opcode, uint8
     out[1] = EVENT_COMMAND_COMPLETE;
     out[2] = (uint8_t)(4 + size);
     out[3] = 1;
-    put16(out + 4, opcode);
+    le16_put(out + 4, opcode);
     out[6] = status;
     if (size)
         memcpy(out + 7, returned, size);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "protocol/base/digest.h"
+#include "protocol/base/little_endian.h"
 #include "protocol/wire/crc32c.h"
 
 enum {
@@ -24,17 +25,6 @@ enum {
     FLAG_LOCKED = 1,
 };
 
-static void put32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> 8 * i);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 void identity_record_encode(const struct identity_record *record,
                             uint8_t out[IDENTITY_RECORD_BYTES])
 {
@@ -42,23 +32,23 @@ void identity_record_encode(const struct identity_record *record,
     memcpy(out, "TKID", 4);
     out[AT_FORMAT] = record->made_here ? FORMAT_KEY_MADE : FORMAT_KEY_GIVEN;
     out[AT_FLAGS] = record->locked ? FLAG_LOCKED : 0;
-    put32(out + AT_SEQUENCE, record->sequence);
+    le32_put(out + AT_SEQUENCE, record->sequence);
     memcpy(out + AT_DID, record->did, strnlen(record->did, IDENTITY_DID_MAX));
     memcpy(out + AT_MAC, record->mac, sizeof record->mac);
     size_t key_bytes = record->key_bytes < IDENTITY_KEY_MAX ? record->key_bytes : IDENTITY_KEY_MAX;
     memcpy(out + AT_KEY, record->key, key_bytes);
     memcpy(out + AT_SERIAL, record->serial, strnlen(record->serial, IDENTITY_SERIAL_MAX));
     out[AT_KEY_BYTES] = (uint8_t)key_bytes;
-    put32(out + AT_CRC, crc32c(0, out, AT_CRC));
+    le32_put(out + AT_CRC, crc32c(0, out, AT_CRC));
     if (!record->made_here) {
         memset(out + AT_CERTIFICATE_BYTES, 0xff, IDENTITY_RECORD_BYTES - AT_CERTIFICATE_BYTES);
         return;
     }
     size_t bytes = record->certificate_bytes < UNIT_CERTIFICATE_MAX ? record->certificate_bytes
                                                                     : UNIT_CERTIFICATE_MAX;
-    put32(out + AT_CERTIFICATE_BYTES, (uint32_t)bytes);
+    le32_put(out + AT_CERTIFICATE_BYTES, (uint32_t)bytes);
     memcpy(out + AT_CERTIFICATE, record->certificate, bytes);
-    put32(out + AT_END_CRC, crc32c(0, out, AT_END_CRC));
+    le32_put(out + AT_END_CRC, crc32c(0, out, AT_END_CRC));
 }
 
 static bool is_erased(const uint8_t *bytes, size_t from)
@@ -70,7 +60,7 @@ static bool is_erased(const uint8_t *bytes, size_t from)
 
 static int check(const uint8_t *in, size_t crc_at, struct error *err)
 {
-    const uint32_t stored = get32(in + crc_at), found = crc32c(0, in, crc_at);
+    const uint32_t stored = le32_get(in + crc_at), found = crc32c(0, in, crc_at);
     return stored == found
                ? 0
                : error_set(err, ERROR_MISMATCH,
@@ -81,7 +71,7 @@ static int check(const uint8_t *in, size_t crc_at, struct error *err)
 static int decode_certificate(const uint8_t *in, struct identity_record *out, struct error *err)
 {
     int rc = check(in, AT_END_CRC, err);
-    const uint32_t bytes = get32(in + AT_CERTIFICATE_BYTES);
+    const uint32_t bytes = le32_get(in + AT_CERTIFICATE_BYTES);
     if (!rc && (bytes > UNIT_CERTIFICATE_MAX || out->key_bytes != UNIT_KEY_BYTES))
         rc = error_set(err, ERROR_INPUT, "the identity record is not of format 2");
     if (rc)
@@ -109,7 +99,7 @@ int identity_record_decode(const uint8_t in[IDENTITY_RECORD_BYTES], struct ident
     if (!made_here && !is_erased(in, AT_CERTIFICATE_BYTES))
         return error_set(err, ERROR_MISMATCH,
                          "the identity record is damaged: flash behind it is not erased");
-    out->sequence = get32(in + AT_SEQUENCE);
+    out->sequence = le32_get(in + AT_SEQUENCE);
     out->locked = in[AT_FLAGS] & FLAG_LOCKED;
     memcpy(out->did, in + AT_DID, IDENTITY_DID_MAX);
     memcpy(out->mac, in + AT_MAC, sizeof out->mac);

@@ -28,9 +28,9 @@ processor_now() {
     local pid
     times >"$work/times"
     for pid in "${cast_pids[@]}"; do sed 's/.*) //' "/proc/$pid/stat"; done >"$work/running"
-    processor=$(awk -v tick="$(getconf CLK_TCK)" 'FNR == NR { s += ($12 + $13) / tick; next }
+    processor=$(awk -v tick="$(getconf CLK_TCK)" 'part == 1 { s += ($12 + $13) / tick; next }
         FNR == 2 { split($1 "m" $2, t, "m"); s += t[1] * 60 + t[2] + t[3] * 60 + t[4] }
-        END { print s }' "$work/running" <(tr -d s <"$work/times"))
+        END { print s }' part=1 "$work/running" part=2 <(tr -d s <"$work/times"))
 }
 taken() { # FROM SECONDS
     awk "BEGIN { printf \"%.2f s of processors in %.2f s, there are %d\", $processor - $1, $2, $(nproc) }"

@@ -4,37 +4,9 @@
 #include <unistd.h>
 
 #include "firmware/hal/card_fat32.h"
+#include "protocol/base/little_endian.h"
 
 enum { BLOCK = 512, PARTITION = CARD_FAT32_PARTITION };
-
-static void put16(uint8_t *at, uint32_t v)
-{
-    at[0] = (uint8_t)v;
-    at[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *at, uint32_t v)
-{
-    put16(at, v);
-    put16(at + 2, v >> 16);
-}
-
-static int put_block(int fd, uint64_t block, const uint8_t *data, struct error *err)
-{
-    return pwrite(fd, data, BLOCK, (off_t)(block * BLOCK)) == BLOCK
-               ? 0
-               : error_errno(err, ERROR_IO, "cannot format the emulated card");
-}
-
-static int put_table(int fd, uint32_t blocks, uint8_t type, struct error *err)
-{
-    uint8_t b[BLOCK] = {0};
-    b[446 + 4] = type;
-    put32(b + 446 + 8, PARTITION);
-    put32(b + 446 + 12, blocks);
-    put16(b + 510, 0xaa55);
-    return put_block(fd, 0, b, err);
-}
 
 static int write_blocks(void *context, uint64_t block, const uint8_t *data, uint32_t count,
                         struct error *err)
@@ -43,6 +15,18 @@ static int write_blocks(void *context, uint64_t block, const uint8_t *data, uint
                    (ssize_t)count * BLOCK
                ? 0
                : error_errno(err, ERROR_IO, "cannot format the emulated card");
+}
+
+static int put_block(int fd, uint64_t block, const uint8_t *data, struct error *err)
+{
+    return write_blocks(&fd, block, data, 1, err);
+}
+
+static int put_table(int fd, uint32_t blocks, uint8_t type, struct error *err)
+{
+    uint8_t b[BLOCK];
+    card_partition_table(b, blocks, type);
+    return put_block(fd, 0, b, err);
 }
 
 /* One that is too small for it stays blank. */
@@ -57,14 +41,14 @@ static int put_exfat(int fd, uint32_t blocks, struct error *err)
 {
     uint8_t b[BLOCK] = {0xeb, 0x76, 0x90};
     memcpy(b + 3, "EXFAT   ", 8);
-    put16(b + 510, 0xaa55);
+    le16_put(b + 510, 0xaa55);
     return put_block(fd, PARTITION, b, err);
 }
 
 static int put_ext(int fd, uint32_t blocks, struct error *err)
 {
     uint8_t b[BLOCK] = {0};
-    put16(b + 56, 0xef53);
+    le16_put(b + 56, 0xef53);
     return put_block(fd, PARTITION + 2, b, err);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "protocol/base/file.h"
+#include "protocol/base/little_endian.h"
 #include "protocol/formats/card_record.h"
 #include "station/flash/sd/card_script.h"
 #include "station/flash/sd/card_tool.h"
@@ -177,12 +178,6 @@ static int stage_all(struct staging *s, const struct flash_job *job, struct erro
 
 /* ---- partition and file system ------------------------------------------------------------ */
 
-static void put_le32(uint8_t *at, uint64_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
 /* One active partition from CARD_PARTITION_AT to the end; cylinders and heads are not used. */
 static int write_table(const char *path, uint64_t bytes, bool is_fat32, struct error *err)
 {
@@ -193,8 +188,8 @@ static int write_table(const char *path, uint64_t bytes, bool is_fat32, struct e
     entry[4] = is_fat32 ? FAT32_LBA : FAT16_LBA;
     memset(entry + 1, 0xff, 3);
     memset(entry + 5, 0xff, 3);
-    put_le32(entry + 8, first);
-    put_le32(entry + 12, bytes / SECTOR_BYTES - first);
+    le32_put(entry + 8, first);
+    le32_put(entry + 12, bytes / SECTOR_BYTES - first);
     sector[510] = 0x55;
     sector[511] = 0xaa;
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -2,19 +2,10 @@
 
 #include <string.h>
 
+#include "protocol/base/little_endian.h"
+
 enum { CBW_BYTES = 31, CSW_BYTES = 13 };
 static const uint32_t CBW_SIGNATURE = 0x43425355, CSW_SIGNATURE = 0x53425355;
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> 8 * i);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 const struct usb_interface *scsi_interface(const struct usb_descriptors *d)
 {
@@ -49,7 +40,7 @@ static int read_status(struct scsi *s, const struct scsi_command *c, struct erro
             *err = why;
         return n;
     }
-    if (n != CSW_BYTES || get32(csw) != CSW_SIGNATURE || get32(csw + 4) != s->tag)
+    if (n != CSW_BYTES || le32_get(csw) != CSW_SIGNATURE || le32_get(csw + 4) != s->tag)
         return error_set(err, ERROR_PROTOCOL, "usb:%s: %s: %d bytes that are no status of it",
                          usb_unit_name(s->unit), c->what, n);
     if (csw[12])
@@ -63,9 +54,9 @@ int scsi_run(struct scsi *s, const struct scsi_command *c, struct error *err)
     uint8_t cbw[CBW_BYTES] = {0};
     struct error why = {0};
     int moved = 0;
-    put32(cbw, CBW_SIGNATURE);
-    put32(cbw + 4, ++s->tag);
-    put32(cbw + 8, c->bytes);
+    le32_put(cbw, CBW_SIGNATURE);
+    le32_put(cbw + 4, ++s->tag);
+    le32_put(cbw + 8, c->bytes);
     cbw[12] = c->from_unit ? 0x80 : 0;
     cbw[14] = c->block_bytes;
     memcpy(cbw + 15, c->block, c->block_bytes);

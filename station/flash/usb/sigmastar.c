@@ -12,6 +12,7 @@
 
 #include <openssl/evp.h>
 
+#include "protocol/base/little_endian.h"
 #include "station/flash/usb/scsi.h"
 #include "station/flash/usb/usb_stages.h"
 
@@ -120,19 +121,13 @@ static int blocks(struct sigmastar *s, const char *what, const uint8_t *data, si
     return 0;
 }
 
-static void put32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> 8 * i);
-}
-
 /* Announced with its MD5, which the unit holds it against. */
 static int load(struct sigmastar *s, const char *what, uint64_t address, const uint8_t *data,
                 size_t bytes, struct error *err)
 {
     uint8_t info[LOADINFO_BYTES];
-    put32(info, (uint32_t)address);
-    put32(info + 4, (uint32_t)bytes);
+    le32_put(info, (uint32_t)address);
+    le32_put(info + 4, (uint32_t)bytes);
     if (EVP_Digest(data, bytes, info + 8, NULL, EVP_md5(), NULL) != 1)
         return error_set(err, ERROR_MEMORY, "usb: MD5 is not to be had");
     int rc = vendor(s, "LOADINFO", LOADINFO, info, sizeof info, false, err);

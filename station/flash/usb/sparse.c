@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/base/little_endian.h"
+
 enum { RAW = 0xcac1, FILL = 0xcac2, LEAVE = 0xcac3, CHECK = 0xcac4, LEAST_RUNS = 64 };
 static const uint32_t MAGIC = 0xed26ff3a;
 
@@ -12,31 +14,9 @@ struct sparse_run {
     uint8_t fill[4];
 };
 
-static void put16(uint8_t *p, uint16_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, (uint16_t)v);
-    put16(p + 2, (uint16_t)(v >> 16));
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
 bool sparse_is(const void *data, size_t size)
 {
-    return size >= 4 && get32(data) == MAGIC;
+    return size >= 4 && le32_get(data) == MAGIC;
 }
 
 uint32_t sparse_blocks(uint64_t image_bytes)
@@ -142,15 +122,15 @@ int sparse_part_plan(struct sparse_part *out, sparse_read *read, void *context,
 
 static void part_header(const struct sparse_part *p, uint8_t h[SPARSE_HEADER_BYTES])
 {
-    put32(h, MAGIC);
-    put16(h + 4, 1);
-    put16(h + 6, 0);
-    put16(h + 8, SPARSE_HEADER_BYTES);
-    put16(h + 10, SPARSE_CHUNK_BYTES);
-    put32(h + 12, SPARSE_BLOCK_BYTES);
-    put32(h + 16, sparse_blocks(p->image_bytes));
-    put32(h + 20, (uint32_t)p->run_count);
-    put32(h + 24, 0);
+    le32_put(h, MAGIC);
+    le16_put(h + 4, 1);
+    le16_put(h + 6, 0);
+    le16_put(h + 8, SPARSE_HEADER_BYTES);
+    le16_put(h + 10, SPARSE_CHUNK_BYTES);
+    le32_put(h + 12, SPARSE_BLOCK_BYTES);
+    le32_put(h + 16, sparse_blocks(p->image_bytes));
+    le32_put(h + 20, (uint32_t)p->run_count);
+    le32_put(h + 24, 0);
 }
 
 /* As much of a run from its byte `at` on as goes into `size`. */
@@ -160,10 +140,10 @@ static int read_run(const struct sparse_part *p, const struct sparse_run *r, uin
     uint8_t h[SPARSE_CHUNK_BYTES + 4];
     const size_t head = SPARSE_CHUNK_BYTES + (r->kind == FILL ? 4 : 0);
     if (at < head) {
-        put16(h, r->kind);
-        put16(h + 2, 0);
-        put32(h + 4, r->blocks);
-        put32(h + 8, (uint32_t)run_bytes(r));
+        le16_put(h, r->kind);
+        le16_put(h + 2, 0);
+        le32_put(h + 4, r->blocks);
+        le32_put(h + 8, (uint32_t)run_bytes(r));
         memcpy(h + SPARSE_CHUNK_BYTES, r->fill, 4);
         *done = head - at < size ? (size_t)(head - at) : size;
         memcpy(data, h + at, *done);
@@ -285,7 +265,7 @@ static int take_chunk(struct reading *r, uint32_t number, uint16_t kind, uint64_
     case CHECK:
         if (data_bytes != 4)
             return bad_chunk(number, "a checksum of four bytes was expected", err);
-        return !checked || !r->crc_known || get32(r->data) == r->crc
+        return !checked || !r->crc_known || le32_get(r->data) == r->crc
                    ? 0
                    : bad_chunk(number, "the checksum of what stands before does not hold", err);
     default:
@@ -297,8 +277,8 @@ static int take_chunk(struct reading *r, uint32_t number, uint16_t kind, uint64_
 static bool has_check(const uint8_t *p, const uint8_t *end, uint16_t chunk_header, uint32_t chunks)
 {
     for (; chunks && end - p >= chunk_header; chunks--) {
-        const uint32_t size = get32(p + 8);
-        if (get16(p) == CHECK)
+        const uint32_t size = le32_get(p + 8);
+        if (le16_get(p) == CHECK)
             return true;
         if (size < chunk_header || size > (uint64_t)(end - p))
             return false;
@@ -313,9 +293,10 @@ int sparse_expand(const void *data, size_t size, uint64_t limit_bytes, sparse_wr
     const uint8_t *p = data, *end = p + size;
     if (size < SPARSE_HEADER_BYTES || !sparse_is(data, size))
         return error_set(err, ERROR_INPUT, "not a sparse image");
-    const uint16_t header = get16(p + 8), chunk_header = get16(p + 10);
-    const uint32_t block_bytes = get32(p + 12), blocks = get32(p + 16), chunks = get32(p + 20);
-    if (get16(p + 4) != 1 || header < SPARSE_HEADER_BYTES || chunk_header < SPARSE_CHUNK_BYTES ||
+    const uint16_t header = le16_get(p + 8), chunk_header = le16_get(p + 10);
+    const uint32_t block_bytes = le32_get(p + 12), blocks = le32_get(p + 16),
+                   chunks = le32_get(p + 20);
+    if (le16_get(p + 4) != 1 || header < SPARSE_HEADER_BYTES || chunk_header < SPARSE_CHUNK_BYTES ||
         header > size || !block_bytes || block_bytes % 4)
         return error_set(err, ERROR_INPUT, "sparse image: its header is of no version known");
     const uint64_t all = (uint64_t)blocks * block_bytes;
@@ -326,18 +307,18 @@ int sparse_expand(const void *data, size_t size, uint64_t limit_bytes, sparse_wr
         .block_bytes = block_bytes, .crc_known = true, .write = write, .context = context};
     p += header;
     const bool checked =
-        has_check(p, end, chunk_header, chunks) || get32((const uint8_t *)data + 24);
+        has_check(p, end, chunk_header, chunks) || le32_get((const uint8_t *)data + 24);
     for (uint32_t i = 0; i < chunks; i++) {
         if (end - p < chunk_header)
             return bad_chunk(i, "it is cut short", err);
-        const uint32_t total = get32(p + 8);
-        const uint64_t bytes = (uint64_t)get32(p + 4) * block_bytes;
+        const uint32_t total = le32_get(p + 8);
+        const uint64_t bytes = (uint64_t)le32_get(p + 4) * block_bytes;
         if (total < chunk_header || total > (uint64_t)(end - p))
             return bad_chunk(i, "it is cut short", err);
-        if (get16(p) != CHECK && bytes > all - r.at)
+        if (le16_get(p) != CHECK && bytes > all - r.at)
             return bad_chunk(i, "it lies behind the image's end", err);
         r.data = p + chunk_header;
-        const int rc = take_chunk(&r, i, get16(p), bytes, total - chunk_header, checked, err);
+        const int rc = take_chunk(&r, i, le16_get(p), bytes, total - chunk_header, checked, err);
         if (rc)
             return rc;
         p += total;
@@ -345,7 +326,7 @@ int sparse_expand(const void *data, size_t size, uint64_t limit_bytes, sparse_wr
     if (r.at != all)
         return error_set(err, ERROR_INPUT, "sparse image: its chunks are %llu bytes of %llu",
                          (unsigned long long)r.at, (unsigned long long)all);
-    const uint32_t crc = get32((const uint8_t *)data + 24);
+    const uint32_t crc = le32_get((const uint8_t *)data + 24);
     if (crc && r.crc_known && crc != r.crc)
         return error_set(err, ERROR_INPUT, "sparse image: its checksum does not hold");
     if (image_bytes)
