@@ -188,6 +188,7 @@ static void find_image(struct options *o, const struct places *places, struct im
  * along when it ends itself. */
 static int machine(struct options *o)
 {
+    const pid_t started_by = getppid();
     struct places places;
     struct machine_command command;
     struct image_files image;
@@ -209,6 +210,8 @@ static int machine(struct options *o)
         rc = error_errno(&err, ERROR_IO, "cannot go to %s", o->machine.folder);
     if (rc == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != started_by) /* it died before it could be asked for */
+            return EXIT_FAILURE;
         execvp(command.argv[0], (char *const *)command.argv);
         rc = error_errno(&err, ERROR_MISSING, "cannot run %s", command.argv[0]);
     }
