@@ -152,7 +152,7 @@ static int run(struct step_context *c, struct error *err)
     struct access_point_facts ap;
     struct error why = {0};
     const int join_ms = (int)(step_number(c, "join_timeout_s") * 1000);
-    int rc = access_point_facts(c->fixture, &ap, err);
+    int rc = access_point_facts(c->fixture, ACCESS_POINT_FIRST, &ap, err);
     if (rc < 0)
         return rc;
     step_progress(c, 0, "joining %s", ap.ssid);

@@ -7,7 +7,7 @@ static int run(struct step_context *c, struct error *err)
 {
     struct access_point_facts ap;
     cJSON *joined = NULL;
-    int rc = access_point_facts(c->fixture, &ap, err);
+    int rc = access_point_facts(c->fixture, ACCESS_POINT_FIRST, &ap, err);
     if (rc == 0)
         rc = unit_wifi_join(c, &ap, (int)(step_number(c, "join_timeout_s") * 1000), &joined, err);
     cJSON_Delete(joined);

@@ -3,10 +3,13 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "fixtures/access_point.h"
 #include "fixtures/attenuator.h"
 #include "protocol/base/json.h"
 #include "station/steps/unit_link.h"
 #include "station/steps/unit_wifi.h"
+
+static const double away_db = 200; /* said of an access point that is off */
 
 static const struct step_param params[] = {
     {"near_db", PARAM_NUMBER, "20", 0, 120, "attenuation up to which the link must be there, dB"},
@@ -15,7 +18,8 @@ static const struct step_param params[] = {
     {0}};
 
 static const struct step_measurement measurements[] = {
-    {"attenuation_db", "dB", "before the nearer access point, as its attenuator says"},
+    {"attenuation_db", "dB",
+     "before the nearer access point, as its attenuator says; 200 while all are off"},
     {"associated", "bool", "the unit is in a network"},
     {"rssi_dbm", "dBm", "the access point's level at the unit, when it is"},
     {"near_mbit_s", "Mbit/s",
@@ -23,14 +27,18 @@ static const struct step_measurement measurements[] = {
     {"peer_missing", "bool", "1 while an access point is near and nothing reaches the peer"},
     {0}};
 
-static int reach_peer(struct step_context *c, double *mbit_s, struct error *err)
+/* The peer is behind the access point that is near. */
+static int reach_peer(struct step_context *c, enum access_point_which near, double *mbit_s,
+                      struct error *err)
 {
     struct access_point_facts ap;
     struct error why = {0};
     double retransmits = 0;
-    int rc = access_point_facts(c->fixture, &ap, err);
+    int rc = access_point_facts(c->fixture, near, &ap, &why);
+    if (rc == ERROR_REMOTE && near == ACCESS_POINT_SECOND) /* not wired: the first one's peer */
+        rc = access_point_facts(c->fixture, ACCESS_POINT_FIRST, &ap, &why);
     if (rc < 0)
-        return rc;
+        return error_set(err, rc, "%s", why.text);
     rc = unit_wifi_traffic(c, &ap, "up", step_number(c, "seconds"), mbit_s, &retransmits, &why);
     if (rc == ERROR_REMOTE) { /* no network, no route, no answer: that is its figure */
         *mbit_s = 0;
@@ -39,14 +47,34 @@ static int reach_peer(struct step_context *c, double *mbit_s, struct error *err)
     return rc < 0 ? error_set(err, rc, "%s", why.text) : step_noted(c, "peer", "reached", err);
 }
 
+/* How far away an access point is for the unit; one that is off is not there at any distance. One
+ * that cannot be asked is as it was set up: on. */
+static int distance(struct step_context *c, enum access_point_which which, double *db,
+                    struct error *err)
+{
+    struct error why = {0};
+    double on = 1;
+    int rc = access_point_read(c->fixture, which, ACCESS_POINT_ON, &on, &why);
+    if (rc < 0 && rc != ERROR_REMOTE)
+        return error_set(err, rc, "%s", why.text);
+    if (rc == 0 && !(on > 0)) {
+        *db = away_db;
+        return 0;
+    }
+    return attenuator_read(
+        c->fixture, which == ACCESS_POINT_SECOND ? ATTENUATOR_SECOND : ATTENUATOR_FIRST, db, err);
+}
+
 static int run(struct step_context *c, struct error *err)
 {
-    double attenuation_db, second_db = INFINITY, mbit_s = 0;
+    double attenuation_db, second_db = away_db, mbit_s = 0;
     char at[64];
     cJSON *link = NULL;
-    int rc = attenuator_read(c->fixture, ATTENUATOR_FIRST, &attenuation_db, err);
+    int rc = distance(c, ACCESS_POINT_FIRST, &attenuation_db, err);
     if (rc == 0 && step_number(c, "access_points") > 1)
-        rc = attenuator_read(c->fixture, ATTENUATOR_SECOND, &second_db, err);
+        rc = distance(c, ACCESS_POINT_SECOND, &second_db, err);
+    const enum access_point_which near =
+        second_db < attenuation_db ? ACCESS_POINT_SECOND : ACCESS_POINT_FIRST;
     attenuation_db = fmin(attenuation_db, second_db);
     if (rc == 0)
         rc = step_value(c, "attenuation_db", attenuation_db, err);
@@ -69,7 +97,7 @@ static int run(struct step_context *c, struct error *err)
         return rc;
     if (attenuation_db > step_number(c, "near_db"))
         return step_value(c, "peer_missing", 0, err);
-    rc = reach_peer(c, &mbit_s, err);
+    rc = reach_peer(c, near, &mbit_s, err);
     if (rc == 0)
         rc = step_value(c, "near_mbit_s", mbit_s, err);
     return rc < 0 ? rc : step_value(c, "peer_missing", !(mbit_s > 0), err);

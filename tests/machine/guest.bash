@@ -12,7 +12,7 @@ nandsim="nandsim id_bytes=0x20,0xaa,0x00,0x15"
 # Built where the sources can be written: before the guest starts.
 guest_build() {
     make -C "$repo" --no-print-directory -s build/camd build/castflash build/tests/machine/hal_call \
-        build/tests/machine/rotor build/tests/machine/hci_controller build/takt build/tests/machine/usb_gadget build/tests/integration/station_peer
+        build/tests/machine/rotor build/tests/machine/hci_controller build/takt build/tests/machine/usb_gadget build/tests/machine/access_point build/tests/integration/station_peer
 }
 
 guest_run() { # MODULES [option...]

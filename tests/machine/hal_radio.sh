@@ -17,7 +17,7 @@ check "wpa_supplicant starts" supplicant_up
 air_up() {
     ip netns add air && iw phy "$(iw dev wlan1 info | awk '/wiphy/ { print "phy" $2 }')" set netns name air &&
         in_air ip link set lo up && in_air ip address add 10.9.0.1/24 dev wlan1 || return 1
-    printf '%s\n' interface=wlan1 driver=nl80211 hw_mode=g channel=6 ieee80211n=1 wmm_enabled=1 \
+    printf '%s\n' interface=wlan1 "ctrl_interface=$work/hostapd" driver=nl80211 hw_mode=g channel=6 ieee80211n=1 wmm_enabled=1 \
         "$1" wpa=2 wpa_key_mgmt=WPA-PSK rsn_pairwise=CCMP "wpa_passphrase=a passphrase" >"$work/hostapd.conf"
     in_air hostapd -B -P "$work/hostapd.pid" "$work/hostapd.conf" >"$work/hostapd.log" 2>&1 ||
         { cat "$work/hostapd.log"; return 1; }
@@ -58,6 +58,25 @@ traffic() {
     jq -e '.end.sum_received.bits_per_second > 500000' "$work/iperf.json" && [ $((after - before)) -gt 100000 ]
 }
 check "iperf3's traffic crosses the radio" traffic
+# What a campaign does to it, by the station's driver; the unit is told nothing.
+access_point() { in_air "$build/tests/machine/access_point" "$work/hostapd/wlan1" wlan1 "$@" | tee "$work/access_point"; return "${PIPESTATUS[0]}"; }
+with_it_at() { iw dev wlan0 link | tee /dev/stderr | grep -q "freq: $1"; }
+switched() { access_point mhz 2462 && equal "$(cat "$work/access_point")" 2462 && in_air iw dev wlan1 info | grep 'channel 11 (2462 MHz)' && until_true 30 with_it_at 2462; }
+check "told to, the access point goes to 2462 MHz, and the unit with it" switched
+alone() { iw dev wlan0 link | grep -q 'Not connected'; }
+off_and_on() {
+    access_point on 0 mhz && equal "$(tr '\n' ' ' <"$work/access_point")" "0 0 " && until_true 60 alone || return 1
+    access_point mhz 2437 on 1 mhz && equal "$(tr '\n' ' ' <"$work/access_point")" "0 1 2437 " && until_true 90 with_it_at 2437
+}
+check "switched off it is lost; moved meanwhile and on again it is gone back to" off_and_on
+level() { iw dev wlan0 scan flush >"$work/scan" 2>&1; awk '/signal:/ { print int($2) }' "$work/scan"; }
+weaker() { # mac80211_hwsim hears a sender by its power
+    local before
+    access_point dbm 20 && before=$(level) && access_point dbm 8 && equal "$(cat "$work/access_point")" 8 &&
+        in_air iw dev wlan1 info | grep 'txpower 8.00 dBm' && between "$(level)" $((before - 13)) $((before - 11)) && access_point dbm 20
+}
+check "its power is turned down by 12 dB, and the unit hears that" weaker
+check "what it cannot do is refused" eval '! access_point mhz 2999 && until_true 60 with_it_at 2437'
 left() { call leave , link && holds '.[0].associated == false' && ! ip -4 address show dev wlan0 | grep -q inet; }
 check "it leaves, and gives the address back" left
 check "no route after that" refused state route 10.9.0.1 5201
@@ -79,6 +98,8 @@ forbidden() { # at the channel of 5180 MHz nobody may send first where the rules
     ! grep -q 'no IR\|disabled' <<<"$flags"
 }
 check "they allow channel 36" until_true 10 forbidden
+other_band() { access_point mhz 5180 && in_air iw dev wlan1 info | grep 'channel 36 (5180 MHz)' && access_point mhz 2437 && in_air iw dev wlan1 info | grep 'channel 6 (2437 MHz)'; }
+check "told to, it goes to the other band and back" other_band
 moved_up() {
     local old
     old=$(cat "$work/hostapd.pid") && kill "$old" && until_true 10 eval "! kill -0 $old 2>/dev/null" || return 1

@@ -89,7 +89,7 @@ static bool follow(struct radio *r)
             r->at = other;
     }
     const double dbm = r->at == other ? level_dbm(r, other) : here_dbm;
-    const bool heard = channel_mhz(r, r->at) && phy_mbps(r, dbm) > 0;
+    const bool heard = allowed(r, r->at) && phy_mbps(r, dbm) > 0;
     const bool lost = r->associated && !heard;
     if (lost)
         r->associated = false;

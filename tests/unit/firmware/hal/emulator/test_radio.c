@@ -296,6 +296,30 @@ static void test_a_nearer_access_point_is_gone_over_to(void **state)
     }
 }
 
+/* An access point that moves while a unit is with it is followed as far as the country's rules go.
+ */
+static void test_a_channel_that_is_not_allowed_is_lost(void **state)
+{
+    static const char *const units[] = {
+        "{\"boot_ms\": 0, \"radio_fading_db\": 0, \"radio_join_ms\": 20}",
+        "{\"boot_ms\": 0, \"radio_fading_db\": 0, \"radio_join_ms\": 20, \"radio_region\": 1}"};
+    for (int american = 0; american < 2; american++) {
+        struct rig r;
+        struct error err = {0};
+        struct radio_link link;
+        rig_start(&r, units[american]);
+        rig_open(&r);
+        join(&r);
+        atomic_store(&r.world->access_point_mhz, 2462);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_int_equal(link.frequency_mhz, 2462);
+        atomic_store(&r.world->access_point_mhz, 2472);
+        assert_int_equal(r.hal.radio->link(r.hal.radio_state, &link, &err), 0);
+        assert_int_equal(link.associated, !american);
+        rig_end(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_a_radio_of_another_region_says_so_and_hears_fewer_channels),
         cmocka_unit_test(test_a_lost_network_is_gone_back_to),
         cmocka_unit_test(test_a_nearer_access_point_is_gone_over_to),
+        cmocka_unit_test(test_a_channel_that_is_not_allowed_is_lost),
         cmocka_unit_test(test_leaving_breaks_what_is_open),
         cmocka_unit_test(test_joining_fails_for_its_reason),
     };
