@@ -16,13 +16,32 @@ static const double year_s = 366.0 * 86400;
 static const struct {
     const char *name, *unit, *class_name;
     double low, high;
+    bool whole;              /* a switch: whole numbers, without slopes */
+    const char *measurement; /* of a load step: what it is measured as */
 } condition_kinds[CONDITION_KINDS] = {
     [CONDITION_CHAMBER_C] = {"chamber_c", "degC", "chamber", -80, 200},
     [CONDITION_SUPPLY_V] = {"supply_v", "V", "power_supply", 0, 60},
     [CONDITION_ATTENUATION_DB] = {"attenuation_db", "dB", "attenuator", 0, 120},
     [CONDITION_SECOND_ATTENUATION_DB] = {"second_attenuation_db", "dB", "second_attenuator", 0,
                                          120},
+    [CONDITION_ACCESS_POINT_ON] = {"access_point_on", "bool", "access_point", 0, 1, true},
+    [CONDITION_ACCESS_POINT_MHZ] = {"access_point_mhz", "MHz", "access_point", 2412, 7115, true},
+    [CONDITION_ACCESS_POINT_DBM] = {"access_point_dbm", "dBm", "access_point", 0, 30},
+    [CONDITION_SECOND_ACCESS_POINT_ON] = {"second_access_point_on", "bool", "second_access_point",
+                                          0, 1, true},
+    [CONDITION_SECOND_ACCESS_POINT_MHZ] = {"second_access_point_mhz", "MHz", "second_access_point",
+                                           2412, 7115, true},
+    [CONDITION_SECOND_ACCESS_POINT_DBM] = {"second_access_point_dbm", "dBm", "second_access_point",
+                                           0, 30},
+    [CONDITION_UNIT_STREAMS] = {"unit_streams", "ratio", NULL, 0, 1, true, "streams"},
+    [CONDITION_UNIT_INFRARED] = {"unit_infrared", "ratio", NULL, 0, 1, true, "infrared"},
+    [CONDITION_UNIT_MOTORS] = {"unit_motors", "ratio", NULL, 0, 1, true, "motors"},
+    [CONDITION_UNIT_RECORDING] = {"unit_recording", "ratio", NULL, 0, 1, true, "recording"},
+    [CONDITION_UNIT_TALKBACK] = {"unit_talkback", "ratio", NULL, 0, 1, true, "talkback"},
+    [CONDITION_UNIT_PROCESSOR] = {"unit_processor", "ratio", NULL, 0, 1, true, "processor"},
 };
+
+static const char load_step[] = "load"; /* the kind of step that puts conditions on the unit */
 
 const char *condition_name(enum condition_kind k)
 {
@@ -109,6 +128,18 @@ static int take_time(const struct json_document *doc, const cJSON *object, const
 
 /* ---- conditions ---------------------------------------------------------------------------- */
 
+/* A value of a condition, when it is there. */
+static int take_value(const struct json_document *doc, const cJSON *object, const char *name,
+                      enum condition_kind kind, double *out, struct error *err)
+{
+    int rc = take_number(doc, object, name, condition_kinds[kind].low, condition_kinds[kind].high,
+                         out, err);
+    if (!rc && condition_kinds[kind].whole && *out != floor(*out))
+        rc = json_complain(doc, member(object, name), err, "'%s' is %g, %s takes whole numbers",
+                           name, *out, condition_kinds[kind].name);
+    return rc;
+}
+
 static int take_leg(const struct json_document *doc, const cJSON *leg, enum condition_kind kind,
                     double from, struct profile_leg *out, struct error *err)
 {
@@ -120,8 +151,7 @@ static int take_leg(const struct json_document *doc, const cJSON *leg, enum cond
     int rc = json_only(doc, leg, members, err);
     *out = (struct profile_leg){.to = from};
     if (!rc)
-        rc = take_number(doc, leg, "to", condition_kinds[kind].low, condition_kinds[kind].high,
-                         &out->to, err);
+        rc = take_value(doc, leg, "to", kind, &out->to, err);
     if (!rc)
         rc = take_time(doc, leg, "over", 0, &over_ms, err);
     if (!rc)
@@ -133,6 +163,9 @@ static int take_leg(const struct json_document *doc, const cJSON *leg, enum cond
         return json_complain(doc, leg, err,
                              "a leg goes (\"to\" with \"over_s\") or holds "
                              "(\"for_s\"), not both");
+    if (goes && over_ms > 0 && condition_kinds[kind].whole)
+        return json_complain(doc, leg, err, "%s changes at once, without \"over_s\"",
+                             condition_kinds[kind].name);
     out->over_ms = goes ? (over_ms > 0 ? over_ms : 0) : for_ms;
     return 0;
 }
@@ -175,24 +208,26 @@ static int take_condition(const struct json_document *doc, const cJSON *object,
         kind++;
     if (kind == CONDITION_KINDS) {
         const char *nearest = json_nearest(object->string, names);
-        return json_complain(doc, object, err,
-                             "unknown condition '%.60s'%s%s%s, expected "
-                             "chamber_c, supply_v, attenuation_db or second_attenuation_db",
-                             object->string, nearest ? ", did you mean '" : "",
-                             nearest ? nearest : "", nearest ? "'?" : "");
+        char known[400] = "";
+        for (int i = 0; i < CONDITION_KINDS; i++)
+            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
+                     names[i]);
+        return json_complain(
+            doc, object, err, "unknown condition '%.60s'%s%s%s, expected one of %s", object->string,
+            nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", known);
     }
     if (!cJSON_IsObject(object))
         return json_complain(doc, object, err, "'%s' must be an object", object->string);
     out->kind = (enum condition_kind)kind;
     out->reach_ms = 4 * 3600 * 1000;
+    out->figure = -1;
     int rc = json_only(doc, object, members, err);
     if (!rc && !member(object, "start"))
         rc =
             json_complain(doc, object, err, "'%s' has no \"start\", the value it begins with in %s",
                           object->string, condition_kinds[kind].unit);
     if (!rc)
-        rc = take_number(doc, object, "start", condition_kinds[kind].low,
-                         condition_kinds[kind].high, &out->profile.start, err);
+        rc = take_value(doc, object, "start", (enum condition_kind)kind, &out->profile.start, err);
     if (!rc)
         rc = take_number(doc, object, "tolerance", 0, 100, &out->tolerance, err);
     if (!rc)
@@ -377,6 +412,31 @@ static int take_figures(struct campaign *c, struct error *err)
     return 0;
 }
 
+/* What a condition has the unit do is put on it by a watched step, which says what it really did.
+ */
+static int find_loads(struct campaign *c, struct error *err)
+{
+    for (size_t i = 0; i < c->condition_count; i++) {
+        struct campaign_condition *k = &c->conditions[i];
+        char name[CAMPAIGN_FIGURE_NAME];
+        if (!condition_kinds[k->kind].measurement)
+            continue;
+        for (size_t w = 0; w < c->watch_count && k->figure < 0; w++) {
+            const struct plan_step *step = &c->plan->steps[c->watches[w].step];
+            snprintf(name, sizeof name, "%.38s.%.38s", step->id,
+                     condition_kinds[k->kind].measurement);
+            if (strcmp(step->kind, load_step) == 0)
+                k->figure = campaign_figure_find(c, name);
+        }
+        if (k->figure < 0)
+            return json_complain(
+                c->document, member(json_root(c->document), "conditions"), err,
+                "'%s' is put on the unit by a step of kind '%s', none is under \"watch\"",
+                condition_kinds[k->kind].name, load_step);
+    }
+    return 0;
+}
+
 /* ---- the rest ------------------------------------------------------------------------------ */
 
 /* An object that may be left out; *out is NULL then. */
@@ -538,6 +598,8 @@ static int read_campaign(struct campaign *c, const char *products_dir,
         rc = take_watch(c, words, err);
     if (!rc)
         rc = take_figures(c, err);
+    if (!rc)
+        rc = find_loads(c, err);
     if (!rc)
         rc = take_failure(c, err);
     if (!rc)

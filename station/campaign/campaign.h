@@ -11,24 +11,38 @@
 #include "station/plan/plan.h"
 
 enum {
-    CAMPAIGN_CONDITIONS_MAX = 4,
+    CAMPAIGN_CONDITIONS_MAX = 16,
     CAMPAIGN_WATCHES_MAX = 16,
     CAMPAIGN_FIGURES_MAX = 96,
     CAMPAIGN_FIGURE_NAME = 80,
     CAMPAIGN_UNITS_MAX = 1024,
 };
 
-/* What the surroundings can be set to, each by an instrument of one class. */
+/* What the surroundings can be set to, each by an instrument of one class, and what the unit itself
+ * is at. */
 enum condition_kind {
     CONDITION_CHAMBER_C,
     CONDITION_SUPPLY_V,
     CONDITION_ATTENUATION_DB,
     CONDITION_SECOND_ATTENUATION_DB, /* before another access point of the network */
+    CONDITION_ACCESS_POINT_ON,
+    CONDITION_ACCESS_POINT_MHZ,
+    CONDITION_ACCESS_POINT_DBM,
+    CONDITION_SECOND_ACCESS_POINT_ON,
+    CONDITION_SECOND_ACCESS_POINT_MHZ,
+    CONDITION_SECOND_ACCESS_POINT_DBM,
+    CONDITION_UNIT_STREAMS,
+    CONDITION_UNIT_INFRARED,
+    CONDITION_UNIT_MOTORS,
+    CONDITION_UNIT_RECORDING,
+    CONDITION_UNIT_TALKBACK,
+    CONDITION_UNIT_PROCESSOR,
     CONDITION_KINDS
 };
-const char *condition_name(enum condition_kind k);  /* "chamber_c" */
-const char *condition_unit(enum condition_kind k);  /* "degC" */
-const char *condition_class(enum condition_kind k); /* "chamber": of its instrument */
+const char *condition_name(enum condition_kind k); /* "chamber_c" */
+const char *condition_unit(enum condition_kind k); /* "degC" */
+const char *
+condition_class(enum condition_kind k); /* "chamber": of its instrument; NULL: the unit does it */
 
 struct campaign_condition {
     enum condition_kind kind;
@@ -37,6 +51,7 @@ struct campaign_condition {
      * chamber is there. 0: it runs on. */
     double tolerance;
     int64_t reach_ms; /* not there after so long: the campaign is held */
+    int figure;       /* of what the unit is at: where it says so; else -1 */
 };
 
 /* A step of the plan that is done again and again. */

@@ -104,6 +104,16 @@ static uint64_t seed(void *engine)
     return r->task->seed;
 }
 
+static double commanded(void *engine, const char *condition)
+{
+    const struct reporting *r = engine;
+    const struct campaign *c = r->crew->config.campaign;
+    for (size_t i = 0; i < c->condition_count; i++)
+        if (strcmp(condition_name(c->conditions[i].kind), condition) == 0)
+            return r->task->commanded[i];
+    return NAN;
+}
+
 static const struct step_services services = {
     .identity_reserve = no_identity,
     .identity_advance = no_advance,
@@ -114,6 +124,7 @@ static const struct step_services services = {
     .noted = noted,
     .attached = not_attached,
     .seed = seed,
+    .commanded = commanded,
 };
 
 /* ---- a task ---------------------------------------------------------------------------------- */

@@ -32,7 +32,8 @@ struct crew_task {
     size_t unit; /* index */
     enum crew_task_kind kind;
     size_t watch;
-    uint64_t seed; /* of its random choices */
+    uint64_t seed;                             /* of its random choices */
+    double commanded[CAMPAIGN_CONDITIONS_MAX]; /* by the campaign's conditions, NAN: not yet */
     /* what came of it */
     int rc;
     struct error error;

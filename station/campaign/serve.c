@@ -189,6 +189,8 @@ static int finish(struct served *s, struct error *err)
         rc = turn(s, s->now_ms, err);
     if (surroundings_safe(s->surroundings, &ignored) && !rc)
         served_event(s, 0, "instrument", "%s", ignored.text);
+    if (surroundings_give_back(s->surroundings, &ignored) && !rc)
+        served_event(s, 0, "instrument", "%s", ignored.text);
     if (!rc && ends)
         close_rows(s);
     s->dirty = true;

@@ -41,6 +41,30 @@ static void trip(struct served *s, const char *why)
         served_event(s, 0, "interlock", "not everything could be switched off: %s", err.text);
 }
 
+/* What the units under watch say of themselves, on the average; NAN before the first has. */
+static double measured_of_units(const struct served *s, size_t figure)
+{
+    double sum = 0;
+    size_t units = 0;
+    for (size_t i = 0; i < s->job->place_count; i++) {
+        const struct unit_watch *w = &s->units[i].watch;
+        if (w->state != UNIT_WATCHED || !s->units[i].up || !isfinite(w->figures[figure].last))
+            continue;
+        sum += w->figures[figure].last;
+        units++;
+    }
+    return units ? sum / (double)units : NAN;
+}
+
+static int read_condition(struct served *s, size_t i, double *value, struct error *err)
+{
+    const struct campaign_condition *of = &s->c->conditions[i];
+    if (condition_class(of->kind))
+        return surroundings_read(s->surroundings, i, value, err);
+    *value = measured_of_units(s, (size_t)of->figure);
+    return 0;
+}
+
 void served_poll(struct served *s)
 {
     bool off = false;
@@ -49,14 +73,15 @@ void served_poll(struct served *s)
         const struct campaign_condition *of = &s->c->conditions[i];
         struct error err = {0};
         double value = NAN;
-        int rc = surroundings_read(s->surroundings, i, &value, &err);
+        int rc = read_condition(s, i, &value, &err);
         if (rc) {
             if (isfinite(k->measured))
                 served_event(s, 0, "instrument", "%s: %s", condition_name(of->kind), err.text);
             k->measured = NAN;
         } else {
             k->measured = value;
-            roll_condition(s, i, 1, value);
+            if (isfinite(value))
+                roll_condition(s, i, 1, value);
             if (isfinite(k->commanded))
                 roll_condition(s, i, 0, k->commanded);
             if (of->kind == CONDITION_CHAMBER_C)
@@ -108,6 +133,23 @@ static void not_set(struct served *s, size_t i, size_t reached, const struct err
     }
 }
 
+/* A load is put on by the step that is watched for it: done to each unit at once. */
+static int put_on_units(struct served *s, size_t i)
+{
+    const size_t watch = s->c->figures[s->c->conditions[i].figure].watch;
+    for (size_t k = 0; k < s->job->place_count; k++)
+        s->units[k].due_ms[watch] = s->now_ms;
+    return 0;
+}
+
+static int set_condition(struct served *s, size_t i, double value, size_t *reached,
+                         struct error *err)
+{
+    return condition_class(s->c->conditions[i].kind)
+               ? surroundings_set(s->surroundings, i, value, reached, err)
+               : put_on_units(s, i);
+}
+
 /* Gives conditions anew where they changed; when the next does. */
 int64_t served_set_conditions(struct served *s)
 {
@@ -118,8 +160,8 @@ int64_t served_set_conditions(struct served *s)
         struct error err = {0};
         if (s->now_ms >= k->due_ms) {
             k->commanded = profile_at(p, s->elapsed_ms);
-            size_t reached;
-            if (surroundings_set(s->surroundings, i, k->commanded, &reached, &err)) {
+            size_t reached = 0;
+            if (set_condition(s, i, k->commanded, &reached, &err)) {
                 not_set(s, i, reached, &err);
                 k->due_ms = s->now_ms + s->c->poll_ms;
             } else {

@@ -73,7 +73,8 @@ static void came_up(struct served *s, size_t i, const struct crew_task *t)
     for (size_t w = 0; w < s->c->watch_count; w++)
         u->due_ms[w] = s->now_ms;
     for (size_t k = 0; k < s->c->condition_count; k++)
-        s->conditions[k].due_ms = s->now_ms; /* its supply came up at the plan's volts */
+        if (condition_class(s->c->conditions[k].kind))
+            s->conditions[k].due_ms = s->now_ms; /* its supply came up at the plan's volts */
     served_mark(u);
 }
 
@@ -136,6 +137,8 @@ void served_give(struct served *s, size_t i, enum crew_task_kind kind, size_t wa
     t->kind = kind;
     t->watch = watch;
     t->seed = seed_of(s, i, watch);
+    for (size_t k = 0; k < s->c->condition_count; k++)
+        t->commanded[k] = s->conditions[k].commanded;
     s->units[i].busy = true;
     s->busy++;
     crew_give(s->crew, t);

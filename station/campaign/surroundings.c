@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "fixtures/access_point.h"
 #include "fixtures/attenuator.h"
 #include "fixtures/chamber.h"
 #include "fixtures/driver.h"
@@ -61,17 +62,72 @@ static int used(struct fixture **f, int rc)
     return rc;
 }
 
-static enum attenuator_path path_of(enum condition_kind kind)
+/* ---- a slot's instruments, by condition -------------------------------------------------------
+ */
+
+static int set_supply(struct fixture *f, int which, double value, double amps_max,
+                      struct error *err)
 {
-    return kind == CONDITION_SECOND_ATTENUATION_DB ? ATTENUATOR_SECOND : ATTENUATOR_FIRST;
+    return power_supply_set(f, value, amps_max, err);
 }
 
-static int set_slot(const struct surroundings *e, struct fixture *f, enum condition_kind kind,
-                    double value, struct error *err)
+static int read_supply(struct fixture *f, int which, double *value, struct error *err)
 {
-    return kind == CONDITION_SUPPLY_V ? power_supply_set(f, value, e->config.amps_max, err)
-                                      : attenuator_set(f, path_of(kind), value, err);
+    struct power_reading reading;
+    int rc = power_supply_measure(f, WINDOW_MS, &reading, err);
+    *value = rc ? NAN : reading.volts;
+    return rc;
 }
+
+static int set_attenuator(struct fixture *f, int path, double value, double amps_max,
+                          struct error *err)
+{
+    return attenuator_set(f, (enum attenuator_path)path, value, err);
+}
+
+static int read_attenuator(struct fixture *f, int path, double *value, struct error *err)
+{
+    return attenuator_read(f, (enum attenuator_path)path, value, err);
+}
+
+/* Which access point and which of its settings, as one number. */
+#define OF(access_point, setting) ((access_point)*ACCESS_POINT_SETTINGS + (setting))
+
+static int set_access_point(struct fixture *f, int of, double value, double amps_max,
+                            struct error *err)
+{
+    return access_point_set(f, (enum access_point_which)(of / ACCESS_POINT_SETTINGS),
+                            (enum access_point_setting)(of % ACCESS_POINT_SETTINGS), value, err);
+}
+
+static int read_access_point(struct fixture *f, int of, double *value, struct error *err)
+{
+    return access_point_read(f, (enum access_point_which)(of / ACCESS_POINT_SETTINGS),
+                             (enum access_point_setting)(of % ACCESS_POINT_SETTINGS), value, err);
+}
+
+static const struct {
+    int (*set)(struct fixture *f, int which, double value, double amps_max, struct error *err);
+    int (*read)(struct fixture *f, int which, double *value, struct error *err);
+    int which;
+    bool given_back; /* others need it as it was, once no campaign does */
+} of_slot[CONDITION_KINDS] = {
+    [CONDITION_SUPPLY_V] = {set_supply, read_supply, 0, false},
+    [CONDITION_ATTENUATION_DB] = {set_attenuator, read_attenuator, ATTENUATOR_FIRST, false},
+    [CONDITION_SECOND_ATTENUATION_DB] = {set_attenuator, read_attenuator, ATTENUATOR_SECOND, false},
+    [CONDITION_ACCESS_POINT_ON] = {set_access_point, read_access_point,
+                                   OF(ACCESS_POINT_FIRST, ACCESS_POINT_ON), true},
+    [CONDITION_ACCESS_POINT_MHZ] = {set_access_point, read_access_point,
+                                    OF(ACCESS_POINT_FIRST, ACCESS_POINT_MHZ), true},
+    [CONDITION_ACCESS_POINT_DBM] = {set_access_point, read_access_point,
+                                    OF(ACCESS_POINT_FIRST, ACCESS_POINT_DBM), true},
+    [CONDITION_SECOND_ACCESS_POINT_ON] = {set_access_point, read_access_point,
+                                          OF(ACCESS_POINT_SECOND, ACCESS_POINT_ON), true},
+    [CONDITION_SECOND_ACCESS_POINT_MHZ] = {set_access_point, read_access_point,
+                                           OF(ACCESS_POINT_SECOND, ACCESS_POINT_MHZ), true},
+    [CONDITION_SECOND_ACCESS_POINT_DBM] = {set_access_point, read_access_point,
+                                           OF(ACCESS_POINT_SECOND, ACCESS_POINT_DBM), true},
+};
 
 int surroundings_set(struct surroundings *e, size_t index, double value, size_t *reached,
                      struct error *err)
@@ -91,7 +147,8 @@ int surroundings_set(struct surroundings *e, size_t index, double value, size_t 
         struct error why = {0};
         int failed = reach(e, e->config.slots[i], &f, &why);
         if (!failed)
-            failed = used(f, set_slot(e, *f, kind, value, &why));
+            failed = used(
+                f, of_slot[kind].set(*f, of_slot[kind].which, value, e->config.amps_max, &why));
         *reached += !failed;
         if (failed && !rc) {
             rc = failed;
@@ -107,20 +164,15 @@ int surroundings_read(struct surroundings *e, size_t index, double *value, struc
     const int slot = kind == CONDITION_CHAMBER_C ? SURROUNDINGS
                      : e->config.slot_count      ? e->config.slots[0]
                                                  : 0;
-    struct power_reading reading;
     struct fixture **f;
+    *value = NAN;
     if (!slot)
         return error_set(err, ERROR_MISSING, "no unit stands in a slot with instruments");
     int rc = reach(e, slot, &f, err);
     if (rc)
         return rc;
-    if (kind == CONDITION_ATTENUATION_DB || kind == CONDITION_SECOND_ATTENUATION_DB)
-        return used(f, attenuator_read(*f, path_of(kind), value, err));
-    if (kind == CONDITION_SUPPLY_V) {
-        rc = power_supply_measure(*f, WINDOW_MS, &reading, err);
-        *value = rc ? NAN : reading.volts;
-        return used(f, rc);
-    }
+    if (kind != CONDITION_CHAMBER_C)
+        return used(f, of_slot[kind].read(*f, of_slot[kind].which, value, err));
     rc = chamber_read(*f, &e->chamber, err);
     *value = rc ? NAN : e->chamber.chamber_c;
     return used(f, rc);
@@ -130,6 +182,24 @@ void surroundings_chamber(const struct surroundings *e, bool *door_open, bool *a
 {
     *door_open = e->chamber.door_open;
     *alarm = e->chamber.alarm;
+}
+
+int surroundings_give_back(struct surroundings *e, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < e->config.campaign->condition_count; i++) {
+        const struct campaign_condition *of = &e->config.campaign->conditions[i];
+        struct error why = {0};
+        size_t reached;
+        if (!of_slot[of->kind].given_back)
+            continue;
+        const int failed = surroundings_set(e, i, of->profile.start, &reached, &why);
+        if (failed && !rc) {
+            rc = failed;
+            *err = why;
+        }
+    }
+    return rc;
 }
 
 int surroundings_safe(struct surroundings *e, struct error *err)

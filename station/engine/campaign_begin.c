@@ -74,6 +74,8 @@ static int check_wiring(const struct engine *e, const struct campaign_process *p
     for (size_t i = 0; i < p->campaign->condition_count; i++) {
         const enum condition_kind kind = p->campaign->conditions[i].kind;
         const char *class_name = condition_class(kind);
+        if (!class_name) /* the unit does it */
+            continue;
         if (kind == CONDITION_CHAMBER_C && !cJSON_GetObjectItemCaseSensitive(around, class_name))
             return error_set(err, ERROR_INPUT,
                              "%s:1: campaign '%s' sets %s, but \"surroundings\" has no '%s'",

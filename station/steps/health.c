@@ -27,7 +27,8 @@ static const struct step_measurement measurements[] = {
     {"ecc_failures", "count", "of the flash"},
     {"erase_count_max", "count", "of its most used block"},
     {"filesystem_errors", "count", "that the kernel has counted"},
-    {"streaming", "bool", "the stream is on; off it is switched on again"},
+    {"streaming", "bool",
+     "the stream is on; off it is switched on again, unless a condition commands it"},
     {"frame_age_ms", "ms", "since the latest frame"},
     {"frame_rate_hz", "Hz", "of the stream"},
     {"associated", "bool", "Wi-Fi"},
@@ -103,13 +104,15 @@ static int stream_on(struct step_context *c, struct error *err)
     return unit_call(c->unit, "camera.configure", p, CALL_MS, NULL, err);
 }
 
-/* Another step leaves the stream off, a restart takes the load away. */
+/* Another step leaves the stream off, a restart takes the load away. Where a condition commands the
+ * stream it is the load step's. */
 static int keep_going(struct step_context *c, const cJSON *answer, struct error *err)
 {
     const cJSON *stream = cJSON_GetObjectItemCaseSensitive(answer, "streams");
     const char *load = step_text(c, "load");
     stream = cJSON_IsArray(stream) ? stream->child : NULL;
-    if (!stream || json_bool(stream, "streaming", true))
+    if (!stream || json_bool(stream, "streaming", true) ||
+        isfinite(step_commanded(c, "unit_streams")))
         return 0;
     int rc = *load ? put_load(c, load, err) : 0;
     return rc < 0 ? rc : stream_on(c, err);

@@ -88,6 +88,11 @@ uint64_t step_seed(const struct step_context *c)
     return c->services && c->services->seed ? c->services->seed(c->engine) : 1;
 }
 
+double step_commanded(const struct step_context *c, const char *condition)
+{
+    return c->services->commanded ? c->services->commanded(c->engine, condition) : NAN;
+}
+
 int step_wait(const struct step_context *c, int ms, struct error *err)
 {
     enum { PART_NS = 20000000 };

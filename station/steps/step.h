@@ -20,9 +20,9 @@
 /* What a unit is to be, as committed in the store. Key bytes are wiped by whoever holds them. */
 struct step_identity {
     char did[33];
-    char mac[18]; /* "02:..": lower-case, colons */
+    char mac[18];      /* "02:..": lower-case, colons */
     char key_hex[129]; /* "": the unit makes its key itself and gets a certificate */
-    char state[16]; /* "reserved", "injected", "confirmed" */
+    char state[16];    /* "reserved", "injected", "confirmed" */
 };
 
 /* What a step may ask of the engine that runs it. Each call is one committed transaction when it
@@ -61,6 +61,9 @@ struct step_services {
     /* May be NULL. What this pass of the step draws its random choices from: kept, so that the pass
      * can be had again. At most 48 bits, so that a figure of JSON holds it. */
     uint64_t (*seed)(void *engine);
+    /* May be NULL. What a campaign's condition commands now ("unit_motors"); NAN: no condition
+     * does. */
+    double (*commanded)(void *engine, const char *condition);
 };
 
 struct step_kind;
@@ -71,7 +74,7 @@ struct step_context {
     const struct board *board;    /* of the product */
     const char *product;          /* "ptz-indoor-3mp" */
     const char *order;
-    const char *station; /* its name, for those who are asked; NULL where there is none */
+    const char *station;        /* its name, for those who are asked; NULL where there is none */
     const char *serial;         /* scanned or given; "" while unknown */
     const char *bundle_path;    /* the order's bundle; "" when none */
     const char *bundle_key_pem; /* public key it must be signed for; NULL when none */
@@ -138,6 +141,8 @@ void step_limits(const struct step_context *c, const char *name, double *low, do
 const char *step_unit(const struct step_context *c, const char *name);
 /* The seed of this pass; 1 where the engine has none to give. */
 uint64_t step_seed(const struct step_context *c);
+/* What a campaign's condition commands now; NAN where none does. */
+double step_commanded(const struct step_context *c, const char *condition);
 /* Sleeps in small parts; ERROR_CANCELLED once the operator aborts. */
 int step_wait(const struct step_context *c, int ms, struct error *err);
 bool step_cancelled(const struct step_context *c);

@@ -8,7 +8,7 @@ extern const struct step_kind step_power_on, step_connect, step_scan, step_flash
     step_speaker, step_wifi, step_card, step_button, step_power, step_label, step_lock,
     step_power_off, step_permission, step_health, step_picture, step_label_check, step_led,
     step_motor_power, step_supply_margin, step_echo, step_voice, step_microphone_slots, step_reset,
-    step_sleep, step_wifi_join, step_wifi_return, step_power_cut, step_ble;
+    step_sleep, step_wifi_join, step_wifi_return, step_power_cut, step_ble, step_load;
 
 static const struct step_kind *const kinds[] = {
     &step_power_on,
@@ -45,6 +45,7 @@ static const struct step_kind *const kinds[] = {
     &step_wifi_return,
     &step_power_cut,
     &step_ble,
+    &step_load,
     NULL,
 };
 

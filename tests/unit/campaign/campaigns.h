@@ -11,9 +11,9 @@
 
 static const char *campaigns_kind(const void *context, size_t index)
 {
-    static const char *const kinds[] = {"health", "image", "power_off"};
+    static const char *const kinds[] = {"health", "image", "power_off", "load"};
     (void)context;
-    return index < 3 ? kinds[index] : NULL;
+    return index < 4 ? kinds[index] : NULL;
 }
 
 static bool campaigns_param(const void *context, const char *kind, size_t index,
@@ -29,9 +29,12 @@ static bool campaigns_measurement(const void *context, const char *kind, size_t 
     static const struct plan_measurement health[] = {
         {"rss_bytes", "B"}, {"soc_c", "degC"}, {"uptime_s", "s"}};
     static const struct plan_measurement image[] = {{"mtf50_centre", "cycles/px"}};
+    static const struct plan_measurement load[] = {{"motors", "ratio"}, {"not_done", "count"}};
     (void)context;
     if (strcmp(kind, "health") == 0 && index < 3)
         *out = health[index];
+    else if (strcmp(kind, "load") == 0 && index < 2)
+        *out = load[index];
     else if (strcmp(kind, "image") == 0 && index < 1)
         *out = image[index];
     else
@@ -59,7 +62,8 @@ static inline void campaigns_products(char folder[64])
                         "\"cycles/px\" } }, \"elsewhere\": {} }"},
         {"aging.json", "{ \"plan\": \"aging\", \"product\": \"cam\", \"part\": true, \"steps\": [\n"
                        "  { \"id\": \"health\", \"step\": \"health\", \"deadline_s\": 5 },\n"
-                       "  { \"id\": \"image\", \"step\": \"image\", \"deadline_s\": 5 } ],\n"
+                       "  { \"id\": \"image\", \"step\": \"image\", \"deadline_s\": 5 },\n"
+                       "  { \"id\": \"work\", \"step\": \"load\", \"deadline_s\": 5 } ],\n"
                        "  \"teardown\": [ { \"id\": \"off\", \"step\": \"power_off\", "
                        "\"deadline_s\": 5 } ] }"},
     };

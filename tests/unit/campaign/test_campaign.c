@@ -128,6 +128,39 @@ static void a_bad_campaign_is_refused_with_its_line(void **state)
     }
 }
 
+/* A condition of what the unit does stands for a step that puts it on and says what was done. */
+static void what_the_unit_is_at_is_a_condition(void **state)
+{
+    static const struct {
+        const char *profile, *watch, *says;
+    } cases[] = {
+        {"{ \"for_min\": 1 }, { \"to\": 1 }, { \"for_min\": 1 }", "work", NULL},
+        {"{ \"to\": 1, \"over_s\": 5 }", "work", "unit_motors changes at once"},
+        {"{ \"to\": 0.5 }", "work", "'to' is 0.5, unit_motors takes whole numbers"},
+        {"{ \"to\": 2 }", "work", "'to' is 2, expected 0 to 1"},
+        {"{ \"to\": 1 }", "health", "by a step of kind 'load', none is under \"watch\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct campaign *c = NULL;
+        struct error err = {0};
+        char text[500];
+        snprintf(text, sizeof text,
+                 "{ \"campaign\": \"w\", \"plan\": \"cam/aging\", \"duration_h\": 1,\n"
+                 "  \"conditions\": { \"unit_motors\": { \"start\": 0, \"profile\": [ %s ] } },\n"
+                 "  \"watch\": { \"health\": { \"every_s\": 60 }, \"%s\": { \"every_s\": 9 } } }",
+                 cases[i].profile, cases[i].watch);
+        assert_int_equal(campaigns_parse(folder, text, &c, &err), cases[i].says ? ERROR_INPUT : 0);
+        if (cases[i].says && !strstr(err.text, cases[i].says))
+            fail_msg("case %zu says '%s', expected '%s'", i, err.text, cases[i].says);
+        if (cases[i].says)
+            continue;
+        assert_int_equal(c->conditions[0].kind, CONDITION_UNIT_MOTORS);
+        assert_null(condition_class(c->conditions[0].kind));
+        assert_string_equal(c->figures[c->conditions[0].figure].name, "work.motors");
+        campaign_free(c);
+    }
+}
+
 static int begin(void **state)
 {
     campaigns_products(folder);
@@ -164,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_campaign_is_read_whole),
         cmocka_unit_test(cycles_are_passes_of_the_longest_profile),
+        cmocka_unit_test(what_the_unit_is_at_is_a_condition),
         cmocka_unit_test(a_replay_is_one_pass_with_a_seed),
         cmocka_unit_test(a_bad_campaign_is_refused_with_its_line),
     };
