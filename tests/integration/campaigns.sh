@@ -51,16 +51,16 @@ read -ru "${COPROC[0]}" port
 jq --arg url "http://127.0.0.1:$port/units" '. + {outbox: {mes: {connector: "http", url: $url, first_pause_ms: 50,
     longest_pause_ms: 200}}}' "$station" >"$station.new" && mv "$station.new" "$station"
 bundle_make || exit 1
+row() { [ -z "${ROWS:-}" ] || [[ " $ROWS " == *" $1 "* ]]; }
 # Who they are: what a cut must not change.
 make -C "$repo" --no-print-directory -s build/tests/integration/unit_says || exit 1
-for slot in 1 6; do
+for slot in $(row power-loss && echo 1 6); do
     scpi psu "APPL CH$slot,5,2" "OUTP ON,(@$slot)" >/dev/null &&
-        "$repo/build/tests/integration/unit_says" "$station" $slot identity.write "$(printf \
+        until_true 120 "$repo/build/tests/integration/unit_says" "$station" $slot identity.write "$(printf \
             '{"did":"8000000%d","mac":"5c:c3:36:00:00:0%d","key":"%s","serial":"SN-%d"}' $slot $slot \
             "$(openssl rand -hex 32)" $slot)" >/dev/null && scpi psu "OUTP OFF,(@$slot)" >/dev/null || exit 1
 done
 
-row() { [ -z "${ROWS:-}" ] || [[ " $ROWS " == *" $1 "* ]]; }
 campaign_of() { # NAME JQ: its file, shortened by JQ unless WHOLE
     sed 's,^ *//.*,,; s, // .*,,' "$repo/station/campaigns/$1.json" >"$work/whole.json"
     if [ -n "${WHOLE:-}" ]; then
