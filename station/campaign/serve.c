@@ -222,6 +222,7 @@ static int restore(struct served *s, struct error *err)
                 watch = cJSON_Parse(json_string(each, "watch", ""));
                 rc = watch_read(watch, s->c, &u->watch, err);
                 cJSON_Delete(watch);
+                u->dirty = false; /* as it is on record */
             }
             snprintf(u->chip_id, sizeof u->chip_id, "%s", json_string(each, "chip_id", ""));
             if (u->chip_id[0])
@@ -230,9 +231,13 @@ static int restore(struct served *s, struct error *err)
         }
     }
     const double stood_ms = (double)s->now_ms - json_number(kept, "at_ms", 0);
-    if (!rc)
-        served_event(s, 0, "gap", "gone on with after %.1f s in which nobody watched",
-                     stood_ms / 1000);
+    if (rc)
+        return rc;
+    served_event(s, 0, "gap", "gone on with after %.1f s in which nobody watched", stood_ms / 1000);
+    /* On record before sessions to hundreds of units take the processor. */
+    rc = served_send_note(s, err);
+    while (!rc && s->note)
+        rc = turn(s, s->now_ms, err);
     return rc;
 }
 
