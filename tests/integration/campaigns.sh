@@ -185,7 +185,8 @@ if [ -n "${WHOLE:-}" ] && row hot-aging; then
 fi
 if [ -n "${WHOLE:-}" ] && row long-run; then
     bytes() { store "select sum(pgsize) from dbstat where name like '%campaign%'"; }
-    bytes_before=$(bytes)
+    bytes_before=0
+    [ ! -e "$bench_dir/state/store.db" ] || bytes_before=$(bytes)
     campaign_of long-run . && check "long run, 30 days" finds long-run 7 image.mtf50_centre
     store_growth() { # under 1 MB for each day of a unit that was watched
         jq -e --argjson grown $(($(bytes) - bytes_before)) '($grown / ([.units[].watched_ms] | add / 86400000)) as $day |
