@@ -8,55 +8,9 @@
 #include "protocol/base/buffer.h"
 #include "protocol/base/file.h"
 #include "protocol/base/json.h"
+#include "station/campaign/campaign_members.h"
 
 enum { FILE_BYTES_MAX = 1 << 20, FIELDS_MAX = 8 };
-
-static const double year_s = 366.0 * 86400;
-
-static const struct {
-    const char *name, *unit, *class_name;
-    double low, high;
-    bool whole;              /* a switch: whole numbers, without slopes */
-    const char *measurement; /* of a load step: what it is measured as */
-} condition_kinds[CONDITION_KINDS] = {
-    [CONDITION_CHAMBER_C] = {"chamber_c", "degC", "chamber", -80, 200},
-    [CONDITION_SUPPLY_V] = {"supply_v", "V", "power_supply", 0, 60},
-    [CONDITION_ATTENUATION_DB] = {"attenuation_db", "dB", "attenuator", 0, 120},
-    [CONDITION_SECOND_ATTENUATION_DB] = {"second_attenuation_db", "dB", "second_attenuator", 0,
-                                         120},
-    [CONDITION_ACCESS_POINT_ON] = {"access_point_on", "bool", "access_point", 0, 1, true},
-    [CONDITION_ACCESS_POINT_MHZ] = {"access_point_mhz", "MHz", "access_point", 2412, 7115, true},
-    [CONDITION_ACCESS_POINT_DBM] = {"access_point_dbm", "dBm", "access_point", 0, 30},
-    [CONDITION_SECOND_ACCESS_POINT_ON] = {"second_access_point_on", "bool", "second_access_point",
-                                          0, 1, true},
-    [CONDITION_SECOND_ACCESS_POINT_MHZ] = {"second_access_point_mhz", "MHz", "second_access_point",
-                                           2412, 7115, true},
-    [CONDITION_SECOND_ACCESS_POINT_DBM] = {"second_access_point_dbm", "dBm", "second_access_point",
-                                           0, 30},
-    [CONDITION_UNIT_STREAMS] = {"unit_streams", "ratio", NULL, 0, 1, true, "streams"},
-    [CONDITION_UNIT_INFRARED] = {"unit_infrared", "ratio", NULL, 0, 1, true, "infrared"},
-    [CONDITION_UNIT_MOTORS] = {"unit_motors", "ratio", NULL, 0, 1, true, "motors"},
-    [CONDITION_UNIT_RECORDING] = {"unit_recording", "ratio", NULL, 0, 1, true, "recording"},
-    [CONDITION_UNIT_TALKBACK] = {"unit_talkback", "ratio", NULL, 0, 1, true, "talkback"},
-    [CONDITION_UNIT_PROCESSOR] = {"unit_processor", "ratio", NULL, 0, 1, true, "processor"},
-};
-
-static const char load_step[] = "load"; /* the kind of step that puts conditions on the unit */
-
-const char *condition_name(enum condition_kind k)
-{
-    return condition_kinds[k].name;
-}
-
-const char *condition_unit(enum condition_kind k)
-{
-    return condition_kinds[k].unit;
-}
-
-const char *condition_class(enum condition_kind k)
-{
-    return condition_kinds[k].class_name;
-}
 
 int campaign_figure_find(const struct campaign *c, const char *name)
 {
@@ -64,205 +18,6 @@ int campaign_figure_find(const struct campaign *c, const char *name)
         if (strcmp(c->figures[i].name, name) == 0)
             return (int)i;
     return -1;
-}
-
-/* ---- members ------------------------------------------------------------------------------- */
-
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-/* A number within a range, when it is there. */
-static int take_number(const struct json_document *doc, const cJSON *object, const char *name,
-                       double low, double high, double *out, struct error *err)
-{
-    if (!member(object, name))
-        return 0;
-    int rc = json_need_number(doc, object, name, out, err);
-    if (!rc && !(*out >= low && *out <= high))
-        rc = json_complain(doc, member(object, name), err, "'%s' is %g, expected %g to %g", name,
-                           *out, low, high);
-    return rc;
-}
-
-static int take_integer(const struct json_document *doc, const cJSON *object, const char *name,
-                        long long low, long long high, int *out, struct error *err)
-{
-    long long value = *out;
-    int rc =
-        member(object, name) ? json_need_integer(doc, object, name, low, high, &value, err) : 0;
-    *out = (int)value;
-    return rc;
-}
-
-/* A time as "NAME_s", "NAME_min", "NAME_h" or "NAME_d"; at most one of them. */
-static int take_time(const struct json_document *doc, const cJSON *object, const char *name,
-                     double low_s, int64_t *out_ms, struct error *err)
-{
-    static const struct {
-        const char *end;
-        double seconds;
-    } units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
-    const char *given = NULL;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        char full[48];
-        double value = 0;
-        snprintf(full, sizeof full, "%s_%s", name, units[i].end);
-        const cJSON *at = member(object, full);
-        if (!at)
-            continue;
-        if (given)
-            return json_complain(doc, at, err, "'%s' is given in two units", name);
-        int rc = take_number(doc, object, full, low_s / units[i].seconds, year_s / units[i].seconds,
-                             &value, err);
-        if (rc)
-            return rc;
-        given = units[i].end;
-        *out_ms = (int64_t)(value * units[i].seconds * 1000 + 0.5);
-    }
-    return 0;
-}
-
-#define TIMES(name) name "_s", name "_min", name "_h", name "_d"
-
-/* ---- conditions ---------------------------------------------------------------------------- */
-
-/* A value of a condition, when it is there. */
-static int take_value(const struct json_document *doc, const cJSON *object, const char *name,
-                      enum condition_kind kind, double *out, struct error *err)
-{
-    int rc = take_number(doc, object, name, condition_kinds[kind].low, condition_kinds[kind].high,
-                         out, err);
-    if (!rc && condition_kinds[kind].whole && *out != floor(*out))
-        rc = json_complain(doc, member(object, name), err, "'%s' is %g, %s takes whole numbers",
-                           name, *out, condition_kinds[kind].name);
-    return rc;
-}
-
-static int take_leg(const struct json_document *doc, const cJSON *leg, enum condition_kind kind,
-                    double from, struct profile_leg *out, struct error *err)
-{
-    static const char *const members[] = {"to", TIMES("over"), TIMES("for"), NULL};
-    if (!cJSON_IsObject(leg))
-        return json_complain(
-            doc, leg, err, "a leg is an object: {\"to\": value, \"over_s\": n} or {\"for_s\": n}");
-    int64_t over_ms = -1, for_ms = -1;
-    int rc = json_only(doc, leg, members, err);
-    *out = (struct profile_leg){.to = from};
-    if (!rc)
-        rc = take_value(doc, leg, "to", kind, &out->to, err);
-    if (!rc)
-        rc = take_time(doc, leg, "over", 0, &over_ms, err);
-    if (!rc)
-        rc = take_time(doc, leg, "for", 0.001, &for_ms, err);
-    if (rc)
-        return rc;
-    const bool goes = member(leg, "to") != NULL;
-    if (goes ? for_ms >= 0 : over_ms >= 0 || for_ms < 0)
-        return json_complain(doc, leg, err,
-                             "a leg goes (\"to\" with \"over_s\") or holds "
-                             "(\"for_s\"), not both");
-    if (goes && over_ms > 0 && condition_kinds[kind].whole)
-        return json_complain(doc, leg, err, "%s changes at once, without \"over_s\"",
-                             condition_kinds[kind].name);
-    out->over_ms = goes ? (over_ms > 0 ? over_ms : 0) : for_ms;
-    return 0;
-}
-
-static int take_profile(const struct json_document *doc, const cJSON *object,
-                        struct campaign_condition *c, struct error *err)
-{
-    const cJSON *legs, *leg;
-    struct profile *p = &c->profile;
-    int rc = json_need_array(doc, object, "profile", &legs, err);
-    if (rc)
-        return rc;
-    double from = p->start;
-    cJSON_ArrayForEach(leg, legs)
-    {
-        if (p->leg_count == PROFILE_LEGS_MAX)
-            return json_complain(doc, leg, err, "more than %d legs", PROFILE_LEGS_MAX);
-        rc = take_leg(doc, leg, c->kind, from, &p->legs[p->leg_count], err);
-        if (rc)
-            return rc;
-        from = p->legs[p->leg_count++].to;
-    }
-    if (p->repeat && profile_length_ms(p) < 1000)
-        return json_complain(doc, legs, err,
-                             "a profile that repeats takes %lld ms, expected 1000 at least",
-                             (long long)profile_length_ms(p));
-    return 0;
-}
-
-static int take_condition(const struct json_document *doc, const cJSON *object,
-                          struct campaign_condition *out, struct error *err)
-{
-    static const char *const members[] = {"start",     "profile",      "repeat",
-                                          "tolerance", TIMES("reach"), NULL};
-    const char *names[CONDITION_KINDS + 1] = {NULL};
-    int kind = 0;
-    for (int i = 0; i < CONDITION_KINDS; i++)
-        names[i] = condition_kinds[i].name;
-    while (kind < CONDITION_KINDS && strcmp(object->string, names[kind]) != 0)
-        kind++;
-    if (kind == CONDITION_KINDS) {
-        const char *nearest = json_nearest(object->string, names);
-        char known[400] = "";
-        for (int i = 0; i < CONDITION_KINDS; i++)
-            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
-                     names[i]);
-        return json_complain(
-            doc, object, err, "unknown condition '%.60s'%s%s%s, expected one of %s", object->string,
-            nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", known);
-    }
-    if (!cJSON_IsObject(object))
-        return json_complain(doc, object, err, "'%s' must be an object", object->string);
-    out->kind = (enum condition_kind)kind;
-    out->reach_ms = 4 * 3600 * 1000;
-    out->figure = -1;
-    int rc = json_only(doc, object, members, err);
-    if (!rc && !member(object, "start"))
-        rc =
-            json_complain(doc, object, err, "'%s' has no \"start\", the value it begins with in %s",
-                          object->string, condition_kinds[kind].unit);
-    if (!rc)
-        rc = take_value(doc, object, "start", (enum condition_kind)kind, &out->profile.start, err);
-    if (!rc)
-        rc = take_number(doc, object, "tolerance", 0, 100, &out->tolerance, err);
-    if (!rc)
-        rc = take_time(doc, object, "reach", 1, &out->reach_ms, err);
-    const cJSON *repeat = member(object, "repeat");
-    if (!rc && repeat && !cJSON_IsBool(repeat))
-        rc = json_complain(doc, repeat, err, "'repeat' must be true or false");
-    out->profile.repeat = cJSON_IsTrue(repeat);
-    return rc || !member(object, "profile") ? rc : take_profile(doc, object, out, err);
-}
-
-static int take_conditions(struct campaign *c, struct error *err)
-{
-    const struct json_document *doc = c->document;
-    const cJSON *all, *each;
-    if (!member(json_root(doc), "conditions"))
-        return 0;
-    int rc = json_need_object(doc, json_root(doc), "conditions", &all, err);
-    if (rc)
-        return rc;
-    cJSON_ArrayForEach(each, all)
-    {
-        if (c->condition_count == CAMPAIGN_CONDITIONS_MAX)
-            return json_complain(doc, each, err, "more than %d conditions",
-                                 CAMPAIGN_CONDITIONS_MAX);
-        struct campaign_condition *out = &c->conditions[c->condition_count];
-        rc = take_condition(doc, each, out, err);
-        if (rc)
-            return rc;
-        for (size_t i = 0; i < c->condition_count; i++)
-            if (c->conditions[i].kind == out->kind)
-                return json_complain(doc, each, err, "'%s' is given twice", each->string);
-        c->condition_count++;
-    }
-    return 0;
 }
 
 /* ---- what is watched ----------------------------------------------------------------------- */
@@ -296,7 +51,7 @@ static int add_figures(struct campaign *c, const cJSON *at, size_t watch,
 
 static int take_watch(struct campaign *c, const struct plan_vocabulary *words, struct error *err)
 {
-    static const char *const members[] = {TIMES("every"), NULL};
+    static const char *const members[] = {CAMPAIGN_TIMES("every"), NULL};
     const struct json_document *doc = c->document;
     const char *ids[PLAN_STEPS_MAX + 1];
     const cJSON *all, *each;
@@ -323,7 +78,7 @@ static int take_watch(struct campaign *c, const struct plan_vocabulary *words, s
                                  each->string);
         rc = json_only(doc, each, members, err);
         if (!rc)
-            rc = take_time(doc, each, "every", 0.05, &every_ms, err);
+            rc = campaign_take_time(doc, each, "every", 0.05, &every_ms, err);
         if (!rc && !every_ms)
             rc = json_complain(doc, each, err, "'%s' has no \"every_s\": how often it is done",
                                each->string);
@@ -366,11 +121,11 @@ static int take_figure(struct campaign *c, const cJSON *object, struct error *er
     if (!rc)
         rc = json_need_string(doc, object, "unit", &unit, err);
     if (!rc && strcmp(unit, f->unit) != 0)
-        rc = json_complain(doc, member(object, "unit"), err,
+        rc = json_complain(doc, campaign_member(object, "unit"), err,
                            "'%s' is limited in '%s', but the step reports it in '%s'",
                            object->string, unit, f->unit);
-    f->limit.has_min = f->limit.has_min || member(object, "min");
-    f->limit.has_max = f->limit.has_max || member(object, "max");
+    f->limit.has_min = f->limit.has_min || campaign_member(object, "min");
+    f->limit.has_max = f->limit.has_max || campaign_member(object, "max");
     const struct {
         const char *name;
         double *to;
@@ -382,7 +137,7 @@ static int take_figure(struct campaign *c, const cJSON *object, struct error *er
                    {"max_change", &f->drift.max_change},
                    {"max_falls", &f->drift.max_falls}};
     for (size_t i = 0; !rc && i < sizeof numbers / sizeof *numbers; i++)
-        rc = take_number(doc, object, numbers[i].name, -1e15, 1e15, numbers[i].to, err);
+        rc = campaign_take_number(doc, object, numbers[i].name, -1e15, 1e15, numbers[i].to, err);
     if (!rc && f->limit.has_min && f->limit.has_max && f->limit.min > f->limit.max)
         rc = json_complain(doc, object, err, "'%s' can never hold: min %g is above max %g",
                            object->string, f->limit.min, f->limit.max);
@@ -398,7 +153,7 @@ static int take_figure(struct campaign *c, const cJSON *object, struct error *er
 static int take_figures(struct campaign *c, struct error *err)
 {
     const cJSON *all, *each;
-    if (!member(json_root(c->document), "figures"))
+    if (!campaign_member(json_root(c->document), "figures"))
         return 0;
     int rc = json_need_object(c->document, json_root(c->document), "figures", &all, err);
     if (rc)
@@ -412,31 +167,6 @@ static int take_figures(struct campaign *c, struct error *err)
     return 0;
 }
 
-/* What a condition has the unit do is put on it by a watched step, which says what it really did.
- */
-static int find_loads(struct campaign *c, struct error *err)
-{
-    for (size_t i = 0; i < c->condition_count; i++) {
-        struct campaign_condition *k = &c->conditions[i];
-        char name[CAMPAIGN_FIGURE_NAME];
-        if (!condition_kinds[k->kind].measurement)
-            continue;
-        for (size_t w = 0; w < c->watch_count && k->figure < 0; w++) {
-            const struct plan_step *step = &c->plan->steps[c->watches[w].step];
-            snprintf(name, sizeof name, "%.38s.%.38s", step->id,
-                     condition_kinds[k->kind].measurement);
-            if (strcmp(step->kind, load_step) == 0)
-                k->figure = campaign_figure_find(c, name);
-        }
-        if (k->figure < 0)
-            return json_complain(
-                c->document, member(json_root(c->document), "conditions"), err,
-                "'%s' is put on the unit by a step of kind '%s', none is under \"watch\"",
-                condition_kinds[k->kind].name, load_step);
-    }
-    return 0;
-}
-
 /* ---- the rest ------------------------------------------------------------------------------ */
 
 /* An object that may be left out; *out is NULL then. */
@@ -445,7 +175,7 @@ static int take_part(const struct campaign *c, const char *name, const char *con
 {
     const struct json_document *doc = c->document;
     *out = NULL;
-    if (!member(json_root(doc), name))
+    if (!campaign_member(json_root(doc), name))
         return 0;
     int rc = json_need_object(doc, json_root(doc), name, out, err);
     return rc ? rc : json_only(doc, *out, members, err);
@@ -453,49 +183,49 @@ static int take_part(const struct campaign *c, const char *name, const char *con
 
 static int take_failure(struct campaign *c, struct error *err)
 {
-    static const char *const own[] = {TIMES("after"), "samples", NULL};
-    static const char *const failure[] = {"confirm", TIMES("silent"), NULL};
+    static const char *const own[] = {CAMPAIGN_TIMES("after"), "samples", NULL};
+    static const char *const failure[] = {"confirm", CAMPAIGN_TIMES("silent"), NULL};
     static const char *const stop[] = {"failed_units", NULL};
     const cJSON *part;
     int rc = take_part(c, "own_start", own, &part, err);
     if (!rc)
-        rc = take_time(c->document, part, "after", 0, &c->start_after_ms, err);
+        rc = campaign_take_time(c->document, part, "after", 0, &c->start_after_ms, err);
     if (!rc)
-        rc = take_integer(c->document, part, "samples", 1, 1000, &c->start_samples, err);
+        rc = campaign_take_integer(c->document, part, "samples", 1, 1000, &c->start_samples, err);
     if (!rc)
         rc = take_part(c, "failure", failure, &part, err);
     if (!rc)
-        rc = take_integer(c->document, part, "confirm", 1, 100, &c->confirm, err);
+        rc = campaign_take_integer(c->document, part, "confirm", 1, 100, &c->confirm, err);
     if (!rc)
-        rc = take_time(c->document, part, "silent", 1, &c->silent_ms, err);
+        rc = campaign_take_time(c->document, part, "silent", 1, &c->silent_ms, err);
     if (!rc)
         rc = take_part(c, "stop", stop, &part, err);
     return rc ? rc
-              : take_integer(c->document, part, "failed_units", 1, CAMPAIGN_UNITS_MAX,
-                             &c->stop_failed, err);
+              : campaign_take_integer(c->document, part, "failed_units", 1, CAMPAIGN_UNITS_MAX,
+                                      &c->stop_failed, err);
 }
 
 static int take_interlocks(struct campaign *c, struct error *err)
 {
-    static const char *const members[] = {"chamber_c_max", "chamber_c_min", TIMES("contact"),
-                                          TIMES("every"), NULL};
+    static const char *const members[] = {"chamber_c_max", "chamber_c_min",
+                                          CAMPAIGN_TIMES("contact"), CAMPAIGN_TIMES("every"), NULL};
     const struct json_document *doc = c->document;
     const cJSON *part;
     int rc = take_part(c, "interlocks", members, &part, err);
     if (!rc)
-        rc = take_number(doc, part, "chamber_c_max", -80, 250, &c->chamber_c_max, err);
+        rc = campaign_take_number(doc, part, "chamber_c_max", -80, 250, &c->chamber_c_max, err);
     if (!rc)
-        rc = take_number(doc, part, "chamber_c_min", -100, 250, &c->chamber_c_min, err);
+        rc = campaign_take_number(doc, part, "chamber_c_min", -100, 250, &c->chamber_c_min, err);
     if (!rc)
-        rc = take_time(doc, part, "contact", 1, &c->contact_ms, err);
+        rc = campaign_take_time(doc, part, "contact", 1, &c->contact_ms, err);
     if (!rc)
-        rc = take_time(doc, part, "every", 0.1, &c->poll_ms, err);
+        rc = campaign_take_time(doc, part, "every", 0.1, &c->poll_ms, err);
     for (size_t i = 0; !rc && i < c->condition_count; i++) {
         const struct profile *p = &c->conditions[i].profile;
         if (c->conditions[i].kind != CONDITION_CHAMBER_C)
             continue;
         if (isnan(c->chamber_c_max))
-            return json_complain(doc, member(json_root(doc), "conditions"), err,
+            return json_complain(doc, campaign_member(json_root(doc), "conditions"), err,
                                  "a chamber is heated, but \"interlocks\" has no "
                                  "\"chamber_c_max\", above which everything goes off");
         double highest = p->start, lowest = p->start;
@@ -519,11 +249,12 @@ static int take_report(struct campaign *c, struct error *err)
     const cJSON *part;
     int rc = take_part(c, "report", members, &part, err);
     if (!rc)
-        rc = take_number(c->document, part, "confidence", 0.5, 0.999, &c->confidence, err);
+        rc = campaign_take_number(c->document, part, "confidence", 0.5, 0.999, &c->confidence, err);
     if (!rc)
-        rc = take_number(c->document, part, "activation_ev", 0.05, 3, &c->activation_ev, err);
+        rc = campaign_take_number(c->document, part, "activation_ev", 0.05, 3, &c->activation_ev,
+                                  err);
     if (!rc)
-        rc = take_number(c->document, part, "use_c", -60, 125, &c->use_c, err);
+        rc = campaign_take_number(c->document, part, "use_c", -60, 125, &c->use_c, err);
     if (!rc && isnan(c->activation_ev) != isnan(c->use_c))
         rc = json_complain(c->document, part, err,
                            "an Arrhenius factor needs both 'activation_ev' and 'use_c'");
@@ -536,9 +267,9 @@ static int take_duration(struct campaign *c, struct error *err)
     const struct json_document *doc = c->document;
     const cJSON *root = json_root(doc);
     int cycles = 0;
-    int rc = take_time(doc, root, "duration", 1, &c->duration_ms, err);
+    int rc = campaign_take_time(doc, root, "duration", 1, &c->duration_ms, err);
     if (!rc)
-        rc = take_integer(doc, root, "cycles", 1, 1000000, &cycles, err);
+        rc = campaign_take_integer(doc, root, "cycles", 1, 1000000, &cycles, err);
     if (rc)
         return rc;
     if (!cycles == !c->duration_ms)
@@ -552,10 +283,10 @@ static int take_duration(struct campaign *c, struct error *err)
             profile_length_ms(&c->conditions[i].profile) > pass_ms)
             pass_ms = profile_length_ms(&c->conditions[i].profile);
     if (!pass_ms)
-        return json_complain(doc, member(root, "cycles"), err,
+        return json_complain(doc, campaign_member(root, "cycles"), err,
                              "'cycles' counts passes of a profile with \"repeat\", there is none");
-    if ((double)pass_ms * cycles > year_s * 1000)
-        return json_complain(doc, member(root, "cycles"), err,
+    if ((double)pass_ms * cycles > campaign_year_s * 1000)
+        return json_complain(doc, campaign_member(root, "cycles"), err,
                              "%d cycles of %.0f s are longer than a year", cycles,
                              (double)pass_ms / 1000);
     c->duration_ms = pass_ms * cycles;
@@ -565,10 +296,23 @@ static int take_duration(struct campaign *c, struct error *err)
 static int read_campaign(struct campaign *c, const char *products_dir,
                          const struct plan_vocabulary *words, struct error *err)
 {
-    static const char *const members[] = {
-        "campaign", "about",   "plan",          TIMES("duration"), "cycles", "conditions",
-        "watch",    "figures", "own_start",     "failure",         "stop",   "interlocks",
-        "report",   "seed",    TIMES("rollup"), "replay",          NULL};
+    static const char *const members[] = {"campaign",
+                                          "about",
+                                          "plan",
+                                          CAMPAIGN_TIMES("duration"),
+                                          "cycles",
+                                          "conditions",
+                                          "watch",
+                                          "figures",
+                                          "own_start",
+                                          "failure",
+                                          "stop",
+                                          "interlocks",
+                                          "report",
+                                          "seed",
+                                          CAMPAIGN_TIMES("rollup"),
+                                          "replay",
+                                          NULL};
     const struct json_document *doc = c->document;
     const cJSON *root = json_root(doc);
     const char *plan;
@@ -579,7 +323,7 @@ static int read_campaign(struct campaign *c, const char *products_dir,
     if (!rc)
         rc = json_need_string(doc, root, "campaign", &c->name, err);
     if (!rc && (!c->name[0] || strlen(c->name) > 64 || strpbrk(c->name, "/ \t\r\n")))
-        rc = json_complain(doc, member(root, "campaign"), err,
+        rc = json_complain(doc, campaign_member(root, "campaign"), err,
                            "'campaign' must be 1 to 64 bytes without blanks or slashes");
     c->about = json_string(root, "about", "");
     if (!rc)
@@ -588,10 +332,10 @@ static int read_campaign(struct campaign *c, const char *products_dir,
         struct error why = {0};
         rc = plan_load(products_dir, plan, words, &c->plan, &why);
         if (rc)
-            rc = json_complain(doc, member(root, "plan"), err, "%s", why.text);
+            rc = json_complain(doc, campaign_member(root, "plan"), err, "%s", why.text);
     }
     if (!rc)
-        rc = take_conditions(c, err);
+        rc = campaign_take_conditions(c, err);
     if (!rc)
         rc = take_duration(c, err);
     if (!rc)
@@ -599,7 +343,7 @@ static int read_campaign(struct campaign *c, const char *products_dir,
     if (!rc)
         rc = take_figures(c, err);
     if (!rc)
-        rc = find_loads(c, err);
+        rc = campaign_find_loads(c, err);
     if (!rc)
         rc = take_failure(c, err);
     if (!rc)
@@ -607,13 +351,13 @@ static int read_campaign(struct campaign *c, const char *products_dir,
     if (!rc)
         rc = take_report(c, err);
     if (!rc)
-        rc = take_time(doc, root, "rollup", 60, &c->rollup_ms, err);
+        rc = campaign_take_time(doc, root, "rollup", 60, &c->rollup_ms, err);
     if (!rc)
-        rc = take_integer(doc, root, "seed", 0, 2147483647, &seed, err);
+        rc = campaign_take_integer(doc, root, "seed", 0, 2147483647, &seed, err);
     c->seed = seed;
     double replay = 0;
     if (!rc)
-        rc = take_number(doc, root, "replay", 1, 281474976710655.0, &replay, err);
+        rc = campaign_take_number(doc, root, "replay", 1, 281474976710655.0, &replay, err);
     c->replay = (int64_t)replay;
     return rc;
 }
