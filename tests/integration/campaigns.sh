@@ -8,7 +8,8 @@ source "$(dirname "$0")/terminal.bash"
 export LANG=C.UTF-8
 qa() { "$takt" qa "$@" --station "$station"; }
 status() { qa status --json; }
-over() {
+over() { # looked at every LOOK_S: to look costs more than what is looked at
+    sleep "${LOOK_S:-0}"
     status >"$work/status.json"
     [ "$(jq -r .state "$work/status.json")" != running ] || ! told >/dev/null || touch "$work/told_before_the_end"
     jq -e '.state == "finished" or .state == "stopped"' "$work/status.json"

@@ -9,7 +9,7 @@ build=${BUILD:-build}
 rows=${ROWS:-cold-start hot-aging supply-fluctuation wifi-attenuation wifi-roaming wifi-access-points work-cycles power-loss long-run}
 make --no-print-directory -s "$build/tests/integration/unit_says" || exit 1
 for row in $rows; do
-    ROWS=$row WHOLE=1 PATIENCE_S=${PATIENCE_S:-14400} tests/integration/campaigns.sh >"$build/campaigns.$row.log" 2>&1 &
+    ROWS=$row WHOLE=1 LOOK_S=3 PATIENCE_S=${PATIENCE_S:-14400} tests/integration/campaigns.sh >"$build/campaigns.$row.log" 2>&1 &
 done
 wait
 {
