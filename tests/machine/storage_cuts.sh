@@ -7,22 +7,21 @@
 #   have one of the identities it was given, to the byte
 #   have every frame that was on record before the cut, none broken, and go on recording (recorder.c)
 #
-#   MOMENTS=WORDS     of record identity update switch format ("record format"; update_cut.sh has others)
-#   CUTS=N ROUND=N    cuts (2), and after how many the unit works anew, on the flash as it then is (50)
+#   MOMENTS=WORDS     of record identity update switch format (all; update_cut.sh cuts at each write of an update)
+#   CUTS=N ROUND=N    cuts (5), and after how many the unit works anew, on the flash as it then is (50)
 #   SEED=N JOBS=N     seed of the first cut (1), the next has the next; machines at once (1)
 #   STATE=DIR         what a run that was ended goes on from; a failed cut's round stays there
 #   REPLAY=SEED       that cut of STATE alone
 #   LOST=N            a flash that lies: of what it said was written, the latest N are gone
 #
-# Not one of the suites of `make test`: a start costs some 10 s of processor. tests/soak/machine_cuts.sh
-# makes a thousand of them.
+# This is a sample, a cut at each moment; tests/soak/machine_cuts.sh makes a thousand.
 #
 # The unit's image is the board's with what only the cuts need of it: no camera, sound or radio.
 . "$(dirname "$0")/bare.bash"
 . "$(dirname "$0")/stub.bash"
-cuts=${CUTS:-2} per_round=${ROUND:-50} first_seed=${SEED:-1} jobs=${JOBS:-1} lost=${LOST:-} kept=
+cuts=${CUTS:-5} per_round=${ROUND:-50} first_seed=${SEED:-1} jobs=${JOBS:-1} lost=${LOST:-} kept=
 state=${STATE:-$work/state} unit= patience=600 # s: other work may hold the machine up
-read -ra moments <<<"${MOMENTS:-record format}"
+read -ra moments <<<"${MOMENTS:-record identity update switch format}"
 flash_cut=$build/tests/machine/flash_cut
 stub_ready
 make -s -C "$repo" "${flash_cut#"$repo"/}" || exit 2
