@@ -13,7 +13,7 @@
 #include "protocol/base/error.h"
 
 enum {
-    WORLD_MAGIC = 0x574c4432, /* "WLD2" */
+    WORLD_MAGIC = 0x574c4433, /* "WLD3" */
     WORLD_AIR_RATE_HZ = 48000,
     WORLD_AIR_SECONDS = 16,
     WORLD_AIR_SAMPLES = WORLD_AIR_RATE_HZ * WORLD_AIR_SECONDS,
@@ -45,6 +45,9 @@ struct world {
     _Atomic double supply_ohms;       /* of supply and cable: the unit sees volts - ohms * amps */
     _Atomic double illuminance_lux;   /* visible light on the scene */
     _Atomic int scene;                /* enum world_scene */
+    /* The time mark behind the chart's paper (docs/measurements.md): LEDs that count, one count so
+     * long; 0: dark. And what a lit one adds to the light that leaves the paper, lm/m2. */
+    _Atomic double mark_step_s, mark_lux;
     _Atomic unsigned buttons_pressed; /* bit i: an actuator pushes the board's button i */
     char ssid[33], passphrase[64];    /* the access point; written before the unit starts */
     _Atomic double access_point_dbm;  /* its level at the unit's antenna, path loss included */

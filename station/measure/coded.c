@@ -2,6 +2,7 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/log.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@ struct reader {
     AVCodecParserContext *parser;
     AVPacket *packet;
     AVFrame *frame, *last; /* last: the newest whole one */
+    coded_look *look;      /* NULL: nobody watches */
+    void *context;
 };
 
 static const struct {
@@ -33,7 +36,6 @@ static void reader_close(struct reader *r)
 static int reader_open(enum AVCodecID id, struct reader *r, struct error *err)
 {
     const AVCodec *codec = avcodec_find_decoder(id);
-    *r = (struct reader){0};
     if (!codec)
         return error_set(err, ERROR_MISSING, "FFmpeg was built without the decoder %s",
                          avcodec_get_name(id));
@@ -52,6 +54,19 @@ static int reader_open(enum AVCodecID id, struct reader *r, struct error *err)
     return 0;
 }
 
+static void show(const struct reader *r, size_t number)
+{
+    const AVFrame *f = r->frame;
+    const AVComponentDescriptor *luma = av_pix_fmt_desc_get((enum AVPixelFormat)f->format)->comp;
+    if (!r->look || luma->depth != 8 || luma->step != 1 || luma->plane != 0 || f->linesize[0] <= 0)
+        return;
+    const struct luma shown = {.data = f->data[0],
+                               .stride_bytes = (size_t)f->linesize[0],
+                               .width_px = f->width,
+                               .height_px = f->height};
+    r->look(r->context, number, &shown);
+}
+
 /* Takes what is decoded; a frame with errors in it is broken. */
 static void drain(struct reader *r, struct coded *out)
 {
@@ -66,6 +81,7 @@ static void drain(struct reader *r, struct coded *out)
                 return;
             continue;
         }
+        show(r, out->frames + out->broken);
         out->frames++;
         av_frame_unref(r->last);
         av_frame_move_ref(r->last, r->frame);
@@ -139,8 +155,14 @@ static int decode_all(struct reader *r, const uint8_t *data, size_t bytes, struc
 int coded_decode(const char *type, const uint8_t *data, size_t bytes, struct coded *out,
                  struct error *err)
 {
+    return coded_watch(type, data, bytes, NULL, NULL, out, err);
+}
+
+int coded_watch(const char *type, const uint8_t *data, size_t bytes, coded_look *look,
+                void *context, struct coded *out, struct error *err)
+{
     enum AVCodecID id = AV_CODEC_ID_NONE;
-    struct reader r;
+    struct reader r = {.look = look, .context = context};
     *out = (struct coded){0};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].type, type) == 0)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "station/measure/mark.h"
 #include "station/measure/picture.h"
 
 enum { CODED_BYTES_MAX = 64 << 20, CODED_PIXELS_MAX = 64 << 20 };
@@ -27,6 +28,12 @@ struct coded {
  * the decoder's, about 12 bytes a pixel of a frame, and one frame. */
 int coded_decode(const char *type, const uint8_t *data, size_t bytes, struct coded *out,
                  struct error *err);
+/* The same, and each whole frame's luma is shown as it comes, in the order of display: `number`
+ * counts from 0, broken ones included. Valid during the call alone; a picture whose luma is not of
+ * eight bits in a plane of its own is not shown. */
+typedef void coded_look(void *context, size_t number, const struct luma *luma);
+int coded_watch(const char *type, const uint8_t *data, size_t bytes, coded_look *look,
+                void *context, struct coded *out, struct error *err);
 struct nv12 coded_nv12(const struct coded *c);
 void coded_free(struct coded *c);
 

@@ -264,13 +264,24 @@ static int scene(void *state, int channel, const char *name, double lux, int64_t
             clock_sleep_until_ns(clock_mono_ns() + (int64_t)SETTLE_MS * 1000000);
             atomic_store(&bench.world->scene, scenes[i].scene);
             atomic_store(&bench.world->illuminance_lux, lux);
+            if (lux == 0)
+                atomic_store(&bench.world->mark_step_s, 0);
             return 0;
         }
     return error_set(err, ERROR_INPUT, "a rehearsal has no scene %s", name);
 }
 
+static int mark(void *state, int channel, int step_ms, int64_t deadline_ms, struct error *err)
+{
+    atomic_store(&bench.world->mark_lux, 250);
+    atomic_store(&bench.world->mark_step_s, step_ms / 1000.0);
+    return 0;
+}
+
 static const struct light_ops direct_light = {
-    .driver = {.name = "direct", .open = nothing_open, .close = nothing_close}, .scene = scene};
+    .driver = {.name = "direct", .open = nothing_open, .close = nothing_close},
+    .scene = scene,
+    .mark = mark};
 
 /* ---- the slot's instruments, as the rack hands them out ---- */
 

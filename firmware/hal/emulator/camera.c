@@ -39,6 +39,10 @@ struct camera {
     const struct picture *picture; /* of `painted`; NULL = none yet */
     struct view painted;
     uint8_t *frame;
+    bool exposed; /* there is one */
+    uint8_t
+        *buffer; /* the encoder's input while a fault lets it stand still; NULL: no such fault */
+    bool buffer_full; /* it was filled once */
     size_t frame_bytes;
 };
 
@@ -58,7 +62,8 @@ int emulated_camera_open(struct unit *unit, struct camera **out, struct error *e
     int rc = painter_create(&unit->board, &unit->physics, &c->painter, err);
     if (!rc)
         rc = sensor_create(&unit->board, &unit->physics, &c->sensor, err);
-    if (!rc && !(c->frame = malloc(c->frame_bytes)))
+    if (!rc && (!(c->frame = malloc(c->frame_bytes)) ||
+                (unit->physics.encoder_freeze_ms > 0 && !(c->buffer = malloc(c->frame_bytes)))))
         rc = error_set(err, ERROR_MEMORY, "no memory for a frame of %zu bytes", c->frame_bytes);
     if (!rc)
         memset(c->frame, 0, c->frame_bytes);
@@ -76,12 +81,14 @@ void emulated_camera_close(struct camera *c)
     painter_free(c->painter);
     sensor_free(c->sensor);
     free(c->frame);
+    free(c->buffer);
     free(c);
 }
 
 size_t emulated_camera_bytes(const struct camera *c)
 {
-    return painter_bytes(c->painter) + sensor_bytes(c->sensor) + c->frame_bytes;
+    return painter_bytes(c->painter) + sensor_bytes(c->sensor) +
+           (c->buffer ? 2 : 1) * c->frame_bytes;
 }
 
 static double life_hours(const struct camera *c)
@@ -203,6 +210,8 @@ static int look(struct camera *c, bool filter_in, struct error *err)
     v.ir_filter = filter_in;
     if (v.scene == WORLD_SCENE_DARK_ROOM)
         v.illuminance_lux = 0;
+    if (v.scene == WORLD_SCENE_CHART && atomic_load(&u->world->mark_step_s) > 0)
+        v.mark_lux = atomic_load(&u->world->mark_lux);
     if (v.scene == WORLD_SCENE_PANORAMA && u->motor) {
         emulated_motor_angles(u->motor, &v.pan_deg, &v.tilt_deg);
         v.pan_deg -= u->physics.pan_straight_ahead_deg;
@@ -244,14 +253,41 @@ static double frame_chance(const struct camera *c, uint32_t sequence, uint64_t c
     return (double)(h >> 11) / 9007199254740992.0;
 }
 
+/* Whether a fault that lets something stand still for so long does at this frame. */
+static bool stands_still(const struct camera *c, double freeze_ms, uint32_t sequence)
+{
+    const double every_ms = c->unit->physics.freeze_every_ms;
+    return freeze_ms > 0 && fmod(sequence * frame_ms(c), every_ms) >= every_ms - freeze_ms - 1e-6;
+}
+
+/* The mark's LEDs as this frame sees them: the sensor's rows open one after another (sensor.c), and
+ * time is the sensor's, which does not pass while this machine works. */
+static int expose_mark(struct camera *c, int64_t begin_ns, struct error *err)
+{
+    float lit[MARK_LEDS];
+    const double step_s = atomic_load(&c->unit->world->mark_step_s);
+    const double readout_s = 0.9 / c->unit->physics.frame_rate_hz;
+    const double begin_s = (double)(begin_ns - c->stalled_ns) / 1e9;
+    if (!(step_s > 0))
+        return 0;
+    for (int led = 0; led < MARK_LEDS; led++) {
+        const double row = painter_mark_row(c->painter, led) / c->unit->board.sensor_height_px;
+        lit[led] = (float)mark_lit(led, step_s, begin_s + row * readout_s, c->exposure_ms / 1000);
+    }
+    return painter_mark(c->painter, &c->painted, lit, err);
+}
+
 /* What the sensor saw of the scene in this frame; a frame that freezes is the last one again. */
 static int expose(struct camera *c, uint32_t sequence, int64_t end_ns, struct error *err)
 {
     const struct physics *ph = &c->unit->physics;
+    if (c->exposed && stands_still(c, ph->sensor_freeze_ms, sequence))
+        return 0;
     const double open_ms = c->settings.auto_exposure ? c->exposure_ms : c->settings.exposure_ms;
     const int64_t begin_ns = end_ns - (int64_t)(open_ms * 1e6);
     struct chance flicker;
-    if (sequence && frame_chance(c, sequence, 0x66726f7a) < ph->frozen_per_1000 / 1000)
+    if (c->exposed && sequence &&
+        frame_chance(c, sequence, 0x66726f7a) < ph->frozen_per_1000 / 1000)
         return 0;
     int rc = look(c, begin_ns < c->filter_at_ns ? c->filter_was_in : c->filter_in, err);
     if (rc)
@@ -262,6 +298,11 @@ static int expose(struct camera *c, uint32_t sequence, int64_t end_ns, struct er
         c->exposure_ms = c->settings.exposure_ms;
         c->gain = c->settings.gain;
     }
+    if (c->painted.mark_lux > 0)
+        rc = expose_mark(c, end_ns - (int64_t)(c->exposure_ms * 1e6), err);
+    if (rc)
+        return rc;
+    c->exposed = true;
     chance_start(&flicker, (uint64_t)ph->seed, (uint64_t)sequence << 8 | 0x6a);
     double exposed_ms = c->exposure_ms * fmax(0, 1 + ph->exposure_jitter * chance_normal(&flicker));
     sensor_expose(c->sensor, c->picture, exposed_ms, c->gain, power_temperature_c(c->unit->power),
@@ -356,6 +397,17 @@ static void release(struct camera *c, struct camera_frame *frame)
 
 /* ---- encoded streams ------------------------------------------------------------------------ */
 
+/* What the encoder is given for a frame: it, or what its buffer still holds. */
+static const uint8_t *encoder_input(struct camera *c, const struct camera_frame *f)
+{
+    if (!c->buffer)
+        return f->data;
+    if (!c->buffer_full || !stands_still(c, c->unit->physics.encoder_freeze_ms, f->sequence))
+        memcpy(c->buffer, f->data, f->bytes);
+    c->buffer_full = true;
+    return c->buffer;
+}
+
 /* A frame into the encoder, on record in *out. */
 static int encode_frame(struct camera *c, struct encoder *encoder, size_t room,
                         struct camera_recording *out, struct error *err)
@@ -367,7 +419,7 @@ static int encode_frame(struct camera *c, struct encoder *encoder, size_t room,
     if (out->count == room)
         return error_set(err, ERROR_STATE, "more than %zu frames came", room);
     out->frames[out->count++] = (struct camera_coded){f.sequence, f.timestamp_us};
-    return encoder_frame(encoder, f.data, f.bytes, err);
+    return encoder_frame(encoder, encoder_input(c, &f), f.bytes, err);
 }
 
 /* A bus that spoils what the encoder wrote, beyond the headers that come first. */
@@ -390,6 +442,7 @@ static int record(struct camera *c, enum camera_stream which, int duration_ms,
     struct camera_frame woken;
     bool once = !c->streaming;
     encoder_form(which, &c->unit->board, c->unit->physics.frame_rate_hz, &form);
+    form.kbit_s = (int)lround(form.kbit_s * c->unit->physics.encoder_rate);
     *out = (struct camera_recording){.type = form.type,
                                      .width_px = form.width_px,
                                      .height_px = form.height_px,

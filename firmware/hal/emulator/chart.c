@@ -24,6 +24,20 @@ static float linear(uint8_t code)
     return (float)(v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4));
 }
 
+double chart_unit_px(const struct lens *l)
+{
+    /* It hangs where a nominal lens sees just all of it. */
+    return l->width_px / 16 * l->magnified;
+}
+
+void chart_place(const struct lens *l, double u, double v, struct point *p)
+{
+    double unit_px = chart_unit_px(l);
+    double x = (u - 8) * unit_px, y = (v - 4.5) * unit_px;
+    lens_place(l, x * l->seat_cos - y * l->seat_sin + l->seat_x_px,
+               x * l->seat_sin + y * l->seat_cos + l->seat_y_px, &p->x, &p->y);
+}
+
 struct pen {
     struct chart *chart;
     const struct lens *lens;
@@ -32,13 +46,7 @@ struct pen {
 
 static void place(const struct pen *pen, struct chart_shape *s, double u, double v)
 {
-    /* It hangs where a nominal lens sees just all of it. */
-    double unit_px = pen->lens->width_px / 16 * pen->lens->magnified;
-    struct point *p = &s->points[s->count++];
-    const struct lens *l = pen->lens;
-    double x = (u - 8) * unit_px, y = (v - 4.5) * unit_px;
-    lens_place(l, x * l->seat_cos - y * l->seat_sin + l->seat_x_px,
-               x * l->seat_sin + y * l->seat_cos + l->seat_y_px, &p->x, &p->y);
+    chart_place(pen->lens, u, v, &s->points[s->count++]);
 }
 
 static void finish(struct chart_shape *s)

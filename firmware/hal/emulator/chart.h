@@ -23,4 +23,8 @@ struct chart {
  * lens barrel, so it moves with the head and fills the view wherever pan and tilt point. */
 void chart_make(struct chart *chart, const struct lens *lens);
 
+/* Where a point of it lands on the picture, and how long one of its units is there. */
+void chart_place(const struct lens *lens, double u, double v, struct point *out);
+double chart_unit_px(const struct lens *lens);
+
 #endif

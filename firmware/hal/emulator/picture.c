@@ -48,6 +48,9 @@ struct painter {
     float *infrared_nodes; /* of LEDs at full drive, once they were on */
     bool infrared_known;
     float pattern[CHANCE_NORMALS];
+    struct mark mark;
+    uint16_t *unmarked; /* the picture's rows there without it, a colour after another; NULL until
+                           the mark first shone */
     size_t bytes;
 };
 
@@ -168,6 +171,7 @@ void painter_free(struct painter *p)
     free(p->sites);
     free(p->shading_nodes);
     free(p->infrared_nodes);
+    free(p->unmarked);
     free(p);
 }
 
@@ -352,7 +356,8 @@ static double brightest_lux(const struct painter *p, const struct view *view)
             led = fmax(led, room_infrared(&p->physics, &p->lens, view->ir_drive,
                                           (x / 16.0 - 0.5) * p->lens.width_px,
                                           (y / 8.0 - 0.5) * p->lens.height_px));
-    double lux = view->illuminance_lux * (1 + lamp_infrared * pass) + 1.1 * led * pass;
+    double lux =
+        view->illuminance_lux * (1 + lamp_infrared * pass) + 1.1 * led * pass + view->mark_lux;
     return lux * p->lens.lux_factor * (1 + 4 * p->physics.prnu) + 1e-9;
 }
 
@@ -419,6 +424,24 @@ static void store_row(struct painter *p, const struct view *view, int row, int y
     }
 }
 
+/* The rows that the time mark's light reaches, before it does. */
+static int keep_unmarked(struct painter *p, struct error *err)
+{
+    if (!p->unmarked) {
+        mark_make(&p->mark, &p->lens);
+        const size_t rows = (size_t)(p->mark.bottom - p->mark.top);
+        p->unmarked = hold(p, rows * (size_t)p->picture.width * 3 * sizeof *p->unmarked);
+        if (!p->unmarked)
+            return error_set(err, ERROR_MEMORY, "no memory for the time mark");
+        p->picture.bytes = p->bytes;
+    }
+    const size_t w = (size_t)p->picture.width, strip = (size_t)(p->mark.bottom - p->mark.top) * w;
+    for (size_t c = 0; c < 3; c++)
+        memcpy(p->unmarked + c * strip, p->picture.plane[c] + (size_t)p->mark.top * w,
+               strip * sizeof *p->unmarked);
+    return 0;
+}
+
 int painter_paint(struct painter *p, const struct view *view, const struct picture **out,
                   struct error *err)
 {
@@ -452,5 +475,39 @@ int painter_paint(struct painter *p, const struct view *view, const struct pictu
         }
     }
     *out = pic;
+    return view->mark_lux > 0 ? keep_unmarked(p, err) : 0;
+}
+
+double painter_mark_row(const struct painter *p, int led)
+{
+    return p->mark.at[led].y;
+}
+
+/* Light adds up, the sensor has not counted yet: so much on top of each pixel of the strip. */
+int painter_mark(struct painter *p, const struct view *view, const float lit[MARK_LEDS],
+                 struct error *err)
+{
+    struct picture *pic = &p->picture;
+    const size_t w = (size_t)pic->width, strip = (size_t)(p->mark.bottom - p->mark.top) * w;
+    if (!p->unmarked || pic->planes != 3)
+        return error_set(err, ERROR_STATE, "the time mark hangs behind the chart alone");
+    const float scale = (float)(view->mark_lux * p->lens.lux_factor / pic->lux_a_count);
+    for (int y = p->mark.top; y < p->mark.bottom; y++) {
+        float *light = p->narrow; /* one row of it */
+        mark_light_row(&p->mark, lit, y, pic->width, light);
+        light_row(p, y);
+        for (int c = 0; c < 3; c++) {
+            const uint16_t *without =
+                p->unmarked + (size_t)c * strip + (size_t)(y - p->mark.top) * w;
+            uint16_t *out = pic->plane[c] + (size_t)y * w;
+            fixed_pattern(p, c, y, p->sites);
+            for (size_t x = 0; x < w; x++) {
+                const float more =
+                    light[x] * scale * p->shading[x] * (1 + (float)p->physics.prnu * p->sites[x]);
+                const float count = without[x] + more + 0.5f;
+                out[x] = (uint16_t)(int)(count > 65535 ? 65535 : count);
+            }
+        }
+    }
     return 0;
 }

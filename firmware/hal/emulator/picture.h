@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "firmware/hal/emulator/lens.h"
+#include "firmware/hal/emulator/mark.h"
 #include "firmware/hal/emulator/physics.h"
 #include "protocol/base/error.h"
 #include "protocol/formats/board.h"
@@ -20,6 +21,7 @@ struct view {
     double ir_drive;          /* the unit's LEDs, 0..1 */
     bool ir_filter;           /* the IR-cut filter is before the sensor */
     double pan_deg, tilt_deg; /* right and up from straight ahead */
+    double mark_lux;          /* of a lit LED of the time mark; 0 while it is dark */
 };
 
 struct picture {
@@ -40,5 +42,12 @@ size_t painter_bytes(const struct painter *p);
 /* Fills the painter's own picture; valid until the next call. */
 int painter_paint(struct painter *p, const struct view *view, const struct picture **out,
                   struct error *err);
+
+/* The time mark's light onto the picture just painted, of a view that has some, in place of what
+ * was there of it: `lit` is the part of the exposure that each LED shone. */
+int painter_mark(struct painter *p, const struct view *view, const float lit[MARK_LEDS],
+                 struct error *err);
+/* Where an LED's middle is seen, in rows of the picture. */
+double painter_mark_row(const struct painter *p, int led);
 
 #endif

@@ -271,9 +271,71 @@ static void test_pan_and_tilt_move_the_view_by_their_angle(void **state)
     painter_free(painter);
 }
 
+/* The time mark, all of whose light is in place or none; what is not lit leaves no trace. */
+static void test_the_mark_shines_where_it_hangs_and_leaves_no_trace(void **state)
+{
+    struct physics p = plain();
+    struct view dark = {.scene = WORLD_SCENE_CHART, .illuminance_lux = 500, .ir_filter = true};
+    struct view lit = dark;
+    struct painter *painter;
+    struct error err = {0};
+    float shining[MARK_LEDS] = {0};
+    lit.mark_lux = 250;
+    const struct picture *pic = paint(&p, &dark, &painter);
+    const size_t bytes = (size_t)pic->width * (size_t)pic->height * sizeof(uint16_t);
+    const double paper = mean(pic, 1, px(8) - 20, px(6.7) - 20, 40, 40);
+    uint16_t *before = malloc(3 * bytes);
+    for (int c = 0; c < 3; c++)
+        memcpy((uint8_t *)before + (size_t)c * bytes, pic->plane[c], bytes);
+    /* No mark in a view that has none. */
+    assert_int_equal(painter_mark(painter, &dark, shining, &err), ERROR_STATE);
+
+    /* The upper LED of the first pair shines all the time, the lower of the last for a half: 250
+     * lm/m2 stand beside the 200 of a paper of 0.40 under 500 lx. */
+    shining[0] = 1;
+    shining[19] = 0.5f;
+    assert_int_equal(painter_paint(painter, &lit, &pic, &err), 0);
+    assert_int_equal(painter_mark(painter, &lit, shining, &err), 0);
+    assert_float_equal(mean(pic, 1, px(4.85) - 5, px(0.55) - 5, 10, 10) / paper, 2.25, 0.002);
+    assert_float_equal(mean(pic, 1, px(11.15) - 5, px(1.05) - 5, 10, 10) / paper, 1.625, 0.002);
+    assert_float_equal(mean(pic, 1, px(4.85) - 5, px(1.05) - 5, 10, 10) / paper, 1, 0.002);
+    /* All the light that blur spreads is still there: a disc of 0.16 units. */
+    const double more = mean(pic, 2, px(4.85) - 48, px(0.55) - 34, 96, 68) / paper - 1;
+    assert_float_equal(more * 96 * 68, 1.25 * M_PI * pow(0.16 * 144, 2), 10);
+
+    /* Dark again: to the last count what it was. */
+    assert_int_equal(painter_paint(painter, &dark, &pic, &err), 0);
+    for (int c = 0; c < 3; c++)
+        assert_memory_equal((uint8_t *)before + (size_t)c * bytes, pic->plane[c], bytes);
+    free(before);
+    painter_free(painter);
+}
+
+/* Counts in the reflected binary code, and what an exposure over a change gathers. */
+static void test_the_mark_counts(void **state)
+{
+    static const char *const codes[] = {"000", "001", "011", "010", "110", "111", "101", "100"};
+    for (int count = 0; count < 1024; count++) {
+        const double middle_s = (count + 0.25) * 0.02;
+        for (int bit = 0; bit < 3; bit++) {
+            const double one = codes[count < 8 ? count : 0][2 - bit] == '1';
+            const double upper = mark_lit(2 * bit, 0.02, middle_s, 0.01);
+            assert_float_equal(upper + mark_lit(2 * bit + 1, 0.02, middle_s, 0.01), 1, 1e-9);
+            if (count < 8)
+                assert_float_equal(upper, one, 1e-9);
+        }
+    }
+    /* From 3 to 4 (010 to 110) a quarter of the way through 8 ms. */
+    assert_float_equal(mark_lit(4, 0.02, 4 * 0.02 - 0.002, 0.008), 0.75, 1e-9);
+    assert_float_equal(mark_lit(5, 0.02, 4 * 0.02 - 0.002, 0.008), 0.25, 1e-9);
+    assert_float_equal(mark_lit(2, 0.02, 4 * 0.02 - 0.002, 0.008), 1, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_mark_shines_where_it_hangs_and_leaves_no_trace),
+        cmocka_unit_test(test_the_mark_counts),
         cmocka_unit_test(test_a_slanted_edge_is_the_error_function),
         cmocka_unit_test(test_blur_adds_up_where_it_belongs),
         cmocka_unit_test(test_the_chart_has_its_colours),
