@@ -21,12 +21,14 @@ void mark_make(struct mark *m, const struct lens *lens)
     double top = lens->height_px, bottom = 0;
     m->radius_px = radius * chart_unit_px(lens);
     for (int led = 0; led < MARK_LEDS; led++) {
-        struct point *p = &m->at[led];
-        chart_place(lens, 8 + (led / 2 - 4.5) * pitch, led % 2 ? lower_v : upper_v, p);
+        struct point p;
+        chart_place(lens, 8 + (led / 2 - 4.5) * pitch, led % 2 ? lower_v : upper_v, &p);
+        m->x[led] = p.x;
+        m->y[led] = p.y;
         /* A pixel gathers over its own width: sigma 1/sqrt(12). */
-        m->blur_px[led] = hypot(lens_sigma(lens, p->x, p->y), 1 / sqrt(12));
-        top = fmin(top, p->y - edge_px(m, led));
-        bottom = fmax(bottom, p->y + edge_px(m, led));
+        m->blur_px[led] = hypot(lens_sigma(lens, p.x, p.y), 1 / sqrt(12));
+        top = fmin(top, p.y - edge_px(m, led));
+        bottom = fmax(bottom, p.y + edge_px(m, led));
     }
     m->top = (int)fmax(0, floor(top));
     m->bottom = (int)fmax(m->top + 1, fmin(lens->height_px, ceil(bottom)));
@@ -53,15 +55,15 @@ void mark_light_row(const struct mark *m, const float lit[MARK_LEDS], int y, int
 {
     memset(out, 0, (size_t)width * sizeof *out);
     for (int led = 0; led < MARK_LEDS; led++) {
-        const double edge = edge_px(m, led), down = y + 0.5 - m->at[led].y;
+        const double edge = edge_px(m, led), down = y + 0.5 - m->y[led];
         const double across = edge * edge - down * down;
         if (across <= 0 || lit[led] <= 0)
             continue;
         const double half = sqrt(across), soft = m->blur_px[led] * M_SQRT2;
-        const int from = (int)fmax(0, floor(m->at[led].x - half)),
-                  to = (int)fmin(width, ceil(m->at[led].x + half));
+        const int from = (int)fmax(0, floor(m->x[led] - half)),
+                  to = (int)fmin(width, ceil(m->x[led] + half));
         for (int x = from; x < to; x++) {
-            const double inside = m->radius_px - hypot(x + 0.5 - m->at[led].x, down);
+            const double inside = m->radius_px - hypot(x + 0.5 - m->x[led], down);
             out[x] += lit[led] *
                       (inside > reach * m->blur_px[led] ? 1 : (float)(0.5 * erfc(-inside / soft)));
         }

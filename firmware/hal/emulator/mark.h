@@ -4,13 +4,12 @@
 #ifndef TAKT_FIRMWARE_HAL_EMULATOR_MARK_H
 #define TAKT_FIRMWARE_HAL_EMULATOR_MARK_H
 
-#include "firmware/hal/emulator/coverage.h"
 #include "firmware/hal/emulator/lens.h"
 
 enum { MARK_LEDS = 20 }; /* 2 k and 2 k + 1: upper and lower of the pair of bit k */
 
 struct mark {
-    struct point at[MARK_LEDS]; /* middles, in picture coordinates */
+    double x[MARK_LEDS], y[MARK_LEDS]; /* middles, in picture coordinates */
     double radius_px, blur_px[MARK_LEDS];
     int top, bottom; /* rows that their light reaches, the last one not included */
 };

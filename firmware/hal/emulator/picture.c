@@ -480,7 +480,7 @@ int painter_paint(struct painter *p, const struct view *view, const struct pictu
 
 double painter_mark_row(const struct painter *p, int led)
 {
-    return p->mark.at[led].y;
+    return p->mark.y[led];
 }
 
 /* Light adds up, the sensor has not counted yet: so much on top of each pixel of the strip. */
