@@ -19,6 +19,8 @@ enum {
     WORLD_AIR_SAMPLES = WORLD_AIR_RATE_HZ * WORLD_AIR_SECONDS,
     WORLD_BUTTONS_MAX = 8,
     WORLD_LEDS_MAX = 8,
+    /* How far off the line's receiver hangs: what it hears there of a nominal unit's Bluetooth. */
+    WORLD_ADVERTISED_DBM = -48,
 };
 
 enum world_scene {

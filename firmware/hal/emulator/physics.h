@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "protocol/base/error.h"
+#include "protocol/world.h"
 
 /* P(name, nominal, lowest, highest, unit, meaning) */
 #define PHYSICS_PARAMETERS(P)                                                                      \
@@ -141,7 +142,8 @@
     P(radio_loss_percent, 0, 0, 100, "%", "datagrams that the radio's own repeats do not save")    \
     P(radio_jitter_ms, 0.4, 0, 1000, "ms", "mean of what those repeats hold a datagram up")        \
     P(radio_join_ms, 450, 0, 60000, "ms", "scan, association, four-way handshake")                 \
-    P(bluetooth_dbm, -48, -120, 20, "dBm", "of its advertising, at the line's receiver")           \
+    P(bluetooth_dbm, WORLD_ADVERTISED_DBM, -120, 20, "dBm",                                        \
+      "of its advertising, at the line's receiver")                                                \
     P(bluetooth_dead, 0, 0, 1, "", "1: the Bluetooth controller answers nothing")                  \
     P(start_c_min, -100, -100, 100, "degC", "colder around it, the unit does not start")           \
     P(good_starts, -1, -1, 1000000, "count", "later ones hang until the power goes; -1: none")     \
