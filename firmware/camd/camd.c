@@ -129,8 +129,10 @@ static int start(struct camd *c, struct error *err)
     };
     log_printf(&c->log, "takt %s, board %s, hal %s", takt_version, c->board.name, c->options.hal);
     rc = agent_create(&config, &c->agent, err);
+    if (rc)
+        return rc;
     /* Made anew at each start: a key that is never stored can not be read out. */
-    if (!rc && agent_factory_ca(c->agent))
+    if (agent_factory_ca(c->agent))
         rc = certificate_make_unit(agent_chip_id(c->agent), &c->certificate, err);
     c->credentials = (struct credentials){
         .certificate_pem = c->certificate.certificate_pem,

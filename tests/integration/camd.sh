@@ -85,6 +85,9 @@ check "a key that is no key is named" ends_with 2 "not PEM" \
     "$build/camd" --board "$board" --hal emulator --port "$port" --bundle-key "$board"
 check "hardware that is not there ends with 3" ends_with 3 "world" \
     "$build/camd" --board "$board" --hal emulator --hal-options "$work" --port "$port"
+sed 's#^ *//.*##' "$repo/tests/machine/guest-board.json" | jq '.linux = { chip_id: .linux.chip_id }' >"$work/bare.json"
+check "hardware without a flash is named before it ends with 3" ends_with 3 "this hardware has no flash" \
+    "$build/camd" --board "$work/bare.json" --hal linux --port "$port"
 
 # ---- one station at a time ----
 check "hello is answered before TLS" camd_up
