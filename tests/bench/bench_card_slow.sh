@@ -29,9 +29,11 @@ says() { "$peer" call "$port" "$work/keys" "$@"; }
 until_true 120 eval 'says hello >"$work/hello" 2>&1' || { cat "$work/hello" "$work/camd.log" >&2; exit 1; }
 
 # ---- in turns ----
+speed() { says card.speed "{\"bytes\":$((mib << 20)),\"seed\":$1}" >"$work/said" 2>&1; }
 ours() { # "WRITE_MS READ_MS"; what was read back must be what was written
-    says card.speed "{\"bytes\":$((mib << 20)),\"seed\":$1}" >"$work/said" &&
-        jq -er 'select(.bad_blocks == 0) | "\(.write_ms) \(.read_ms)"' "$work/said" || { cat "$work/said" >&2; return 1; }
+    # Again, where a busy machine took longer to go secure than a session waits.
+    { speed "$1" || speed "$1" || speed "$1"; } &&
+        jq -er 'select(.bad_blocks == 0) | "\(.write_ms) \(.read_ms)"' "$work/said" || { cat "$work/said" "$work/camd.log" >&2; return 1; }
 }
 theirs() { "$repo/tests/bench/card_fio" $card $(($(blockdev --getsize64 $card) - (mib << 20))) $mib; }
 ours 0 >/dev/null && theirs >/dev/null || exit 1 # programs come from the host but once
