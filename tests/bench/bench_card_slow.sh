@@ -9,7 +9,7 @@ repo=$(cd "$(dirname "$0")/../.." && pwd)
 modules="loop;null_blk gb=1 memory_backed=1 irqmode=2 completion_nsec=10000000"
 if [ -z "${TAKT_INSIDE:-}" ]; then
     make -C "$repo" --no-print-directory -s build/camd build/tests/integration/station_peer >&2 || exit 1
-    TAKT_INSIDE=1 GUEST_ENVIRONMENT=TAKT_INSIDE exec "$repo/tests/machine/guest" --seconds 500 --modules "$modules" "$0"
+    TAKT_INSIDE=1 GUEST_ENVIRONMENT=TAKT_INSIDE exec "$repo/tests/machine/guest" --seconds 900 --modules "$modules" "$0"
 fi
 . "$repo/tests/integration/suite.bash"
 peer=$build/tests/integration/station_peer
@@ -26,7 +26,7 @@ sed 's#^ *//.*##' "$repo/tests/machine/guest-board.json" |
 "$build/camd" --board "$work/board.json" --hal linux --port "$port" 2>"$work/camd.log" &
 camd_pid=$!
 says() { "$peer" call "$port" "$work/keys" "$@"; }
-until_true 120 eval 'says hello >"$work/hello" 2>&1' || { cat "$work/hello" "$work/camd.log" >&2; exit 1; }
+until_true 240 eval 'says hello >"$work/hello" 2>&1' || { cat "$work/hello" "$work/camd.log" >&2; exit 1; }
 
 # ---- in turns ----
 speed() { says card.speed "{\"bytes\":$((mib << 20)),\"seed\":$1}" >"$work/said" 2>&1; }
