@@ -16,6 +16,7 @@ enum {
     ACK_RANGES_MAX = 8,
     REASON_BYTES = 160,
     CLOSE_REFLECTED = 1,
+    CTRL_C = 0x03,
     STARVED_MS = 2500, /* not called for so long: it was us who slept, not the peer */
 };
 
@@ -305,20 +306,36 @@ static void pass_time(struct link *l, int64_t now_ms)
         sender_timeout(&l->sender, now_ms);
 }
 
-static size_t output_open(struct link *l, int64_t now_ms, uint8_t *out, size_t size)
+static size_t encode_open(uint8_t type, uint32_t tag, bool acknowledge, uint32_t nonce,
+                          uint8_t *out, size_t size)
 {
     uint8_t payload[OPEN_BYTES];
     wire_put16(payload, LINK_VERSION);
-    wire_put16(payload + 2, l->acknowledge ? OPEN_ACKNOWLEDGE : 0);
-    wire_put32(payload + 4, l->config.nonce);
-    struct frame f = {.type = l->config.server ? TYPE_OPENED : TYPE_OPEN,
-                      .tag = l->config.server ? l->peer_nonce : 0,
-                      .size = OPEN_BYTES,
-                      .payload = payload};
-    if (l->config.server)
+    wire_put16(payload + 2, acknowledge ? OPEN_ACKNOWLEDGE : 0);
+    wire_put32(payload + 4, nonce);
+    struct frame f = {.type = type, .tag = tag, .size = OPEN_BYTES, .payload = payload};
+    return frame_encode(&f, out, size);
+}
+
+bool link_nonce_fits(uint32_t nonce)
+{
+    uint8_t open[FRAME_OVERHEAD_BYTES + OPEN_BYTES];
+    for (int acknowledge = 0; acknowledge <= 1; acknowledge++) {
+        encode_open(TYPE_OPEN, 0, acknowledge, nonce, open, sizeof open);
+        if (memchr(open, CTRL_C, sizeof open))
+            return false;
+    }
+    return nonce != 0;
+}
+
+static size_t output_open(struct link *l, int64_t now_ms, uint8_t *out, size_t size)
+{
+    const bool unit = l->config.server;
+    if (unit)
         l->send_open = false;
     l->open_at_ms = now_ms + LINK_OPEN_RETRY_MS;
-    return frame_encode(&f, out, size);
+    return encode_open(unit ? TYPE_OPENED : TYPE_OPEN, unit ? l->peer_nonce : 0, l->acknowledge,
+                       l->config.nonce, out, size);
 }
 
 static size_t output_ack(struct link *l, uint8_t *out, size_t size)

@@ -51,7 +51,7 @@ enum link_state { LINK_OPENING, LINK_OPEN, LINK_CLOSED };
 struct link_config {
     bool server;      /* the unit waits for OPEN, the station sends it */
     bool reliable;    /* the transport delivers every byte in order */
-    uint32_t nonce;   /* random, not 0 */
+    uint32_t nonce;   /* random, one that fits */
     const char *name; /* of the transport, for messages */
     void (*noise)(void *context, const uint8_t *data, size_t size); /* may be NULL */
     void *noise_context;
@@ -60,6 +60,11 @@ struct link_config {
 struct link_counters {
     uint64_t frames_bad, frames_resent, noise_bytes;
 };
+
+/* May a session have this nonce? Not 0, and no OPEN with it holds a Ctrl-C (03): it goes out four
+ * times a second, also while the unit is still in its boot loader, which that byte would keep at
+ * its prompt. One OPEN in 32 has one, in the nonce or in the CRC behind it. */
+bool link_nonce_fits(uint32_t nonce);
 
 int link_create(const struct link_config *config, int64_t now_ms, struct link **out);
 void link_free(struct link *l);

@@ -502,7 +502,7 @@ int session_open(struct transport *transport, const struct session_config *confi
                                .name = transport_name(transport),
                                .noise = note_noise,
                                .noise_context = s};
-    while (!link.nonce)
+    while (!link_nonce_fits(link.nonce))
         if (RAND_bytes((unsigned char *)&link.nonce, sizeof link.nonce) != 1)
             link.nonce = (uint32_t)clock_mono_ns(); /* it only has to differ from the last one */
     if (s->wake_fd < 0)

@@ -358,6 +358,30 @@ static void test_another_version_is_refused_with_a_reason(void **state)
     line_free(l);
 }
 
+/* What U-Boot takes for Ctrl-C would keep a unit that a station waits for at its prompt. */
+static void test_no_open_of_a_nonce_that_fits_stops_a_boot_loader(void **state)
+{
+    uint8_t open[FRAME_BYTES_MAX];
+    int stopping = 0;
+    for (uint32_t n = 1; n <= 4000; n++) {
+        const uint32_t nonce = n * 2654435761u;
+        bool has_ctrl_c = false;
+        for (int reliable = 0; reliable <= 1; reliable++) {
+            const struct link_config config = {.reliable = reliable, .nonce = nonce, .name = "test"};
+            struct link *l;
+            assert_int_equal(link_create(&config, 0, &l), 0);
+            const size_t size = link_output(l, 0, open, sizeof open);
+            assert_int_equal(size, FRAME_OVERHEAD_BYTES + 8);
+            has_ctrl_c = has_ctrl_c || memchr(open, 3, size);
+            link_free(l);
+        }
+        assert_int_equal(link_nonce_fits(nonce), !has_ctrl_c);
+        stopping += has_ctrl_c;
+    }
+    assert_false(link_nonce_fits(0));
+    assert_in_range(stopping, 100, 400); /* 12 bytes that are any: one in 22 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_a_unit_that_restarted_says_so),
         cmocka_unit_test(test_a_new_session_is_not_confused_by_the_old_ones_frames),
         cmocka_unit_test(test_another_version_is_refused_with_a_reason),
+        cmocka_unit_test(test_no_open_of_a_nonce_that_fits_stops_a_boot_loader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,27 @@ static void test_eight_calls_at_once_with_attachments_both_ways(void **state)
     peers_close(&p);
 }
 
+/* A session takes such a nonce: of so many, 14 would have opened with a Ctrl-C. */
+static void test_no_session_opens_with_ctrl_c(void **state)
+{
+    enum { SESSIONS = 400, OPEN_BYTES = 28 };
+    struct error err = {0};
+    for (int i = 0; i < SESSIONS; i++) {
+        const struct session_config config = {0};
+        struct transport *t;
+        struct session *s;
+        uint8_t open[OPEN_BYTES];
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_int_equal(transport_from_fd(pair[0], pair[0], false, "test", &t, &err), 0);
+        assert_int_equal(session_open(t, &config, &s, &err), 0);
+        assert_int_equal(recv(pair[1], open, sizeof open, MSG_WAITALL), sizeof open);
+        assert_null(memchr(open, 3, sizeof open));
+        session_close(s);
+        close(pair[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_both_sides_may_call),
         cmocka_unit_test(test_a_large_attachment_never_holds_more_than_the_window),
         cmocka_unit_test(test_eight_calls_at_once_with_attachments_both_ways),
+        cmocka_unit_test(test_no_session_opens_with_ctrl_c),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
