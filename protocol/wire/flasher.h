@@ -13,9 +13,10 @@
  *
  * DATA is streamed: each goes to its offset in the staging memory, and offsets follow each other
  * without a gap from the last OPEN's on. The unit acknowledges the offset it wants next; behind a
- * gap or a broken frame it does so once, with `again`, and drops what does not fit. A station has
- * at most FLASHER_WINDOW bytes under way: that much the unit's buffer holds while the flash is
- * busy. One request at a time; the unit answers each, with the tag.
+ * gap or a broken frame it does so once, with `again`, and drops what does not fit. One without
+ * content is acknowledged all the same: so a station asks what is wanted. A station has at most
+ * FLASHER_WINDOW bytes under way: that much the unit's buffer holds while the flash is busy. One
+ * request at a time; the unit answers each, with the tag.
  *
  * Before it is loaded the station puts behind FLASHER_MARK, wherever that is in the file, what the
  * program must know of the board, u32 each: the UART's registers, address and bytes of the staging

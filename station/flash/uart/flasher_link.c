@@ -7,10 +7,12 @@
 
 enum {
     REQUEST_AGAIN_MS = 3000,
-    /* Nothing acknowledged for so long: what is under way was lost, or its ACKs were. Twice as long
-     * after each time in vain: a slow line is not helped by more. */
+    /* Nothing acknowledged for so long: what is under way was lost, or its ACKs were, or the line
+     * is slow. The unit is asked which, twice as long after each time in vain: a whole window again
+     * would have a slow line carry it twice before anything new, and longer than STREAM_DEAD_MS. */
     STREAM_AGAIN_MS = 4000,
     STREAM_DEAD_MS = 60000,
+    FEW_LOST = 64,     /* bytes of a frame, as a rule; when that was too few it is all */
     REPEATS_MIN = 256, /* equal bytes that go as FILL */
 };
 
@@ -193,6 +195,14 @@ static size_t next_piece(uint8_t *out, size_t *frame, uint32_t offset, const uin
     return piece;
 }
 
+/* Behind zeros: a frame that lost bytes takes as many for its own. */
+static int ask_what_is_wanted(struct flasher_link *l, uint32_t has, size_t zeros, struct error *err)
+{
+    uint8_t out[FLASHER_FRAME_MAX + FLASHER_HEADER_BYTES + 4] = {0};
+    const size_t frame = make_frame(out + zeros, FLASHER_DATA, 0, has, NULL, 0);
+    return loader_write(l->line, out, zeros + frame, err);
+}
+
 int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *data, size_t size,
                         const bool *cancel, void (*sent)(void *context, size_t bytes),
                         void *context, struct error *err)
@@ -202,6 +212,8 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
     int rc = flasher_link_request(l, FLASHER_OPEN, offset, NULL, 0, STREAM_DEAD_MS, NULL, NULL,
                                   NULL, NULL, err);
     int64_t moved_ms = clock_mono_ms(), sent_ms = moved_ms, again_ms = STREAM_AGAIN_MS;
+    bool asked = false;
+    size_t asked_next = 0; /* what was next when it was asked: sent before that, and not there: lost */
     while (!rc && has < size) {
         struct frame f;
         const int64_t now = clock_mono_ms();
@@ -222,6 +234,10 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
             const bool again = f.kind == FLASHER_ACK && f.bytes == 1 && f.content[0];
             if (f.kind == FLASHER_ACK && f.offset >= offset && f.offset - offset <= size) {
                 const size_t acknowledged = f.offset - offset;
+                /* A line keeps its order: an answer that says nothing new is that to the question. */
+                const bool answer = asked && !again && acknowledged == has;
+                const bool lost = again || (answer && has < asked_next);
+                asked = asked && !answer;
                 if (acknowledged > has) {
                     has = acknowledged;
                     again_ms = 2 * (now - moved_ms);
@@ -230,7 +246,7 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
                     if (sent)
                         sent(context, has);
                 }
-                if (again && acknowledged == has && next > has) {
+                if (lost && acknowledged == has && next > has) {
                     next = has;
                     l->resent++;
                 }
@@ -242,8 +258,11 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
             return flash_fail(err, FLASH_SILENT, "the flasher takes no more data");
         } else if (!room && now - moved_ms >= again_ms && now - sent_ms >= again_ms) {
             again_ms *= 2;
-            next = has;
-            l->resent++;
+            sent_ms = now;
+            rc = ask_what_is_wanted(l, offset + (uint32_t)has,
+                                    asked ? FLASHER_FRAME_MAX : FEW_LOST, err);
+            asked_next = asked ? asked_next : next;
+            asked = true;
         }
     }
     return rc;
