@@ -33,6 +33,7 @@ struct port {
     bool log_only; /* the console is attached without a session */
     int64_t reopen_ms;
     bool complained; /* that the line cannot be opened: said once */
+    bool told;       /* that the line is listened on: said once, not after each session */
 };
 
 struct guest {
@@ -248,6 +249,9 @@ static void open_line(struct server *s, struct port *p)
     if (rc && !p->complained)
         log_printf(s->config->log, "factory: %s; trying again", err.text);
     p->complained = rc != 0;
+    if (!rc && !p->log_only && !p->told)
+        log_printf(s->config->log, "factory: listening on %s", p->text);
+    p->told = p->told || !rc;
     if (!rc && p->log_only)
         log_printf(s->config->log, "factory: closed for good; %s carries the log alone", p->text);
 }

@@ -363,6 +363,8 @@ check "but one station at a time over both" until_true 10 second_refused
 kill -9 $holder
 wait $holder 2>/dev/null
 port=$on_the_line
+listens_once() { [ "$(grep -c "factory: listening on pty:" "$work/camd.log")" = 1 ]; }
+check "it said once that it listens on the line" listens_once
 check "the log lines were there" grep -q "camera.capture: param 'frames' is 0" "$work/camd.log"
 camd_end TERM
 check "SIGTERM ends it there too" test $status -eq 0

@@ -123,7 +123,7 @@ second_try() { flash "pty:$work/line" --json && holds_all && jq -e '.written_byt
 
 # ---- by the program, on the machine's own NOR ----
 
-nor_on() {
+nor_on() { # [option of QEMU...]
     unit_off
     rm -f "$work/uart.sock"
     local bank under=file.driver=file,file.filename=$work/nor.img,file.locking=off
@@ -131,7 +131,7 @@ nor_on() {
     nice qemu-system-arm -M virt -cpu cortex-a7 -m 128 -nodefaults -no-user-config -display none \
         -blockdev "$(bank 0)" -blockdev "$(bank 1)" -machine pflash0=bank0,pflash1=bank1 \
         -chardev "socket,id=uart,path=$work/uart.sock,server=on,wait=off,logfile=$work/nor.log" \
-        -serial chardev:uart 2>"$work/qemu.log" &
+        -serial chardev:uart "$@" 2>"$work/qemu.log" &
     unit_pid=$!
     until_true 10 test -S "$work/uart.sock" || { cat "$work/qemu.log"; return 1; }
 }
@@ -187,6 +187,47 @@ program_on_a_bad_line() {
     cat "$work/line.log"
     grep -q '^[1-9][0-9]* lost, [1-9][0-9]* flipped' "$work/line.log" && return $rc
 }
+# The whole firmware on a unit that lacks the ends of kernel and root file system, the loader's
+# environment and its script: what is there need not cross a line of 12 kB/s.
+erase_from() { # OFFSET BYTES
+    tr '\0' '\377' </dev/zero | head -c "$2" |
+        dd of="$work/nor.img" bs=65536 seek="$1" oflag=seek_bytes iflag=fullblock conv=notrunc status=none
+}
+last_chunk() { echo $(($(stat -c %s "$1") / 262144 * 262144)); }
+linux_lacks_its_ends() {
+    cp "$image/flash.img" "$work/nor.img" &&
+        erase_from $((1048576 + $(last_chunk "$image/kernel"))) 262144 &&
+        erase_from $((13631488 + $(last_chunk "$image/rootfs"))) 262144 &&
+        erase_from 67108864 524288
+}
+linux_is_flashed() {
+    linux_lacks_its_ends && nor_on -fw_cfg name=opt/takt/chip_id,string=f1a54ed0 &&
+        nor_flash "unix:$work/uart.sock" --bundle "$image/whole.takt" --key "$image/bundle.pem" \
+            --programs "$work" &&
+        jq -e '.verified and .written_bytes > 100000' "$work/out" &&
+        nor_holds "$image/kernel" 1024 && nor_holds "$image/rootfs" 13312 &&
+        nor_holds "$image/uboot.env" 65536 && nor_holds "$image/script" 65792
+}
+# Not a byte is sent before: what is said while nobody reads the UART stays in QEMU's socket, and its
+# PL011 is in no hurry with it.
+camd_listens() {
+    until_true 240 grep -aq 'camd: factory: listening on serial:' "$work/nor.log" ||
+        { tail -c 1500 "$work/nor.log"; return 1; }
+}
+says_hello() {
+    timeout 60 "$peer" call "unix:$work/uart.sock" "$work/keys" hello >"$work/hello" 2>&1
+    local rc=$?
+    cat "$work/hello"
+    [ $rc = 0 ] && jq -e '.chip_id == "f1a54ed0" and .boot_slot == "a"' "$work/hello"
+}
+linux_says_hello() {
+    "$peer" keys "$work/keys" && until_true 180 says_hello || { tail -c 1500 "$work/nor.log"; return 1; }
+}
+# As on a line: it came without credentials, says so, and there is nothing else it would do.
+asks_for_credentials() {
+    jq -e '.factory_mode == false and .capabilities == ["hello"]
+        and (.closed | contains("no factory credentials"))' "$work/hello"
+}
 no_program() {
     rm "$work/flasher.uimage"
     nor_on && nor_flash "unix:$work/uart.sock"
@@ -217,7 +258,8 @@ second_program() {
     [ $rc = 3 ] && grep -q 'busy: ' "$work/err2"
 }
 
-make -C "$repo" --no-print-directory -s "$line_between" && images_make || exit 2
+peer=$build/tests/integration/station_peer
+make -C "$repo" --no-print-directory -s "$line_between" "$peer" && images_make || exit 2
 check "a blank flash is written whole by U-Boot's commands" whole
 check "the boot area is written last" boot_last
 check "the log has what the unit said from its first byte" log_from_first_byte
@@ -240,5 +282,9 @@ check "a machine with U-Boot alone is written whole by the program" program_writ
 check "what was flashed starts" what_was_flashed_starts
 check "its environment now forbids the prompt, its script's moment gives it: unchanged, nothing sent" program_unchanged
 check "bytes lost and flipped under the program" program_on_a_bad_line
+check "the whole firmware, its ends over the UART" linux_is_flashed
+check "Linux starts from it, and camd listens on that UART" camd_listens
+check "it says hello over the UART it was flashed by" linux_says_hello
+check "and that it waits for its factory credentials" asks_for_credentials
 check "the program missing is said before the unit is changed" no_program
 suite_end
