@@ -108,12 +108,12 @@ static int read_given_key(struct step_context *c, const struct step_identity *id
 }
 
 static int confirm(struct step_context *c, const char *chip_id, const struct step_identity *id,
-                   struct error *err)
+                   const char *certificate_hex, struct error *err)
 {
     const struct step_services *s = c->services;
     bool matches;
     int rc = id->key_hex[0] ? read_given_key(c, id, &matches, err)
-                            : unit_own_key_matches(c, chip_id, id, &matches, err);
+                            : unit_own_key_matches(c, id, certificate_hex, &matches, err);
     if (rc < 0)
         return rc; /* stays injected: the next run of this chip reads again */
     if (matches && strcmp(id->state, "confirmed") != 0)
@@ -127,6 +127,7 @@ static int give(struct step_context *c, struct error *err)
 {
     const struct step_services *s = c->services;
     struct step_identity id = {0};
+    char certificate_hex[2 * UNIT_CERTIFICATE_MAX + 1] = "";
     struct session *session;
     step_progress(c, 0, "reserving");
     int rc = unit_link_session(c->unit, CALL_MS, &session, err);
@@ -137,13 +138,13 @@ static int give(struct step_context *c, struct error *err)
     if (rc == 0) {
         step_progress(c, 0.3, "writing");
         rc = id.key_hex[0] ? write_unless_there(c, &id, err)
-                           : unit_own_key_write(c, chip_id, &id, err);
+                           : unit_own_key_write(c, chip_id, &id, certificate_hex, err);
     }
     if (rc == 0 && strcmp(id.state, "reserved") == 0)
         rc = s->identity_advance(c->engine, chip_id, "injected", err);
     if (rc == 0) {
         step_progress(c, 0.6, "reading back");
-        rc = confirm(c, chip_id, &id, err);
+        rc = confirm(c, chip_id, &id, certificate_hex, err);
     }
     if (rc == 0)
         rc = step_noted(c, "did", id.did, err);

@@ -28,14 +28,13 @@ static int have_certified(struct step_context *c, const char *chip_id,
 }
 
 int unit_own_key_write(struct step_context *c, const char *chip_id, const struct step_identity *id,
-                       struct error *err)
+                       char certificate_hex[2 * UNIT_CERTIFICATE_MAX + 1], struct error *err)
 {
-    char certificate[2 * UNIT_CERTIFICATE_MAX + 1];
     step_section(c, true); /* an identity half written is a unit nobody may trust */
-    int rc = have_certified(c, chip_id, id, certificate, err);
+    int rc = have_certified(c, chip_id, id, certificate_hex, err);
     if (rc == 0) {
         cJSON *params = cJSON_CreateObject();
-        cJSON_AddStringToObject(params, "certificate", certificate);
+        cJSON_AddStringToObject(params, "certificate", certificate_hex);
         rc = unit_call(c->unit, "identity.certify", params, CALL_MS, NULL, err);
     }
     step_section(c, false);
@@ -67,19 +66,16 @@ static int check_proof(struct step_context *c, const char *certificate_hex, bool
     return rc;
 }
 
-int unit_own_key_matches(struct step_context *c, const char *chip_id,
-                         const struct step_identity *id, bool *matches, struct error *err)
+int unit_own_key_matches(struct step_context *c, const struct step_identity *id,
+                         const char *certificate_hex, bool *matches, struct error *err)
 {
     cJSON *found = NULL;
-    char certificate[2 * UNIT_CERTIFICATE_MAX + 1];
     *matches = false;
-    int rc = have_certified(c, chip_id, id, certificate, err);
-    if (rc == 0)
-        rc = unit_call(c->unit, "identity.read", NULL, CALL_MS, &found, err);
+    int rc = unit_call(c->unit, "identity.read", NULL, CALL_MS, &found, err);
     const bool same = rc == 0 && strcmp(json_string(found, "state", ""), "written") == 0 &&
                       strcmp(json_string(found, "did", ""), id->did) == 0 &&
                       strcasecmp(json_string(found, "mac", ""), id->mac) == 0 &&
-                      strcasecmp(json_string(found, "certificate", ""), certificate) == 0;
+                      strcasecmp(json_string(found, "certificate", ""), certificate_hex) == 0;
     cJSON_Delete(found);
-    return rc < 0 || !same ? rc : check_proof(c, certificate, matches, err);
+    return rc < 0 || !same ? rc : check_proof(c, certificate_hex, matches, err);
 }
