@@ -213,7 +213,8 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
                                   NULL, NULL, err);
     int64_t moved_ms = clock_mono_ms(), sent_ms = moved_ms, again_ms = STREAM_AGAIN_MS;
     bool asked = false;
-    size_t asked_next = 0; /* what was next when it was asked: sent before that, and not there: lost */
+    size_t asked_next =
+        0; /* what was next when it was asked: sent before that, and not there: lost */
     while (!rc && has < size) {
         struct frame f;
         const int64_t now = clock_mono_ms();
@@ -234,7 +235,8 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
             const bool again = f.kind == FLASHER_ACK && f.bytes == 1 && f.content[0];
             if (f.kind == FLASHER_ACK && f.offset >= offset && f.offset - offset <= size) {
                 const size_t acknowledged = f.offset - offset;
-                /* A line keeps its order: an answer that says nothing new is that to the question. */
+                /* A line keeps its order: an answer that says nothing new is that to the question.
+                 */
                 const bool answer = asked && !again && acknowledged == has;
                 const bool lost = again || (answer && has < asked_next);
                 asked = asked && !answer;
@@ -259,8 +261,8 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
         } else if (!room && now - moved_ms >= again_ms && now - sent_ms >= again_ms) {
             again_ms *= 2;
             sent_ms = now;
-            rc = ask_what_is_wanted(l, offset + (uint32_t)has,
-                                    asked ? FLASHER_FRAME_MAX : FEW_LOST, err);
+            rc = ask_what_is_wanted(l, offset + (uint32_t)has, asked ? FLASHER_FRAME_MAX : FEW_LOST,
+                                    err);
             asked_next = asked ? asked_next : next;
             asked = true;
         }

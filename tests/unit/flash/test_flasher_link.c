@@ -1,5 +1,6 @@
-/* The station's end of the flasher's protocol (station/flash/uart/flasher_link.c) with the flasher's
- * own code behind a line in simulated time: a slow line is not sent more, what is lost is. */
+/* The station's end of the flasher's protocol (station/flash/uart/flasher_link.c) with the
+ * flasher's own code behind a line in simulated time: a slow line is not sent more, what is lost
+ * is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,8 +78,8 @@ static int played_read(struct loader *line, void *bytes, size_t size, int timeou
     }
 }
 #define clock_mono_ms played_ms
-#define loader_read played_read
-#define loader_write played_write
+#define loader_read   played_read
+#define loader_write  played_write
 #include "station/flash/uart/flasher_link.c"
 
 /* ---- the unit: firmware/flasher over this line, without a flash ---- */
@@ -166,7 +167,8 @@ static void streams(struct flasher_link *l)
     assert_memory_equal(staging, image, sizeof image);
 }
 
-/* 200 bytes a second: a window takes 164 s, far longer than the station waits for a sign of life. */
+/* 200 bytes a second: a window takes 164 s, far longer than the station waits for a sign of life.
+ */
 static void test_a_slow_line_carries_nothing_twice(void **state)
 {
     struct flasher_link l = {0};

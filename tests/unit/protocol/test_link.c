@@ -367,7 +367,8 @@ static void test_no_open_of_a_nonce_that_fits_stops_a_boot_loader(void **state)
         const uint32_t nonce = n * 2654435761u;
         bool has_ctrl_c = false;
         for (int reliable = 0; reliable <= 1; reliable++) {
-            const struct link_config config = {.reliable = reliable, .nonce = nonce, .name = "test"};
+            const struct link_config config = {
+                .reliable = reliable, .nonce = nonce, .name = "test"};
             struct link *l;
             assert_int_equal(link_create(&config, 0, &l), 0);
             const size_t size = link_output(l, 0, open, sizeof open);
