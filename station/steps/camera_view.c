@@ -8,7 +8,7 @@
 #include "protocol/base/json.h"
 #include "station/steps/unit_link.h"
 
-enum { CALL_MS = 20000, RECORD_MS = 30000 };
+enum { CALL_MS = 20000, RECORD_MS = 60000 };
 
 void view_free(struct view *views, size_t count)
 {
