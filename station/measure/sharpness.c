@@ -244,6 +244,7 @@ static int profile_fit(struct work *w, struct error *err)
         spline_at(&w->profile, -w->reach_px + (double)b * BIN_PX, &value, &slope);
         w->table[b] = (struct knot){(float)value, (float)slope};
     }
+    w->table[w->bins + 1] = w->table[w->bins];
     return 0;
 }
 
@@ -478,8 +479,9 @@ static int work_create(struct plane p, bool upright, struct work *w, double **me
     size_t knots = bins / 4 + 3;
     size_t doubles = 3 * bins + spline_scratch(bins / 4) + knots;
     /* The pixels' rows are read past their end by a vector's length. */
-    double *block = calloc(1, doubles * sizeof(double) + bins * sizeof(struct bin) +
-                                  (bins + 2) * sizeof(struct knot) + (pixels + 16) * sizeof(float));
+    enum { PAST = 16 };
+    double *block = malloc(doubles * sizeof(double) + bins * sizeof(struct bin) +
+                           (bins + 2) * sizeof(struct knot) + (pixels + PAST) * sizeof(float));
     if (!block)
         return error_set(err, ERROR_MEMORY, "no memory for an edge of %dx%d pixels", w->width,
                          w->height);
@@ -495,9 +497,13 @@ static int work_create(struct plane p, bool upright, struct work *w, double **me
     w->v = v;
     for (int y = 0; y < p.height_px; y++) {
         const float *row = p.data + (size_t)y * p.stride;
-        for (int x = 0; x < p.width_px; x++)
-            v[upright ? (size_t)y * w->width + x : (size_t)x * w->width + y] = row[x];
+        if (upright)
+            memcpy(v + (size_t)y * w->width, row, (size_t)w->width * sizeof *v);
+        else
+            for (int x = 0; x < p.width_px; x++)
+                v[(size_t)x * w->width + y] = row[x];
     }
+    memset(v + pixels, 0, PAST * sizeof *v);
     return 0;
 }
 

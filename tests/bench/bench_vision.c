@@ -22,7 +22,7 @@
 #include "station/measure/shading.h"
 #include "station/measure/sharpness.h"
 
-enum { W = 2304, H = 1296, BYTES = W * H * 3 / 2, ROUNDS = 9 };
+enum { W = 2304, H = 1296, BYTES = W * H * 3 / 2, ROUNDS = 25 };
 
 static void die(const char *what)
 {
@@ -109,27 +109,46 @@ static double cpu_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* The least of ROUNDS: what the work costs when nobody interrupts. */
-#define LEAST_MS(statement)                                                                        \
-    __extension__({                                                                                \
-        double least_ = 1e9;                                                                       \
-        for (int round_ = 0; round_ < ROUNDS; round_++) {                                          \
-            double begin_ = cpu_ms();                                                              \
-            statement;                                                                             \
-            least_ = fmin(least_, cpu_ms() - begin_);                                              \
-        }                                                                                          \
-        least_;                                                                                    \
-    })
+/* Its rounds take turns with FFmpeg's, so that whatever the machine does else slows both. */
+struct turns {
+    double ours_ms[ROUNDS], theirs_ms[ROUNDS];
+};
 
-static void say(const char *bench, double ms, double reference, const char *method)
+static int by_size(const void *a, const void *b)
 {
-    printf("{\"bench\":\"%s\",\"value\":%.3f,\"unit\":\"ms\",", bench, ms);
-    if (reference > 0)
-        printf("\"reference\":%.3f,\"peer\":\"FFmpeg decoding the same frame as JPEG, one "
-               "thread\",",
-               reference);
-    printf("\"method\":\"%s\"}\n", method);
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
 }
+
+static double median(const double ms[ROUNDS])
+{
+    double sorted[ROUNDS];
+    memcpy(sorted, ms, sizeof sorted);
+    qsort(sorted, ROUNDS, sizeof *sorted, by_size);
+    return sorted[ROUNDS / 2];
+}
+
+static void say(const char *bench, const struct turns *t, const char *method)
+{
+    printf("{\"bench\":\"vision: %s\",\"value\":%.3f,\"unit\":\"ms\",\"reference\":%.3f,"
+           "\"peer\":\"FFmpeg decoding the same frame as JPEG, one thread\","
+           "\"method\":\"%s; medians of %d rounds in turns, this thread's time\"}\n",
+           bench, median(t->ours_ms), median(t->theirs_ms), method, ROUNDS);
+}
+
+#define BENCH(bench, jpeg, method, statement)                                                      \
+    do {                                                                                           \
+        struct turns turns_;                                                                       \
+        for (int round_ = 0; round_ < ROUNDS; round_++) {                                          \
+            const double begin_ = cpu_ms();                                                        \
+            decode(jpeg);                                                                          \
+            const double middle_ = cpu_ms();                                                       \
+            statement;                                                                             \
+            turns_.ours_ms[round_] = cpu_ms() - middle_;                                           \
+            turns_.theirs_ms[round_] = middle_ - begin_;                                           \
+        }                                                                                          \
+        say(bench, &turns_, method);                                                               \
+    } while (0)
 
 static void five_regions(struct plane luma, const struct chart *chart)
 {
@@ -234,34 +253,30 @@ int main(void)
     if (!data)
         die("out of memory");
 
-    double chart_ms = LEAST_MS(decode(chart_jpeg)), panel_ms = LEAST_MS(decode(panel_jpeg));
-    say("vision: image verdict of a chart frame", LEAST_MS(chart_verdict(charts, data)), chart_ms,
-        "luma, chart, 20 edges, 24 patches, wedge, noise, shading of 2304x1296; least of 9");
-    say("vision: image verdict of a panel frame", LEAST_MS(panel_verdict(&panel, data)), panel_ms,
-        "luma, shading, light's middle, spots, pixels of 2304x1296; least of 9");
+    BENCH("image verdict of a chart frame", chart_jpeg,
+          "luma, chart, 20 edges, 24 patches, wedge, noise, shading of 2304x1296",
+          chart_verdict(charts, data));
+    BENCH("image verdict of a panel frame", panel_jpeg,
+          "luma, shading, light's middle, spots, pixels of 2304x1296", panel_verdict(&panel, data));
     printf("{\"bench\":\"vision: memory of both verdicts\",\"value\":%.1f,\"unit\":\"MB\","
            "\"method\":\"peak of the process less what it held before, luma of 12 MB included\"}\n",
            (double)(peak_kb() - before_kb) / 1000);
 
-    say("vision: linear luma", LEAST_MS(nv12_luma(&panel, whole, data, &err)), panel_ms,
-        "NV12 to float, least of 9");
-    say("vision: shading and light's middle", LEAST_MS(shading_field(luma, &shading, &err)),
-        panel_ms, "least of 9");
-    say("vision: spots", LEAST_MS(blemish_find(luma, 0.012, &spots, &err)), panel_ms,
-        "five sizes, least of 9");
-    say("vision: defect pixels",
-        LEAST_MS(if (defects_find(luma, NULL, &defects, &err)) die(err.text);
-                 defects_free(&defects)),
-        panel_ms, "17x17 neighbourhood, least of 9");
+    BENCH("linear luma", panel_jpeg, "NV12 to float", nv12_luma(&panel, whole, data, &err));
+    BENCH("shading and light's middle", panel_jpeg, "16 x 9 and 32 x 18 blocks",
+          shading_field(luma, &shading, &err));
+    BENCH("spots", panel_jpeg, "five sizes", blemish_find(luma, 0.012, &spots, &err));
+    BENCH("defect pixels", panel_jpeg, "17x17 neighbourhood",
+          if (defects_find(luma, NULL, &defects, &err)) die(err.text);
+          defects_free(&defects));
     if (nv12_luma(&charts[0], whole, data, &err))
         die(err.text);
-    say("vision: chart found", LEAST_MS(if (chart_find(luma, &chart, &err)) die(err.text)),
-        chart_ms, "four fiducials and five squares, least of 9");
-    say("vision: five SFR regions", LEAST_MS(five_regions(luma, &chart)), chart_ms,
-        "e-SFR of one edge of each square, 103x115 px each, least of 9");
-    say("vision: two frames registered",
-        LEAST_MS(if (registration_measure(luma, luma, &g, &err)) die(err.text)), chart_ms,
-        "phase correlation and Gauss-Newton on 2304x1296, least of 9");
+    BENCH("chart found", chart_jpeg, "four fiducials and five squares",
+          if (chart_find(luma, &chart, &err)) die(err.text));
+    BENCH("five SFR regions", chart_jpeg, "e-SFR of one edge of each square, 103x115 px each",
+          five_regions(luma, &chart));
+    BENCH("two frames registered", chart_jpeg, "phase correlation and Gauss-Newton on 2304x1296",
+          if (registration_measure(luma, luma, &g, &err)) die(err.text));
     free(data);
     for (int i = 0; i < 2; i++) {
         free(chart_frames[i]);
