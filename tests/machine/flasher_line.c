@@ -20,15 +20,7 @@
 #include "protocol/base/splitmix.h"
 #include "station/flash/uart/flasher_link.h"
 
-/* Its own, for a program without a library. */
-#define memcpy flasher_memcpy
-#define memset flasher_memset
-void *flasher_memcpy(void *to, const void *from, size_t size);
-void *flasher_memset(void *to, int value, size_t size);
-#include "firmware/flasher/flasher.c"
-#include "firmware/flasher/sha256.c"
-#undef memcpy
-#undef memset
+#include "tests/unit/firmware/flasher_program.h"
 
 enum {
     BLOCK = 256 * 1024, /* what one erase takes and one WRITE brings */

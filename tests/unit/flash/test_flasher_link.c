@@ -84,14 +84,7 @@ static int played_read(struct loader *line, void *bytes, size_t size, int timeou
 
 /* ---- the unit: firmware/flasher over this line, without a flash ---- */
 
-#define memcpy flasher_memcpy
-#define memset flasher_memset
-void *flasher_memcpy(void *to, const void *from, size_t size);
-void *flasher_memset(void *to, int value, size_t size);
-#include "firmware/flasher/flasher.c"
-#include "firmware/flasher/sha256.c"
-#undef memcpy
-#undef memset
+#include "tests/unit/firmware/flasher_program.h"
 
 void line_open(uintptr_t registers)
 {
