@@ -8,12 +8,14 @@
 enum {
     REQUEST_AGAIN_MS = 3000,
     /* Nothing acknowledged for so long: what is under way was lost, or its ACKs were, or the line
-     * is slow. The unit is asked which, twice as long after each time in vain: a whole window again
-     * would have a slow line carry it twice before anything new, and longer than STREAM_DEAD_MS. */
+     * is slow. The unit is asked which, and again after twice as long when it was in vain: a whole
+     * window again would have a slow line carry it twice before anything new, and longer than
+     * STREAM_DEAD_MS; and a question, or its answer, is lost as easily as what it asks about. */
     STREAM_AGAIN_MS = 4000,
     STREAM_DEAD_MS = 60000,
-    FEW_LOST = 64,     /* bytes of a frame, as a rule; when that was too few it is all */
+    FEW_LOST = 64,     /* bytes of a frame, as a rule; when that was too few it may be all */
     REPEATS_MIN = 256, /* equal bytes that go as FILL */
+    PIECE_MIN = 256,   /* a frame's data on a line that spoils every longer one */
 };
 
 struct frame {
@@ -44,6 +46,13 @@ static void drop(struct flasher_link *l, size_t bytes)
 {
     memmove(l->heard, l->heard + bytes, l->used - bytes);
     l->used -= bytes;
+}
+
+/* The line is quiet: a frame whose length was turned over would wait for bytes that nobody sends,
+ * and take the answers to come for them. */
+static void drop_half_frame(struct flasher_link *l)
+{
+    l->used = 0;
 }
 
 /* The first whole frame of what was heard; what is none is dropped. */
@@ -143,6 +152,7 @@ int flasher_link_request(struct flasher_link *l, uint8_t kind, uint32_t offset, 
                               quiet_ms / 1000);
         if (rc == 0 && now - sent_ms >= REQUEST_AGAIN_MS && now - heard_ms >= REQUEST_AGAIN_MS) {
             sent_ms = now;
+            drop_half_frame(l);
             rc = loader_write(l->line, request, size, err);
             continue;
         }
@@ -166,9 +176,10 @@ int flasher_link_request(struct flasher_link *l, uint8_t kind, uint32_t offset, 
     return rc;
 }
 
-/* The frame for what comes next of the data: how many of its bytes it stands for. */
+/* The frame for what comes next of the data, `piece_max` of it as it is: how many of its bytes it
+ * stands for. */
 static size_t next_piece(uint8_t *out, size_t *frame, uint32_t offset, const uint8_t *data,
-                         size_t next, size_t size)
+                         size_t next, size_t size, size_t piece_max)
 {
     const size_t left = size - next;
     const size_t most = left < FLASHER_WINDOW / 2 ? left : FLASHER_WINDOW / 2;
@@ -183,7 +194,7 @@ static size_t next_piece(uint8_t *out, size_t *frame, uint32_t offset, const uin
         return same;
     }
     /* Up to where the next repeats begin. */
-    for (size_t run = 1; piece < left && piece < FLASHER_CONTENT_MAX; piece++) {
+    for (size_t run = 1; piece < left && piece < piece_max; piece++) {
         run = piece && data[next + piece] == data[next + piece - 1] ? run + 1 : 1;
         if (run == REPEATS_MIN) {
             piece -= REPEATS_MIN - 1;
@@ -212,16 +223,17 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
     int rc = flasher_link_request(l, FLASHER_OPEN, offset, NULL, 0, STREAM_DEAD_MS, NULL, NULL,
                                   NULL, NULL, err);
     int64_t moved_ms = clock_mono_ms(), sent_ms = moved_ms, again_ms = STREAM_AGAIN_MS;
-    bool asked = false;
-    size_t asked_next =
-        0; /* what was next when it was asked: sent before that, and not there: lost */
+    size_t piece_max = FLASHER_CONTENT_MAX;
+    int asked = 0;          /* questions without an answer */
+    bool went_back = false; /* since it moved last */
+    size_t asked_next = 0;  /* what was next when it was asked: sent before, and not there: lost */
     while (!rc && has < size) {
         struct frame f;
         const int64_t now = clock_mono_ms();
         if (cancel && *(const volatile bool *)cancel)
             return error_set(err, ERROR_CANCELLED, "stopped while loading");
         size_t frame = 0;
-        const size_t piece = next_piece(out, &frame, offset, data, next, size);
+        const size_t piece = next_piece(out, &frame, offset, data, next, size, piece_max);
         const bool room = piece && next + piece - has <= FLASHER_WINDOW;
         if (room) {
             rc = loader_write(l->line, out, frame, err);
@@ -239,17 +251,26 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
                  */
                 const bool answer = asked && !again && acknowledged == has;
                 const bool lost = again || (answer && has < asked_next);
-                asked = asked && !answer;
+                if (answer)
+                    asked = 0;
                 if (acknowledged > has) {
                     has = acknowledged;
-                    again_ms = 2 * (now - moved_ms);
-                    again_ms = again_ms > STREAM_AGAIN_MS ? again_ms : STREAM_AGAIN_MS;
+                    piece_max += piece_max / 8;
+                    if (piece_max > FLASHER_CONTENT_MAX)
+                        piece_max = FLASHER_CONTENT_MAX;
+                    /* How slow the line is, not how long what was lost held it up. */
+                    if (!went_back)
+                        again_ms = 2 * (now - moved_ms) > STREAM_AGAIN_MS ? 2 * (now - moved_ms)
+                                                                          : STREAM_AGAIN_MS;
+                    went_back = false;
                     moved_ms = now;
                     if (sent)
                         sent(context, has);
                 }
                 if (lost && acknowledged == has && next > has) {
                     next = has;
+                    went_back = true;
+                    piece_max = piece_max / 2 > PIECE_MIN ? piece_max / 2 : PIECE_MIN;
                     l->resent++;
                 }
                 if (next < has)
@@ -258,13 +279,14 @@ int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *
             end_frame(l, &f);
         } else if (now - moved_ms >= STREAM_DEAD_MS) {
             return flash_fail(err, FLASH_SILENT, "the flasher takes no more data");
-        } else if (!room && now - moved_ms >= again_ms && now - sent_ms >= again_ms) {
-            again_ms *= 2;
+        } else if (!room && now - moved_ms >= again_ms &&
+                   now - sent_ms >= (asked ? 2 : 1) * again_ms) {
             sent_ms = now;
-            rc = ask_what_is_wanted(l, offset + (uint32_t)has, asked ? FLASHER_FRAME_MAX : FEW_LOST,
-                                    err);
+            drop_half_frame(l);
+            rc = ask_what_is_wanted(l, offset + (uint32_t)has,
+                                    asked % 4 == 1 ? FLASHER_FRAME_MAX : FEW_LOST, err);
             asked_next = asked ? asked_next : next;
-            asked = true;
+            asked++;
         }
     }
     return rc;

@@ -11,15 +11,16 @@
 #include <cmocka.h>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/splitmix.h"
 #include "station/flash/uart/flasher_link.h"
 
-enum { IMAGE_BYTES = 200000, QUEUE = 1 << 20 };
+enum { IMAGE_BYTES = 200000, QUEUE = 1 << 18 };
 
 /* One way of the line: bytes, and when the last of them is through. */
 struct way {
     uint8_t bytes[QUEUE];
-    size_t head, tail;
-    double free_ms; /* from when on it can carry the next byte */
+    size_t head, tail; /* only grow; modulo QUEUE */
+    double free_ms;    /* from when on it can carry the next byte */
     double at_ms[QUEUE];
 };
 
@@ -29,26 +30,37 @@ static double byte_ms; /* what a byte takes */
 static size_t sent_bytes;
 /* Bytes to the unit, and from it, that never come: from the first to before the second. */
 static size_t lost_to_unit[2], lost_to_station[2];
+/* Of a million bytes, either way: as many never come, and as many with one bit turned over. */
+static uint64_t bad_ppm, noise;
 
 static uint8_t staging[IMAGE_BYTES], image[IMAGE_BYTES];
+
+static bool is_bad(void)
+{
+    return bad_ppm && splitmix_next(&noise) % 1000000 < bad_ppm;
+}
 
 static void put(struct way *w, const uint8_t *bytes, size_t size, const size_t lost[2])
 {
     for (size_t i = 0; i < size; i++) {
         w->free_ms = (w->free_ms > (double)now_ms ? w->free_ms : (double)now_ms) + byte_ms;
-        const size_t at = w->tail++;
-        assert_true(at < QUEUE);
+        assert_true(w->tail - w->head < QUEUE);
+        const size_t nth = w->tail++, at = nth % QUEUE;
         w->bytes[at] = bytes[i];
-        w->at_ms[at] = at >= lost[0] && at < lost[1] ? -1 : w->free_ms;
+        w->at_ms[at] = (nth >= lost[0] && nth < lost[1]) || is_bad() ? -1 : w->free_ms;
+        if (is_bad())
+            w->bytes[at] ^= (uint8_t)(1 << splitmix_next(&noise) % 8);
     }
 }
 
 /* The next byte that is through; -1 when there is none now. */
 static int get(struct way *w)
 {
-    while (w->head < w->tail && w->at_ms[w->head] < 0)
+    while (w->head < w->tail && w->at_ms[w->head % QUEUE] < 0)
         w->head++;
-    return w->head < w->tail && w->at_ms[w->head] <= (double)now_ms ? w->bytes[w->head++] : -1;
+    return w->head < w->tail && w->at_ms[w->head % QUEUE] <= (double)now_ms
+               ? w->bytes[w->head++ % QUEUE]
+               : -1;
 }
 
 /* ---- the station: what is tested, on this line and its clock ---- */
@@ -130,6 +142,7 @@ static void unit_runs(void)
 
 static void line_of(double bytes_per_s)
 {
+    bad_ppm = 0;
     /* What an earlier test left in the unit's half frame. */
     memset(&to_unit, 0, sizeof to_unit);
     to_unit.tail = FLASHER_FRAME_MAX;
@@ -200,12 +213,25 @@ static void test_a_lost_end_is_sent_again(void **state)
     assert_in_range(now_ms, 1000, 1000 + 4 * STREAM_AGAIN_MS + 2 * sizeof image / 11);
 }
 
+/* Bytes lost and turned over on both ways: lengths of frames, ACKs and questions among them. */
+static void test_a_bad_line_carries_it_all_the_same(void **state)
+{
+    for (int seed = 1; seed <= 40; seed++) {
+        struct flasher_link l = {0};
+        line_of(11520);
+        bad_ppm = 25u << seed % 4;
+        noise = (uint64_t)seed;
+        streams(&l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_slow_line_carries_nothing_twice),
         cmocka_unit_test(test_what_is_lost_is_sent_again_though_its_ack_is_lost_too),
         cmocka_unit_test(test_a_lost_end_is_sent_again),
+        cmocka_unit_test(test_a_bad_line_carries_it_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
