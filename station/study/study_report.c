@@ -59,7 +59,7 @@ static int read_gage(const struct study *s, const struct study_result *gage,
 
 /* Parts that are alike in a figure span nothing that it could be held against: all that varies is
  * the gauge. Then it is the way from them to the nearer limit that three sigma are a part of. */
-static bool parts_vary(const struct study *s, int f)
+static bool parts_vary(const struct study *s, int f, int ndc)
 {
     bool watched = false;
     for (int k = 0; k < s->kind_count; k++) {
@@ -67,7 +67,7 @@ static bool parts_vary(const struct study *s, int f)
         if (s->kinds[k].figure == f && !s->kinds[k].whole && s->kinds[k].gage_strength > 0)
             return true;
     }
-    return !watched;
+    return !watched && ndc > 0;
 }
 
 static void hold_against_limits(const struct study *s, struct study_report *out)
@@ -77,7 +77,7 @@ static void hold_against_limits(const struct study *s, struct study_report *out)
         const double way = fmin(figure->mean - figure->low, figure->high - figure->mean);
         if (!isfinite(figure->percent_sv))
             continue;
-        if (!parts_vary(s, f) && isfinite(way))
+        if (!parts_vary(s, f, figure->ndc) && isfinite(way))
             figure->percent_sv = way > 0 ? 100 * coverage * figure->sigma_grr / way : 100;
         out->worst_percent_sv = fmax(out->worst_percent_sv, figure->percent_sv);
     }

@@ -81,6 +81,15 @@ static void test_truths_are_those_of_the_books(void **state)
     assert_float_equal(
         truth("pan_range_deg", "{\"pan_backlash_deg\":0.5,\"pan_gear_error\":0.001}"), 349.85,
         1e-9);
+    /* A curved field alone is the same in all corners. Tilted by 2 px at the edge, the squares at
+     * 0.8 of the way and 0.600 of the diagonal's square are 1.330 px before and 1.870 px behind
+     * the focus: 0.12820 and 0.09532. */
+    assert_float_equal(truth("mtf50_corner_spread", "{}"), 0, 1e-9);
+    assert_float_equal(truth("mtf50_corner_spread", "{\"tilt_px\":2}"), 0.29424, 1e-4);
+    /* One step of a hundred: 3.5 degrees of 350, and the play of the last way up. */
+    assert_float_equal(
+        truth("accuracy_deg_max", "{\"pan_lost_per_1000\":10,\"pan_backlash_deg\":0.5}"), 4,
+        1e-9);
 }
 
 static void test_one_in_five_is_defective_and_every_kind_comes(void **state)
