@@ -16,6 +16,10 @@
 #include "station/flash/network/tftp_transfer.h"
 
 enum {
+    /* A client that takes block by block waits for each: behind a packet the server stays awake for
+     * so long, since a processor that went to sleep takes as long to wake as the next block takes
+     * to come. */
+    AWAKE_US = 200,
     SHOW_EVERY_US = 100 * 1000,
     REQUEST_MAX = 1024,
     EVENTS_MAX = 32,
@@ -310,9 +314,14 @@ static void *serve(void *context)
 {
     struct tftp_server *s = context;
     struct epoll_event events[EVENTS_MAX];
+    int64_t heard_us = 0;
     for (;;) {
-        const int n = epoll_wait(s->poll_fd, events, EVENTS_MAX, wait_ms(s, now_us()));
-        const int64_t now = now_us();
+        int64_t now = now_us();
+        const bool awake = now - heard_us < AWAKE_US;
+        const int n = epoll_wait(s->poll_fd, events, EVENTS_MAX, awake ? 0 : wait_ms(s, now));
+        now = now_us();
+        if (n > 0)
+            heard_us = now;
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr == &s->wake_fd)
                 return NULL;

@@ -15,6 +15,7 @@ enum {
     AGAIN_MIN_US = 20 * 1000,
     AGAIN_FIRST_US = 250 * 1000, /* before a round trip was seen */
     AGAIN_MAX_US = 1000 * 1000,
+    SLOWEST_FADES = 64,    /* round trips */
     QUIET_US = 500 * 1000, /* a client that asks anew has been silent for at least this long */
 };
 
@@ -158,20 +159,27 @@ static int64_t again_us(const struct tftp_transfer *t)
     int64_t us = AGAIN_FIRST_US;
     if (t->round_trip_us)
         us = t->round_trip_us + 4 * t->deviation_us;
+    if (us < 2 * t->slowest_us)
+        us = 2 * t->slowest_us;
     if (us < AGAIN_MIN_US)
         us = AGAIN_MIN_US;
     us <<= t->doublings;
     return us < AGAIN_MAX_US ? us : AGAIN_MAX_US;
 }
 
-/* RFC 6298, 2.2 and 2.3. A block that went out twice times nothing, so the longer patience stays
- * until one that went out once has: else a client slower than the estimate gets every block twice.
+/* RFC 6298, 2.2 and 2.3; and the slowest of late, since the round trips of a client that shares its
+ * processor lie in two heaps, of which the upper one is no deviation. A block that went out twice
+ * times nothing, so the longer patience stays until one that went out once has: else a client
+ * slower than the estimate gets every block twice.
  */
 static void learn(struct tftp_transfer *t, int64_t sample_us)
 {
     t->doublings = 0;
     if (sample_us < 1)
         sample_us = 1;
+    t->slowest_us -= t->slowest_us / SLOWEST_FADES;
+    if (t->slowest_us < sample_us)
+        t->slowest_us = sample_us;
     if (!t->round_trip_us) {
         t->round_trip_us = sample_us;
         t->deviation_us = sample_us / 2;

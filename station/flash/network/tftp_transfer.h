@@ -71,7 +71,7 @@ struct tftp_transfer {
     bool offer_due;
     uint64_t timed_block; /* whose round trip is being measured; UINT64_MAX = none */
     int64_t timed_us, deadline_us, moved_us;
-    int64_t round_trip_us, deviation_us; /* 0 = not known yet */
+    int64_t round_trip_us, deviation_us, slowest_us; /* 0 = not known yet; the last: of late */
     unsigned doublings;
     bool alone; /* one block is tried before the window */
     bool echo;  /* the next duplicate acknowledgement answers what went out twice: no loss */

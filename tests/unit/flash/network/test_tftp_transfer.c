@@ -171,6 +171,17 @@ static void test_a_client_slower_than_the_first_guess_gets_each_block_once(void 
     }
 }
 
+static void test_a_client_that_is_slow_now_and_then_gets_few_blocks_twice(void **state)
+{
+    /* 20 ms there and back, but for one packet in thirty 38, as one that waits for a shared
+     * processor. */
+    struct net n = {.delay_us = 10000, .seed = 4, .late = 0.033, .late_us = 18000};
+    const struct outcome o = fetch(&n, 1468, 1, 1468 * 2000);
+    print_message("slow now and then: %llu packets for %llu blocks\n",
+                  (unsigned long long)o.packets, (unsigned long long)o.blocks);
+    assert_true(o.packets <= o.blocks * 1005 / 1000);
+}
+
 static void test_every_mix_of_loss_doubling_and_swapping_ends_whole(void **state)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -297,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_doubled_acknowledgements_double_no_block),
         cmocka_unit_test(test_a_lost_packet_costs_far_less_than_the_clients_own_patience),
         cmocka_unit_test(test_a_client_slower_than_the_first_guess_gets_each_block_once),
+        cmocka_unit_test(test_a_client_that_is_slow_now_and_then_gets_few_blocks_twice),
         cmocka_unit_test(test_every_mix_of_loss_doubling_and_swapping_ends_whole),
         cmocka_unit_test(test_within_a_window_one_gap_is_filled_by_going_back_once),
         cmocka_unit_test(test_a_request_that_comes_twice_is_one_transfer),

@@ -21,8 +21,8 @@ struct net_packet {
 
 struct net {
     uint64_t seed;
-    double loss, twice, late; /* chances of each packet */
-    int64_t delay_us;
+    double loss, twice, late;  /* chances of each packet */
+    int64_t delay_us, late_us; /* late_us: on top, 0 = three delays */
     struct net_packet flight[FLIGHT_MAX];
     size_t count;
     int64_t now_us;
@@ -54,7 +54,7 @@ static inline void net_put(struct net *n, bool to_client, const void *data, size
         struct net_packet *p = &n->flight[n->count++];
         p->at_us = n->now_us + n->delay_us + i * 7;
         if (net_chance(n) < n->late)
-            p->at_us += 3 * n->delay_us;
+            p->at_us += n->late_us ? n->late_us : 3 * n->delay_us;
         p->sent = n->packets++;
         p->to_client = to_client;
         p->size = size;
