@@ -9,6 +9,7 @@ enum {
     STALLED_MS = 1000, /* a session that sends no manifest gives way to another */
     VERDICT_MS = 50,   /* said again after it, then twice as long, up to the session's pace */
     ASKED_MS = 10,     /* an eighth: of what a rack lacks not all comes at once */
+    FEW_CHUNKS = 4,
     MANIFEST_HEAD_MAX = BUNDLE_HEADER_BYTES + BUNDLE_MANIFEST_MAX + 1024,
 };
 
@@ -29,7 +30,7 @@ struct cast_receiver {
     bool joined;
     struct cast_announce session;
     int64_t heard_ms, moved_ms;
-    uint32_t sequence;
+    uint32_t sequence, data_sequence; /* newest known of, newest that came */
     uint32_t refused[REFUSED_MAX];
     size_t refused_count;
 
@@ -46,6 +47,7 @@ struct cast_receiver {
     size_t chunk_bytes, buffer_count, free_count;
     size_t floor;  /* every part below is in the unit */
     size_t looked; /* parts below were looked at */
+    size_t seen;   /* of parts behind these nothing came */
     size_t room, room_told;
     bool room_stale;
     uint64_t programmed, skipped;
@@ -97,7 +99,7 @@ static void forget(struct cast_receiver *r)
     r->head_part = (struct part){0};
     r->has_manifest = r->joined = false;
     r->room_told = 0;
-    r->count = r->floor = r->looked = r->free_count = 0;
+    r->count = r->floor = r->looked = r->seen = r->free_count = 0;
 }
 
 void cast_receiver_close(struct cast_receiver *r)
@@ -176,7 +178,7 @@ static bool join(struct cast_receiver *r, const struct cast_announce *a, int64_t
         return false;
     }
     r->joined = true;
-    r->sequence = a->sequence;
+    r->sequence = r->data_sequence = a->sequence;
     r->moved_ms = now_ms;
     r->status_due_ms = 0; /* the station counts who is there */
     return true;
@@ -336,17 +338,21 @@ static void take_block(struct cast_receiver *r, const struct cast_data *d, int64
         complete(r, index);
 }
 
-/* Of what there was room for, or of the manifest. */
-static bool lacks_some(const struct cast_receiver *r)
+/* Of what was sent and there was room for, or of the manifest. Others may have less room: what is
+ * behind the last chunk seen was not sent, unless the last packet was not seen either. */
+static bool lacks_some(const struct cast_receiver *r, const struct cast_announce *a)
 {
-    return !r->why[0] && (r->has_manifest ? r->floor < r->room_told : r->head_part.left > 0);
+    if (r->why[0] || !r->has_manifest)
+        return !r->why[0] && r->head_part.left > 0;
+    const bool missed_last = a->sequence != r->data_sequence;
+    return r->floor < r->room_told && (missed_last || r->floor < r->seen);
 }
 
 static void take_pace(struct cast_receiver *r, const struct cast_announce *a, int64_t now_ms)
 {
     int64_t wait_ms = a->status_every_ms;
     r->session.status_every_ms = a->status_every_ms;
-    if (a->all_sent && lacks_some(r))
+    if (a->all_sent && lacks_some(r, a))
         wait_ms = r->eighths * ASKED_MS;
     if (r->status_due_ms > now_ms + wait_ms)
         r->status_due_ms = now_ms + wait_ms;
@@ -374,6 +380,9 @@ bool cast_receiver_take(struct cast_receiver *r, const uint8_t *data, size_t siz
         is_ours = true;
         if (cast_reached(d.sequence, r->sequence))
             r->sequence = d.sequence;
+        if (cast_reached(d.sequence, r->data_sequence))
+            r->data_sequence = d.sequence;
+        r->seen = d.chunk > r->seen ? d.chunk : r->seen;
         if (d.chunk)
             take_block(r, &d, now_ms);
         else if (!r->has_manifest && part_take(&r->head_part, r->session.manifest_bytes, &d)) {
@@ -504,14 +513,16 @@ int64_t cast_receiver_silent_ms(const struct cast_receiver *r, int64_t now_ms)
 /* ---- statuses ----------------------------------------------------------------------------- */
 
 /* Room that is told late leaves the writer idle: a quarter of the buffers is worth a packet, and
- * any is when all that could come has come and little of it waits to be written. */
+ * when all that could come has come, as much as waits to be written and not less than a few chunks,
+ * unless there are no more. */
 static bool has_news(struct cast_receiver *r)
 {
     if (!r->parts || r->why[0] || room(r) <= r->room_told)
         return false;
-    const bool starves =
-        r->floor >= r->room_told && r->floor < room(r) && r->free_count * 2 >= r->buffer_count;
-    return starves || (room(r) - r->room_told) * 4 >= r->buffer_count;
+    const size_t more = room(r) - r->room_told, waiting = r->buffer_count - r->free_count;
+    const bool few = more < FEW_CHUNKS && r->looked < r->count;
+    const bool starves = r->floor >= r->room_told && r->floor < room(r) && more >= waiting && !few;
+    return starves || more * 4 >= r->buffer_count;
 }
 
 int64_t cast_receiver_due_ms(struct cast_receiver *r)
