@@ -9,8 +9,9 @@
 #include "station/measure/spline.h"
 
 /* The profile is rebuilt on knots a quarter of a pixel apart from bins a quarter of that. */
+enum { BINS_A_KNOT = 4 };
 #define KNOT_PX 0.25
-#define BIN_PX  0.0625
+#define BIN_PX  (KNOT_PX / BINS_A_KNOT)
 enum { REACH_MAX_PX = 160, SIDE_MIN_PX = 16, BINS_MAX = 2 * REACH_MAX_PX * 16 };
 
 /* The edge: i = offset + slope * t + bend * t^2 with t = (j - height / 2) / height. */
@@ -30,15 +31,11 @@ struct work {
     size_t used;
     double *scratch, *coefficients;
     struct spline profile;
-    struct knot *table; /* the profile on the bins' pitch, for looking up */
+    struct spline_point *table; /* the profile on the bins' pitch, for looking up */
 };
 
 struct bin {
     float sum, place, count; /* of the pixels' values and distances */
-};
-
-struct knot {
-    float value, slope;
 };
 
 static double line_at(const struct work *w, int j)
@@ -239,11 +236,7 @@ static int profile_fit(struct work *w, struct error *err)
     w->profile.coefficients = w->coefficients;
     if (spline_fit(&w->profile, w->place, w->sum, w->count, w->used, w->scratch) < 0)
         return error_set(err, ERROR_INPUT, "too few pixels to rebuild the edge's profile");
-    for (size_t b = 0; b <= w->bins; b++) {
-        double value, slope;
-        spline_at(&w->profile, -w->reach_px + (double)b * BIN_PX, &value, &slope);
-        w->table[b] = (struct knot){(float)value, (float)slope};
-    }
+    spline_table(&w->profile, BINS_A_KNOT, w->table);
     w->table[w->bins + 1] = w->table[w->bins];
     return 0;
 }
@@ -268,7 +261,7 @@ static double line_refine(struct work *w, bool move, double *moved_px)
         for (int i = first; i <= last; i++) {
             const float place = from + step * (float)(i - first);
             const int knot = (int)place;
-            const struct knot *k = w->table + knot;
+            const struct spline_point *k = w->table + knot;
             const float part = place - (float)knot;
             const float e = r[i] - (k[0].value + part * (k[1].value - k[0].value));
             const float g = -(k[0].slope + part * (k[1].slope - k[0].slope)) * (float)cosine;
@@ -480,8 +473,9 @@ static int work_create(struct plane p, bool upright, struct work *w, double **me
     size_t doubles = 3 * bins + spline_scratch(bins / 4) + knots;
     /* The pixels' rows are read past their end by a vector's length. */
     enum { PAST = 16 };
-    double *block = malloc(doubles * sizeof(double) + bins * sizeof(struct bin) +
-                           (bins + 2) * sizeof(struct knot) + (pixels + PAST) * sizeof(float));
+    double *block =
+        malloc(doubles * sizeof(double) + bins * sizeof(struct bin) +
+               (bins + 2) * sizeof(struct spline_point) + (pixels + PAST) * sizeof(float));
     if (!block)
         return error_set(err, ERROR_MEMORY, "no memory for an edge of %dx%d pixels", w->width,
                          w->height);
@@ -492,7 +486,7 @@ static int work_create(struct plane p, bool upright, struct work *w, double **me
     w->scratch = w->place + bins;
     w->coefficients = w->scratch + spline_scratch(bins / 4);
     w->bin = (struct bin *)(w->coefficients + knots);
-    w->table = (struct knot *)(w->bin + bins);
+    w->table = (struct spline_point *)(w->bin + bins);
     float *v = (float *)(w->table + bins + 2);
     w->v = v;
     for (int y = 0; y < p.height_px; y++) {
@@ -553,16 +547,17 @@ int sharpness_edge(struct plane edge, struct sharpness *out, struct error *err)
     rc = profile_fit(&w, err);
     if (rc < 0)
         goto out;
-    /* A thousandth of a pixel moves no contrast by a thousandth. */
-    double moved_px = 1;
-    for (int pass = 0; pass < 3 && moved_px > 1e-3; pass++) {
-        line_refine(&w, true, &moved_px);
+    double step = fabs(w.high - w.low), residual, moved_px;
+    for (int pass = 0;; pass++) {
+        residual = line_refine(&w, pass < 3, &moved_px);
+        /* A thousandth of a pixel moves no contrast by a thousandth: the profile stays. */
+        if (moved_px <= 1e-3)
+            break;
         bins_gather(&w, 1);
         rc = profile_fit(&w, err);
         if (rc < 0)
             goto out;
     }
-    double step = fabs(w.high - w.low), residual = line_refine(&w, false, &moved_px);
     double phases_px = fabs(w.line.slope);
     out->angle_deg = atan(fabs(w.line.slope) / w.height) * 180 / M_PI;
     out->edge_contrast = step / fmax(fabs(w.high + w.low), 1e-12);

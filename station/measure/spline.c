@@ -80,6 +80,35 @@ int spline_fit(struct spline *s, const double *x, const double *y, const double 
     return 0;
 }
 
+static void slope_basis(double t, double b[4])
+{
+    const double u = 1 - t;
+    b[0] = -u * u / 2;
+    b[1] = (3 * t * t - 4 * t) / 2;
+    b[2] = -(3 * u * u - 4 * u) / 2;
+    b[3] = t * t / 2;
+}
+
+void spline_table(const struct spline *s, size_t parts, struct spline_point *out)
+{
+    for (size_t part = 0; part < parts; part++) {
+        double v[4], d[4];
+        basis((double)part / (double)parts, v);
+        slope_basis((double)part / (double)parts, d);
+        for (int p = 0; p < 4; p++)
+            d[p] /= s->step;
+        for (size_t i = 0; i < s->intervals; i++) {
+            const double *c = s->coefficients + i;
+            out[i * parts + part] = (struct spline_point){
+                (float)(c[0] * v[0] + c[1] * v[1] + c[2] * v[2] + c[3] * v[3]),
+                (float)(c[0] * d[0] + c[1] * d[1] + c[2] * d[2] + c[3] * d[3])};
+        }
+    }
+    double value, slope;
+    spline_at(s, s->start + s->step * (double)s->intervals, &value, &slope);
+    out[s->intervals * parts] = (struct spline_point){(float)value, (float)slope};
+}
+
 void spline_at(const struct spline *s, double x, double *value, double *slope)
 {
     double place = (x - s->start) / s->step;
@@ -87,15 +116,16 @@ void spline_at(const struct spline *s, double x, double *value, double *slope)
     if (!(place > 0))
         place = 0;
     size_t i = place >= last ? s->intervals - 1 : (size_t)place;
-    double t = place >= last ? 1 : place - (double)i, u = 1 - t;
+    double t = place >= last ? 1 : place - (double)i;
     const double *c = s->coefficients + i;
     double b[4];
 
-    basis(t, b);
-    if (value)
+    if (value) {
+        basis(t, b);
         *value = c[0] * b[0] + c[1] * b[1] + c[2] * b[2] + c[3] * b[3];
-    if (slope)
-        *slope = (-c[0] * u * u + c[1] * (3 * t * t - 4 * t) - c[2] * (3 * u * u - 4 * u) +
-                  c[3] * t * t) /
-                 (2 * s->step);
+    }
+    if (slope) {
+        slope_basis(t, b);
+        *slope = (c[0] * b[0] + c[1] * b[1] + c[2] * b[2] + c[3] * b[3]) / s->step;
+    }
 }

@@ -20,6 +20,12 @@ size_t spline_scratch(size_t intervals);
 int spline_fit(struct spline *s, const double *x, const double *y, const double *weight, size_t n,
                double *scratch);
 
+/* `parts` a knot: `out` has parts * intervals + 1 places, from the first knot to the last. */
+struct spline_point {
+    float value, slope;
+};
+void spline_table(const struct spline *s, size_t parts, struct spline_point *out);
+
 /* Value and slope at x, which is held inside the knots. */
 void spline_at(const struct spline *s, double x, double *value, double *slope);
 
