@@ -29,8 +29,8 @@ struct unit {
     size_t writing;  /* index + 1 */
     int64_t look_us; /* it takes to look at one */
     int64_t looks_until_us;
-    size_t looked;
-    size_t there; /* chunks that lie in its flash already */
+    size_t looked, look_ahead; /* of what is written; 0 = all at once */
+    size_t there;              /* chunks that lie in its flash already */
     uint8_t *flash;
     size_t written;
     bool boot_too_early;
@@ -57,6 +57,7 @@ struct rig {
     size_t flight_count;
     int64_t now_us, step_us;
     uint64_t from_units; /* packets */
+    size_t buffer_bytes; /* of a unit */
 };
 
 static double chance(struct rig *r)
@@ -123,6 +124,7 @@ static int rig_make(void **state)
     r->flight = calloc(FLIGHT, sizeof *r->flight);
     r->seed = 1;
     r->step_us = STEP_US;
+    r->buffer_bytes = 8 * 65536;
     *state = r;
     return 0;
 }
@@ -161,7 +163,7 @@ static struct unit *add_unit(struct rig *r, int64_t chunk_us)
     const struct cast_receiver_config config = {.board = &r->board,
                                                 .public_key_pem = r->key.public_pem,
                                                 .unit = u->id,
-                                                .buffer_bytes = 8 * 65536};
+                                                .buffer_bytes = r->buffer_bytes};
     u->chunk_us = chunk_us;
     u->flash = malloc(r->board.flash_bytes);
     if (cast_receiver_open(&config, &u->receiver, &err))
@@ -258,7 +260,8 @@ static void run_unit(struct rig *r, struct unit *u)
     size_t count, index;
     uint8_t out[CAST_PACKET_MAX];
     cast_receiver_chunks(u->receiver, &count);
-    for (; u->looked < count && r->now_us >= u->looks_until_us; u->looked++) {
+    const size_t ahead = u->look_ahead ? u->written + u->look_ahead : count;
+    for (; u->looked < count && u->looked < ahead && r->now_us >= u->looks_until_us; u->looked++) {
         cast_receiver_looked(u->receiver, u->looked, u->looked < u->there);
         u->looks_until_us = u->look_us ? r->now_us + u->look_us : 0;
     }
@@ -334,6 +337,28 @@ static void test_32_units_cost_one_image_and_what_was_lost(void **state)
     /* 37 chunks of 0.1 s: the writers never wait for the wire. */
     assert_true(r->now_us < (int64_t)(r->count * 100000) * 12 / 10);
     assert_true(r->from_units < 32 * 25);
+}
+
+/* Units with memory for all of it that look at their flash a little before they write: the quicker
+ * ones have room for what the slowest does not let the station send yet. */
+static void test_room_that_others_lack_is_not_spoken_of_again_and_again(void **state)
+{
+    struct rig *r = *state;
+    r->loss = 0.001;
+    r->buffer_bytes = 64 * 65536;
+    for (int i = 0; i < 32; i++) {
+        struct unit *u = add_unit(r, 100000 + 500 * i);
+        u->look_ahead = 16;
+        u->look_us = 2000;
+    }
+    open_sender(r, 32, 0);
+    run(r, INT64_C(60000000));
+    print_message("%.2f s, %llu statuses\n", (double)r->now_us / 1e6,
+                  (unsigned long long)r->from_units);
+    for (size_t i = 0; i < 32; i++)
+        assert_flashed(r, &r->units[i]);
+    assert_true(r->now_us < (int64_t)(r->count * 115500) * 12 / 10);
+    assert_true(r->from_units < 32 * 20);
 }
 
 static void test_heavy_loss_doubling_and_swapping_end_whole(void **state)
@@ -552,7 +577,7 @@ static void test_another_boards_bundle_is_refused_with_the_reason(void **state)
     const struct cast_receiver_config config = {.board = &other,
                                                 .public_key_pem = r->key.public_pem,
                                                 .unit = u->id,
-                                                .buffer_bytes = 8 * 65536};
+                                                .buffer_bytes = r->buffer_bytes};
     assert_int_equal(cast_receiver_open(&config, &u->receiver, NULL), 0);
     open_sender(r, 1, 0);
     run(r, INT64_C(20000000));
@@ -593,6 +618,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_32_units_cost_one_image_and_what_was_lost),
+        RIG_TEST(test_room_that_others_lack_is_not_spoken_of_again_and_again),
         RIG_TEST(test_heavy_loss_doubling_and_swapping_end_whole),
         RIG_TEST(test_flipped_bits_cost_a_chunk_and_are_never_written),
         RIG_TEST(test_a_unit_that_comes_late_gets_all_of_it),
