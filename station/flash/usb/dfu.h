@@ -41,7 +41,8 @@ int dfu_start(struct usb_unit *unit, struct flash_log *log, const char *name, st
               struct error *err);
 
 /* The place's bytes from its first on, `s->bytes` of them, to the end of the unit's writing:
- * s->what and s->timeout_ms are not used. Stopped by `cancel` between two blocks. */
+ * s->what and s->timeout_ms are not used. Not stopped on its way: the place would be half written.
+ */
 int dfu_download(struct dfu *d, const struct usb_stream *s, struct error *err);
 
 /* Reads the place from its first byte, in blocks, until `take` says enough or it ends. */

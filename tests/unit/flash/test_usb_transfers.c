@@ -69,6 +69,8 @@ struct try_ {
     struct error err;
     char *notes; /* of the unit */
     size_t notes_bytes;
+    const char *stop_stage, *stop_image; /* when it is told to stop; NULL = never */
+    bool stopped;
 };
 
 /* A real board, small, with what the role has of its USB. */
@@ -122,6 +124,13 @@ static int take_off(void **state)
     return 0;
 }
 
+static void on_progress(void *context, const struct flash_progress *p)
+{
+    struct try_ *t = context;
+    t->stopped |= t->stop_stage && strcmp(p->stage, t->stop_stage) == 0 &&
+                  strcmp(p->image, t->stop_image) == 0;
+}
+
 /* Kernel, rootfs, boot and the board's loaders, to whatever is at 1-1. */
 static int flash(struct try_ *t)
 {
@@ -144,24 +153,35 @@ static int flash(struct try_ *t)
     if (bundle_make(&r, path_of("bundle"), &t->err) ||
         bundle_open(path_of("bundle"), key.public_pem, &bundle, &t->err))
         fail_msg("%s", t->err.text);
-    const struct flash_job job = {.board = b, .bundle = bundle, .port = "usb:1-1", .slot = 'a'};
+    t->stopped = false;
+    const struct flash_job job = {.board = b,
+                                  .bundle = bundle,
+                                  .port = "usb:1-1",
+                                  .slot = 'a',
+                                  .cancel = &t->stopped,
+                                  .progress = on_progress,
+                                  .context = t};
     int rc = flash_check(&job, &t->err);
     rc = rc ? rc : usb_flash_method.write(&job, &t->result, &t->err);
     bundle_close(bundle);
     return rc;
 }
 
+static const char *const places[] = {"kernel", "rootfs", "boot"};
+
+static const uint8_t *place_of(const struct try_ *t, size_t i)
+{
+    return t->g.flash + board_partition(&t->g.board, places[i], i < 2 ? 'a' : 0)->offset_bytes;
+}
+
 static void assert_flashed(struct try_ *t)
 {
-    static const char *const places[] = {"kernel", "rootfs", "boot"};
     if (t->err.code)
         fail_msg("%s", t->err.text);
     assert_true(t->result.verified);
     assert_int_equal(t->result.bytes, KERNEL_BYTES + ROOTFS_BYTES + BOOT_BYTES);
     for (size_t i = 0; i < 3; i++)
-        assert_memory_equal(
-            t->g.flash + board_partition(&t->g.board, places[i], i < 2 ? 'a' : 0)->offset_bytes,
-            content[i], files[i].bytes);
+        assert_memory_equal(place_of(t, i), content[i], files[i].bytes);
 }
 
 /* "TROUBLE: ", or "" where it is none of those, and what it says behind that. */
@@ -213,6 +233,61 @@ static void test_ingenic_goes_from_its_rom_to_dfu(void **state)
 static void test_sigmastar_goes_from_its_rom_to_u_boot(void **state)
 {
     whole("sigmastar");
+}
+
+/* ---- told to stop -------------------------------------------------------------------------------
+ */
+
+/* How many of the places are whole; those behind must be blank. */
+static void assert_whole_places(const struct try_ *t, size_t whole_places)
+{
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < files[i].bytes; k++)
+            if (place_of(t, i)[k] != (i < whole_places ? content[i][k] : 0xff))
+                fail_msg("%s at %zu: %zu places whole expected", places[i], k, whole_places);
+}
+
+static void test_an_erase_and_a_write_end_before_fastboot_stops(void **state)
+{
+    static const struct {
+        const char *stage;
+        size_t whole_places;
+        const char *says;
+    } moments[] = {{"loading", 1, "stopped before rootfs"},
+                   {"erasing", 2, "nothing was half written"},
+                   {"writing", 2, "nothing was half written"}};
+    static struct try_ t;
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+        make_board(&t.g.board, "fastboot");
+        begin(&t, "fastboot", NULL, NULL);
+        t.stop_stage = moments[i].stage;
+        t.stop_image = "rootfs";
+        assert_int_equal(flash(&t), ERROR_CANCELLED);
+        assert_trouble(&t, "", moments[i].says);
+        assert_whole_places(&t, moments[i].whole_places);
+        t.stop_stage = NULL;
+        flash(&t);
+        assert_flashed(&t);
+        assert_true(t.result.written_bytes < t.result.bytes);
+        end(&t);
+    }
+}
+
+static void test_dfu_writes_a_place_to_its_end_before_it_stops(void **state)
+{
+    static struct try_ t;
+    make_board(&t.g.board, "dfu");
+    begin(&t, "dfu", NULL, NULL);
+    t.stop_stage = "writing";
+    t.stop_image = "rootfs";
+    assert_int_equal(flash(&t), ERROR_CANCELLED);
+    assert_trouble(&t, "", "stopped before boot");
+    assert_whole_places(&t, 2);
+    t.stop_stage = NULL;
+    flash(&t);
+    assert_flashed(&t);
+    assert_int_equal(t.result.written_bytes, BOOT_BYTES);
+    end(&t);
 }
 
 /* ---- and misbehaving ----------------------------------------------------------------------------
@@ -288,6 +363,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_teardown(test_dfu_is_flashed_and_then_only_compared, take_off),
         cmocka_unit_test_teardown(test_ingenic_goes_from_its_rom_to_dfu, take_off),
         cmocka_unit_test_teardown(test_sigmastar_goes_from_its_rom_to_u_boot, take_off),
+        cmocka_unit_test_teardown(test_an_erase_and_a_write_end_before_fastboot_stops, take_off),
+        cmocka_unit_test_teardown(test_dfu_writes_a_place_to_its_end_before_it_stops, take_off),
         cmocka_unit_test_teardown(test_a_fastboot_unit_misbehaves, take_off),
         cmocka_unit_test_teardown(test_a_dfu_unit_misbehaves, take_off),
         cmocka_unit_test_teardown(test_an_ingenic_rom_misbehaves, take_off),
