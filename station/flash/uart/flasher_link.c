@@ -176,117 +176,159 @@ int flasher_link_request(struct flasher_link *l, uint8_t kind, uint32_t offset, 
     return rc;
 }
 
-/* The frame for what comes next of the data, `piece_max` of it as it is: how many of its bytes it
- * stands for. */
-static size_t next_piece(uint8_t *out, size_t *frame, uint32_t offset, const uint8_t *data,
-                         size_t next, size_t size, size_t piece_max)
+/* ---- a stream ------------------------------------------------------------------------------ */
+
+struct stream {
+    struct flasher_link *link;
+    uint32_t offset; /* of data[0] in the staging memory */
+    const uint8_t *data;
+    size_t size;
+    size_t has, next; /* of data: what the unit has, what is to be sent next */
+    size_t piece_max; /* of data in a frame: shorter while the line spoils many */
+    int64_t moved_ms, sent_ms;
+    int64_t again_ms;  /* without an acknowledgement for so long, the unit is asked */
+    int asked;         /* questions without an answer */
+    size_t asked_next; /* what was next when it was asked: sent before, and not there: lost */
+    bool went_back;    /* since it moved last */
+};
+
+/* The frame for what comes next: how many bytes of the data it stands for. */
+static size_t next_piece(const struct stream *s, uint8_t *out, size_t *frame)
 {
-    const size_t left = size - next;
+    const uint8_t *data = s->data + s->next;
+    const uint32_t offset = s->offset + (uint32_t)s->next;
+    const size_t left = s->size - s->next;
     const size_t most = left < FLASHER_WINDOW / 2 ? left : FLASHER_WINDOW / 2;
     size_t same = left ? 1 : 0, piece = 0;
-    while (same < most && data[next + same] == data[next])
+    while (same < most && data[same] == data[0])
         same++;
     if (same >= REPEATS_MIN) {
         uint8_t fill[FLASHER_FILL_BYTES];
         flasher_put_number(fill, (uint32_t)same);
-        fill[4] = data[next];
-        *frame = make_frame(out, FLASHER_FILL, 0, offset + (uint32_t)next, fill, sizeof fill);
+        fill[4] = data[0];
+        *frame = make_frame(out, FLASHER_FILL, 0, offset, fill, sizeof fill);
         return same;
     }
     /* Up to where the next repeats begin. */
-    for (size_t run = 1; piece < left && piece < piece_max; piece++) {
-        run = piece && data[next + piece] == data[next + piece - 1] ? run + 1 : 1;
+    for (size_t run = 1; piece < left && piece < s->piece_max; piece++) {
+        run = piece && data[piece] == data[piece - 1] ? run + 1 : 1;
         if (run == REPEATS_MIN) {
             piece -= REPEATS_MIN - 1;
             break;
         }
     }
-    *frame =
-        piece ? make_frame(out, FLASHER_DATA, 0, offset + (uint32_t)next, data + next, piece) : 0;
+    *frame = piece ? make_frame(out, FLASHER_DATA, 0, offset, data, piece) : 0;
     return piece;
 }
 
-/* Behind zeros: a frame that lost bytes takes as many for its own. */
-static int ask_what_is_wanted(struct flasher_link *l, uint32_t has, size_t zeros, struct error *err)
+/* 1 when it was sent, 0 when the window has no room or nothing is left. */
+static int send_next(struct stream *s, struct error *err)
+{
+    uint8_t out[FLASHER_FRAME_MAX];
+    size_t frame = 0;
+    const size_t piece = next_piece(s, out, &frame);
+    if (!piece || s->next + piece - s->has > FLASHER_WINDOW)
+        return 0;
+    const int rc = loader_write(s->link->line, out, frame, err);
+    s->next += piece;
+    s->sent_ms = clock_mono_ms();
+    return rc ? rc : 1;
+}
+
+static void move_on(struct stream *s, size_t acknowledged, int64_t now_ms)
+{
+    const int64_t twice_ms = 2 * (now_ms - s->moved_ms);
+    /* How slow the line is, not how long what was lost held it up. */
+    if (!s->went_back)
+        s->again_ms = twice_ms > STREAM_AGAIN_MS ? twice_ms : STREAM_AGAIN_MS;
+    s->went_back = false;
+    s->has = acknowledged;
+    s->next = s->next > s->has ? s->next : s->has;
+    s->moved_ms = now_ms;
+    s->piece_max += s->piece_max / 8;
+    if (s->piece_max > FLASHER_CONTENT_MAX)
+        s->piece_max = FLASHER_CONTENT_MAX;
+}
+
+static void go_back(struct stream *s)
+{
+    s->next = s->has;
+    s->went_back = true;
+    s->piece_max = s->piece_max / 2 > PIECE_MIN ? s->piece_max / 2 : PIECE_MIN;
+    s->link->resent++;
+}
+
+/* True when the unit has more than before. */
+static bool take_acknowledgement(struct stream *s, const struct frame *f, int64_t now_ms)
+{
+    if (f->kind != FLASHER_ACK || f->offset < s->offset || f->offset - s->offset > s->size)
+        return false;
+    const size_t acknowledged = f->offset - s->offset;
+    const bool again = f->bytes == 1 && f->content[0], more = acknowledged > s->has;
+    /* A line keeps its order: an answer that says nothing new is that to the question. */
+    const bool answer = s->asked && !again && acknowledged == s->has;
+    const bool lost = again || (answer && s->has < s->asked_next);
+    if (answer)
+        s->asked = 0;
+    if (more)
+        move_on(s, acknowledged, now_ms);
+    if (lost && acknowledged == s->has && s->next > s->has)
+        go_back(s);
+    return more;
+}
+
+/* What the unit wants. Behind zeros: a frame that lost bytes takes as many for its own. */
+static int ask(struct stream *s, int64_t now_ms, struct error *err)
 {
     uint8_t out[FLASHER_FRAME_MAX + FLASHER_HEADER_BYTES + 4] = {0};
-    const size_t frame = make_frame(out + zeros, FLASHER_DATA, 0, has, NULL, 0);
-    return loader_write(l->line, out, zeros + frame, err);
+    const size_t zeros = s->asked % 4 == 1 ? FLASHER_FRAME_MAX : FEW_LOST;
+    const size_t frame =
+        make_frame(out + zeros, FLASHER_DATA, 0, s->offset + (uint32_t)s->has, NULL, 0);
+    if (!s->asked++)
+        s->asked_next = s->next;
+    s->sent_ms = now_ms;
+    drop_half_frame(s->link);
+    return loader_write(s->link->line, out, zeros + frame, err);
+}
+
+static bool is_to_be_asked(const struct stream *s, int64_t now_ms)
+{
+    return now_ms - s->moved_ms >= s->again_ms &&
+           now_ms - s->sent_ms >= (s->asked ? 2 : 1) * s->again_ms;
 }
 
 int flasher_link_stream(struct flasher_link *l, uint32_t offset, const uint8_t *data, size_t size,
                         const bool *cancel, void (*sent)(void *context, size_t bytes),
                         void *context, struct error *err)
 {
-    uint8_t out[FLASHER_FRAME_MAX];
-    size_t has = 0, next = 0; /* of data: what the unit has, what is to be sent next */
     int rc = flasher_link_request(l, FLASHER_OPEN, offset, NULL, 0, STREAM_DEAD_MS, NULL, NULL,
                                   NULL, NULL, err);
-    int64_t moved_ms = clock_mono_ms(), sent_ms = moved_ms, again_ms = STREAM_AGAIN_MS;
-    size_t piece_max = FLASHER_CONTENT_MAX;
-    int asked = 0;          /* questions without an answer */
-    bool went_back = false; /* since it moved last */
-    size_t asked_next = 0;  /* what was next when it was asked: sent before, and not there: lost */
-    while (!rc && has < size) {
+    const int64_t began_ms = clock_mono_ms();
+    struct stream s = {.link = l,
+                       .offset = offset,
+                       .data = data,
+                       .size = size,
+                       .piece_max = FLASHER_CONTENT_MAX,
+                       .moved_ms = began_ms,
+                       .sent_ms = began_ms,
+                       .again_ms = STREAM_AGAIN_MS};
+    while (!rc && s.has < size) {
         struct frame f;
-        const int64_t now = clock_mono_ms();
+        const int64_t now_ms = clock_mono_ms();
         if (cancel && *(const volatile bool *)cancel)
             return error_set(err, ERROR_CANCELLED, "stopped while loading");
-        size_t frame = 0;
-        const size_t piece = next_piece(out, &frame, offset, data, next, size, piece_max);
-        const bool room = piece && next + piece - has <= FLASHER_WINDOW;
-        if (room) {
-            rc = loader_write(l->line, out, frame, err);
-            next += piece;
-            sent_ms = clock_mono_ms();
-        }
-        const int came = rc ? rc : await_frame(l, room ? 0 : 100, &f, err);
+        const int went = send_next(&s, err);
+        const int came = went < 0 ? went : await_frame(l, went ? 0 : 100, &f, err);
         if (came < 0)
             return came;
         if (came == 1) {
-            const bool again = f.kind == FLASHER_ACK && f.bytes == 1 && f.content[0];
-            if (f.kind == FLASHER_ACK && f.offset >= offset && f.offset - offset <= size) {
-                const size_t acknowledged = f.offset - offset;
-                /* A line keeps its order: an answer that says nothing new is that to the question.
-                 */
-                const bool answer = asked && !again && acknowledged == has;
-                const bool lost = again || (answer && has < asked_next);
-                if (answer)
-                    asked = 0;
-                if (acknowledged > has) {
-                    has = acknowledged;
-                    piece_max += piece_max / 8;
-                    if (piece_max > FLASHER_CONTENT_MAX)
-                        piece_max = FLASHER_CONTENT_MAX;
-                    /* How slow the line is, not how long what was lost held it up. */
-                    if (!went_back)
-                        again_ms = 2 * (now - moved_ms) > STREAM_AGAIN_MS ? 2 * (now - moved_ms)
-                                                                          : STREAM_AGAIN_MS;
-                    went_back = false;
-                    moved_ms = now;
-                    if (sent)
-                        sent(context, has);
-                }
-                if (lost && acknowledged == has && next > has) {
-                    next = has;
-                    went_back = true;
-                    piece_max = piece_max / 2 > PIECE_MIN ? piece_max / 2 : PIECE_MIN;
-                    l->resent++;
-                }
-                if (next < has)
-                    next = has;
-            }
+            if (take_acknowledgement(&s, &f, now_ms) && sent)
+                sent(context, s.has);
             end_frame(l, &f);
-        } else if (now - moved_ms >= STREAM_DEAD_MS) {
+        } else if (now_ms - s.moved_ms >= STREAM_DEAD_MS) {
             return flash_fail(err, FLASH_SILENT, "the flasher takes no more data");
-        } else if (!room && now - moved_ms >= again_ms &&
-                   now - sent_ms >= (asked ? 2 : 1) * again_ms) {
-            sent_ms = now;
-            drop_half_frame(l);
-            rc = ask_what_is_wanted(l, offset + (uint32_t)has,
-                                    asked % 4 == 1 ? FLASHER_FRAME_MAX : FEW_LOST, err);
-            asked_next = asked ? asked_next : next;
-            asked++;
+        } else if (!went && is_to_be_asked(&s, now_ms)) {
+            rc = ask(&s, now_ms, err);
         }
     }
     return rc;

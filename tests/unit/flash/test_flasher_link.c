@@ -25,7 +25,7 @@ struct way {
 };
 
 static struct way to_unit, to_station;
-static int64_t now_ms;
+static int64_t clock_ms;
 static double byte_ms; /* what a byte takes */
 static size_t sent_bytes;
 /* Bytes to the unit, and from it, that never come: from the first to before the second. */
@@ -43,7 +43,7 @@ static bool is_bad(void)
 static void put(struct way *w, const uint8_t *bytes, size_t size, const size_t lost[2])
 {
     for (size_t i = 0; i < size; i++) {
-        w->free_ms = (w->free_ms > (double)now_ms ? w->free_ms : (double)now_ms) + byte_ms;
+        w->free_ms = (w->free_ms > (double)clock_ms ? w->free_ms : (double)clock_ms) + byte_ms;
         assert_true(w->tail - w->head < QUEUE);
         const size_t nth = w->tail++, at = nth % QUEUE;
         w->bytes[at] = bytes[i];
@@ -58,7 +58,7 @@ static int get(struct way *w)
 {
     while (w->head < w->tail && w->at_ms[w->head % QUEUE] < 0)
         w->head++;
-    return w->head < w->tail && w->at_ms[w->head % QUEUE] <= (double)now_ms
+    return w->head < w->tail && w->at_ms[w->head % QUEUE] <= (double)clock_ms
                ? w->bytes[w->head++ % QUEUE]
                : -1;
 }
@@ -67,7 +67,7 @@ static int get(struct way *w)
 
 static int64_t played_ms(void)
 {
-    return now_ms;
+    return clock_ms;
 }
 static int played_write(struct loader *line, const void *bytes, size_t size, struct error *err)
 {
@@ -79,13 +79,13 @@ static void unit_runs(void);
 static int played_read(struct loader *line, void *bytes, size_t size, int timeout_ms, bool binary,
                        struct error *err)
 {
-    for (const int64_t end_ms = now_ms + timeout_ms;; now_ms++) {
+    for (const int64_t end_ms = clock_ms + timeout_ms;; clock_ms++) {
         size_t n = 0;
         int byte;
         unit_runs();
         while (n < size && (byte = get(&to_station)) >= 0)
             ((uint8_t *)bytes)[n++] = (uint8_t)byte;
-        if (n || now_ms >= end_ms)
+        if (n || clock_ms >= end_ms)
             return (int)n;
     }
 }
@@ -156,7 +156,7 @@ static void line_of(double bytes_per_s)
     memset(&to_station, 0, sizeof to_station);
     memset(lost_to_unit, 0, sizeof lost_to_unit);
     memset(lost_to_station, 0, sizeof lost_to_station);
-    now_ms = 1000;
+    clock_ms = 1000;
     sent_bytes = 0;
     byte_ms = 1000 / bytes_per_s;
     uint32_t x = 1;
@@ -198,7 +198,7 @@ static void test_what_is_lost_is_sent_again_though_its_ack_is_lost_too(void **st
     streams(&l);
     assert_true(l.resent >= 1);
     assert_in_range(sent_bytes, sizeof image, sizeof image + 2 * FLASHER_WINDOW);
-    assert_in_range(now_ms, 1000, 1000 + 2 * STREAM_AGAIN_MS + 2 * sizeof image / 11);
+    assert_in_range(clock_ms, 1000, 1000 + 2 * STREAM_AGAIN_MS + 2 * sizeof image / 11);
 }
 
 /* The last three frames are lost, and half of the question: nothing comes that could tell. */
@@ -210,7 +210,7 @@ static void test_a_lost_end_is_sent_again(void **state)
     lost_to_unit[1] = sizeof image + 49 * 14 + 14 + 2000;
     streams(&l);
     assert_true(l.resent >= 1);
-    assert_in_range(now_ms, 1000, 1000 + 4 * STREAM_AGAIN_MS + 2 * sizeof image / 11);
+    assert_in_range(clock_ms, 1000, 1000 + 4 * STREAM_AGAIN_MS + 2 * sizeof image / 11);
 }
 
 /* Bytes lost and turned over on both ways: lengths of frames, ACKs and questions among them. */
