@@ -46,15 +46,28 @@ static double number(const cJSON *object, const char *name)
     return json_number(object, name, NAN);
 }
 
-/* What may not go back (an uptime) has none. */
-static bool has_limit(const cJSON *figure)
+/* What a figure is held against; what may not go back (an uptime) is held against nothing. */
+struct limits {
+    enum {
+        OF_NOTHING,
+        OF_PERCENT,
+        OF_CHANGE,
+        OF_ITSELF
+    } of;             /* percent, change: of the own start */
+    double low, high; /* NAN where there is none */
+};
+
+static struct limits limits_of(const cJSON *figure)
 {
-    static const char *const limits[] = {"low",         "high",       "min_percent",
-                                         "max_percent", "min_change", "max_change"};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        if (isfinite(number(figure, limits[i])))
-            return true;
-    return false;
+    static const char *const names[][2] = {[OF_PERCENT] = {"min_percent", "max_percent"},
+                                           [OF_CHANGE] = {"min_change", "max_change"},
+                                           [OF_ITSELF] = {"low", "high"}};
+    for (int of = OF_PERCENT; of <= OF_ITSELF; of++) {
+        const double low = number(figure, names[of][0]), high = number(figure, names[of][1]);
+        if (isfinite(low) || isfinite(high))
+            return (struct limits){of, low, high};
+    }
+    return (struct limits){OF_NOTHING, NAN, NAN};
 }
 
 /* Why it failed: the figure, what it came to and its limit; or what the campaign says, where no
@@ -72,7 +85,7 @@ static void put_cause(int y, int columns, const cJSON *one, const cJSON *unit)
         cause[0] >= 0 ? cJSON_GetArrayItem(member(one, "figures"), (int)cause[0]) : NULL;
     const double value = cause[1], low = cause[2], high = cause[3];
     attron(COLOR_PAIR(COLOUR_FAIL));
-    if (has_limit(figure) && isfinite(value) && (isfinite(low) || isfinite(high))) {
+    if (limits_of(figure).of && isfinite(value) && (isfinite(low) || isfinite(high))) {
         char name[120], is[48], limit[48];
         const char *unit_of = json_string(figure, "unit", "");
         const bool below = isfinite(low) && value < low;
@@ -150,21 +163,12 @@ static bool curve_of(const cJSON *one, const cJSON *watch, const cJSON *figure, 
 {
     const int wanted = (int)json_number(figure, "number", -1);
     const double start = campaign_own_start(watch, wanted);
-    const bool percent = isfinite(number(figure, "min_percent")) ||
-                         isfinite(number(figure, "max_percent")),
-               change =
-                   isfinite(number(figure, "min_change")) || isfinite(number(figure, "max_change"));
+    const struct limits limits = limits_of(figure);
+    const bool percent = limits.of == OF_PERCENT, change = limits.of == OF_CHANGE;
     const cJSON *row;
-    *out = (struct curve){.low = number(figure, percent  ? "min_percent"
-                                                : change ? "min_change"
-                                                         : "low"),
-                          .high = number(figure, percent  ? "max_percent"
-                                                 : change ? "max_change"
-                                                          : "high"),
-                          .least = NAN,
-                          .most = NAN,
-                          .percent = percent};
-    if ((isnan(out->low) && isnan(out->high)) || ((percent || change) && isnan(start)))
+    *out = (struct curve){
+        .low = limits.low, .high = limits.high, .least = NAN, .most = NAN, .percent = percent};
+    if (!limits.of || ((percent || change) && isnan(start)))
         return false;
     cJSON_ArrayForEach(row, member(one, "rows"))
     {
