@@ -15,7 +15,7 @@ struct card_status {
     bool write_protected;
     uint64_t bytes;       /* as the card claims */
     uint32_t block_bytes; /* 512 */
-    char serial[33]; /* of this card, from its identification register (CID); "" = not known */
+    char serial[33];      /* of this card, from its identification register (CID); "" = not known */
 };
 
 struct card_ops {

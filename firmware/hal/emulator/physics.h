@@ -66,7 +66,8 @@
     P(exposure_jitter, 0, 0, 1, "", "sigma of a frame's exposure over what was set: flicker")      \
     P(dropped_per_1000, 0, 0, 1000, "", "frames in 1000 that are lost between sensor and ISP")     \
     P(frozen_per_1000, 0, 0, 1000, "", "frames in 1000 that are the one before once more")         \
-    P(sensor_freeze_ms, 0, 0, 1000000, "ms", "so long the sensor's last frame comes over and over") \
+    P(sensor_freeze_ms, 0, 0, 1000000, "ms",                                                       \
+      "so long the sensor's last frame comes over and over")                                       \
     P(encoder_freeze_ms, 0, 0, 1000000, "ms", "so long the encoder's input buffer stands still")   \
     P(freeze_every_ms, 5000, 1, 1000000, "ms", "at the end of each such time of the stream")       \
     P(encoder_rate, 1, 0.01, 10, "", "bits of coded video over what the firmware asked for")       \
