@@ -2,12 +2,18 @@
 # A thousand power cuts of the machine with UBIFS and both slots, each followed by a start and looks at
 # file system, identity and recordings. What was made is kept in build/machine_cuts: a run that was
 # ended goes on there, with REPLAY=SEED one cut of a round that failed is made again alone. The summary
-# is kept in docs/evidence/machine_cuts.txt.
+# is kept in docs/evidence/machine_cuts.txt, and every cut in machine_cuts.journal beside it, from where a
+# run that was ended goes on in another checkout as well.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 export CUTS=${CUTS:-1000} SEED=${SEED:-20261129}
 export JOBS=${JOBS:-$(nproc)} STATE=${STATE:-$build/machine_cuts}
+kept=${OUT:-docs/evidence}/machine_cuts.journal
+mkdir -p "$STATE"
+[ -e "$STATE/journal" ] || [ ! -e "$kept" ] || cp "$kept" "$STATE/journal"
+[ -n "${REPLAY:-}" ] || trap 'cp "$STATE/journal" "$kept"' EXIT
+trap 'exit 130' INT TERM
 tests/machine/storage_cuts.sh 2>&1 | tee "$build/machine_cuts.log"
 [ -z "${REPLAY:-}" ] || exit 0
 # A flash that says of its latest writes that they were done, and they were not: found, found again when
