@@ -342,8 +342,10 @@ static void take_block(struct cast_receiver *r, const struct cast_data *d, int64
  * behind the last chunk seen was not sent, unless the last packet was not seen either. */
 static bool lacks_some(const struct cast_receiver *r, const struct cast_announce *a)
 {
-    if (r->why[0] || !r->has_manifest)
-        return !r->why[0] && r->head_part.left > 0;
+    if (r->why[0])
+        return false;
+    if (!r->has_manifest)
+        return r->head_part.left > 0;
     const bool missed_last = a->sequence != r->data_sequence;
     return r->floor < r->room_told && (missed_last || r->floor < r->seen);
 }

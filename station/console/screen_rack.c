@@ -154,8 +154,8 @@ static void draw_grid(struct console *c, const struct area *a, const cJSON *unit
 struct curve {
     double values[POINTS_MAX];
     int count;
-    double low, high, least, most, last;
-    bool percent;
+    double least, most, last;
+    struct limits limits;
 };
 
 /* Against the unit's own start where the figure may drift from it. */
@@ -166,8 +166,7 @@ static bool curve_of(const cJSON *one, const cJSON *watch, const cJSON *figure, 
     const struct limits limits = limits_of(figure);
     const bool percent = limits.of == OF_PERCENT, change = limits.of == OF_CHANGE;
     const cJSON *row;
-    *out = (struct curve){
-        .low = limits.low, .high = limits.high, .least = NAN, .most = NAN, .percent = percent};
+    *out = (struct curve){.limits = limits, .least = NAN, .most = NAN};
     if (!limits.of || ((percent || change) && isnan(start)))
         return false;
     cJSON_ArrayForEach(row, member(one, "rows"))
@@ -191,7 +190,7 @@ static void draw_curve(int y, int columns, const cJSON *figure, const struct cur
     static const char *const levels[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     const int wide = columns - CURVE_AT - 40 > 8 ? columns - CURVE_AT - 40 : 8;
     const double room = v->most > v->least ? v->most - v->least : 1;
-    const bool out = v->last < v->low || v->last > v->high;
+    const bool out = v->last < v->limits.low || v->last > v->limits.high;
     char limits[48] = "", name[120], is[48];
     words_figure(json_string(figure, "name", ""), name, sizeof name);
     pane_put(y, NAME_AT, CURVE_AT - NAME_AT - 1, name);
@@ -201,13 +200,14 @@ static void draw_curve(int y, int columns, const cJSON *figure, const struct cur
             break;
         mvaddstr(y, CURVE_AT + i, levels[(int)((v->values[at] - v->least) / room * 7 + 0.5)]);
     }
-    if (isfinite(v->low) && isfinite(v->high))
-        snprintf(limits, sizeof limits, "%.4g … %.4g", v->low, v->high);
+    if (isfinite(v->limits.low) && isfinite(v->limits.high))
+        snprintf(limits, sizeof limits, "%.4g … %.4g", v->limits.low, v->limits.high);
     else
-        snprintf(limits, sizeof limits, isfinite(v->low) ? "≥ %.4g" : "≤ %.4g",
-                 isfinite(v->low) ? v->low : v->high);
+        snprintf(limits, sizeof limits, isfinite(v->limits.low) ? "≥ %.4g" : "≤ %.4g",
+                 isfinite(v->limits.low) ? v->limits.low : v->limits.high);
     attron(out ? COLOR_PAIR(COLOUR_FAIL) | A_BOLD : A_NORMAL);
-    words_quantity(v->last, v->percent ? "%" : json_string(figure, "unit", ""), is, sizeof is);
+    words_quantity(v->last, v->limits.of == OF_PERCENT ? "%" : json_string(figure, "unit", ""), is,
+                   sizeof is);
     pane_text(y, CURVE_AT + wide + 1, columns - CURVE_AT - wide - 2, "%s (%s)", is, limits);
     attroff(COLOR_PAIR(COLOUR_FAIL) | A_BOLD);
 }

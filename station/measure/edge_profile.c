@@ -7,9 +7,7 @@
 
 #include "protocol/base/vector.h"
 
-#define KNOT_PX EDGE_KNOT_PX
-#define BIN_PX  EDGE_BIN_PX
-enum { SIDE_MIN_PX = 16, BINS_A_KNOT = 4, BINS_MAX = 2 * EDGE_REACH_MAX_PX * 16 };
+enum { SIDE_MIN_PX = 16, BINS_MAX = 2 * EDGE_REACH_MAX_PX * 16 };
 
 /* The edge: i = offset + slope * t + bend * t^2 with t = (j - height / 2) / height. */
 struct line {
@@ -172,7 +170,7 @@ static void bins_gather(struct work *w, int stride)
         const float from = (float)((first - at) * cosine);
         for (int i = first; i <= last; i++) {
             const float d = from + step * (float)(i - first);
-            const size_t bin = (size_t)((d + (float)reach) * (float)(1 / BIN_PX));
+            const size_t bin = (size_t)((d + (float)reach) * (float)(1 / EDGE_BIN_PX));
             if (bin < w->bins) {
                 w->bin[bin].sum += r[i];
                 w->bin[bin].place += d;
@@ -228,12 +226,12 @@ static int profile_levels(struct work *w, struct error *err)
 static int profile_fit(struct work *w, struct error *err)
 {
     w->profile.start = -w->reach_px;
-    w->profile.step = KNOT_PX;
-    w->profile.intervals = (size_t)(2 * w->reach_px / KNOT_PX + 0.5);
+    w->profile.step = EDGE_KNOT_PX;
+    w->profile.intervals = (size_t)(2 * w->reach_px / EDGE_KNOT_PX + 0.5);
     w->profile.coefficients = w->coefficients;
     if (spline_fit(&w->profile, w->place, w->sum, w->count, w->used, w->scratch) < 0)
         return error_set(err, ERROR_INPUT, "too few pixels to rebuild the edge's profile");
-    spline_table(&w->profile, BINS_A_KNOT, w->table);
+    spline_table(&w->profile, EDGE_BINS_A_KNOT, w->table);
     w->table[w->bins + 1] = w->table[w->bins];
     return 0;
 }
@@ -242,8 +240,8 @@ static int profile_fit(struct work *w, struct error *err)
  * standard deviation. *moved_px is how far the line went, at most. */
 static double line_refine(struct work *w, bool move, double *moved_px)
 {
-    const double cosine = line_cosine(w), reach = w->reach_px - KNOT_PX;
-    const float step = (float)(cosine / BIN_PX);
+    const double cosine = line_cosine(w), reach = w->reach_px - EDGE_KNOT_PX;
+    const float step = (float)(cosine / EDGE_BIN_PX);
     double m[3][4] = {{0}}, squares = 0, n = 0;
     *moved_px = 0;
     for (int j = 0; j < w->height; j++) {
@@ -254,7 +252,7 @@ static double line_refine(struct work *w, bool move, double *moved_px)
         float gg = 0, ge = 0, ee = 0;
         first = first < 0 ? 0 : first;
         last = last < w->width - 1 ? last : w->width - 1;
-        const float from = (float)(((first - at) * cosine + w->reach_px) / BIN_PX);
+        const float from = (float)(((first - at) * cosine + w->reach_px) / EDGE_BIN_PX);
         for (int i = first; i <= last; i++) {
             const float place = from + step * (float)(i - first);
             const int knot = (int)place;
@@ -384,8 +382,8 @@ static void reach_set(struct work *w, double wanted_px)
     double right = (w->width - 1 - fmin(ends[0], ends[1])) * cosine;
     double reach = fmin(fmin(left, right), fmin(wanted_px, EDGE_REACH_MAX_PX - 1));
     reach = fmin(reach, w->width / 2.0);
-    w->reach_px = fmax(2, floor(reach / KNOT_PX) * KNOT_PX);
-    w->bins = (size_t)(2 * w->reach_px / BIN_PX + 0.5);
+    w->reach_px = fmax(2, floor(reach / EDGE_KNOT_PX) * EDGE_KNOT_PX);
+    w->bins = (size_t)(2 * w->reach_px / EDGE_BIN_PX + 0.5);
 }
 
 int edge_profile_fit(struct plane edge, struct edge_profile *out, struct error *err)
@@ -438,7 +436,6 @@ int edge_profile_fit(struct plane edge, struct edge_profile *out, struct error *
                                  .rise_px = w.rise_px,
                                  .residual = residual,
                                  .stray = sides_stray(&w),
-                                 .angle_deg = atan(fabs(w.line.slope) / w.height) * 180 / M_PI,
                                  .columns_px = fabs(w.line.slope),
                                  .rows = w.height,
                                  .memory = memory};

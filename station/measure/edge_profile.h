@@ -8,9 +8,9 @@
 #include "station/measure/spline.h"
 
 /* Knots a quarter of a pixel apart, from bins a quarter of that. */
+enum { EDGE_REACH_MAX_PX = 160, EDGE_BINS_A_KNOT = 4 };
 #define EDGE_KNOT_PX 0.25
-#define EDGE_BIN_PX  0.0625
-enum { EDGE_REACH_MAX_PX = 160 };
+#define EDGE_BIN_PX  (EDGE_KNOT_PX / EDGE_BINS_A_KNOT)
 
 struct edge_profile {
     struct spline curve; /* level by the distance from the edge along its normal, in pixels */
@@ -21,7 +21,6 @@ struct edge_profile {
     /* Mean distance of the pixels beyond the profile from its ends, of high - low: near 0 when both
      * sides are plain, near 0.5 when there are more edges. */
     double stray;
-    double angle_deg;  /* between the edge and the nearer axis of the picture, 0 to 45 */
     double columns_px; /* pixel columns that it crosses in its `rows`; turned when it is level */
     int rows;
     void *memory;

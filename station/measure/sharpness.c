@@ -138,7 +138,7 @@ int sharpness_edge(struct plane edge, struct sharpness *out, struct error *err)
     if (rc < 0)
         return rc;
     const double step = fabs(p.high - p.low);
-    out->angle_deg = p.angle_deg;
+    out->angle_deg = atan(p.columns_px / p.rows) * 180 / M_PI;
     out->edge_contrast = step / fmax(fabs(p.high + p.low), 1e-12);
     out->noise_fraction = p.residual / step;
     if (!(out->noise_fraction < 0.25) || !(step > 1e-4))

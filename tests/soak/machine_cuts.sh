@@ -11,7 +11,7 @@ export CUTS=${CUTS:-1000} SEED=${SEED:-20261129}
 export JOBS=${JOBS:-$(nproc)} STATE=${STATE:-$build/machine_cuts}
 kept=${OUT:-docs/evidence}/machine_cuts.journal
 mkdir -p "$STATE"
-[ -e "$STATE/journal" ] || [ ! -e "$kept" ] || cp "$kept" "$STATE/journal"
+[ -e "$STATE/journal" ] || ! grep -qs "^$SEED " "$kept" || cp "$kept" "$STATE/journal" # of these seeds
 [ -n "${REPLAY:-}" ] || trap 'cp "$STATE/journal" "$kept"' EXIT
 trap 'exit 130' INT TERM
 tests/machine/storage_cuts.sh 2>&1 | tee "$build/machine_cuts.log"
