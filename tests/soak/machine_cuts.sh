@@ -27,7 +27,7 @@ lies_are_found() {
         grep -q 'was on record, the latest is' "$build/lies_again.log" && once REPLAY="$SEED"
 }
 if lies_are_found >"$build/truth.log" 2>&1; then
-    grep -h 'was on record' "$build/lies.log" "$build/lies_again.log" | sed 's/^ */  a flash that lies: /'
+    grep -hE '^ +[0-9]+ [a-z]+ [0-9]+ .*was on record' "$build/lies.log" "$build/lies_again.log" | sed 's/^ */  a flash that lies: /'
 else
     echo "FAILED a flash that lies was not found"
     cat "$build/lies.log" "$build/lies_again.log" "$build/truth.log"
