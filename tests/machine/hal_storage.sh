@@ -97,9 +97,10 @@ grep -v '^ *//' "$board" | jq '.flash = { kind: "nor", size_mib: 32, erase_bytes
     partitions: [ ["boot", 0], ["env", 1024], ["identity", 2048], ["factory", 3072], ["kernel_a", 4096],
         ["kernel_b", 8192], ["rootfs_a", 12288], ["rootfs_b", 16384], ["data", 20480] ]
         | map({ name: .[0], offset_kib: .[1], size_kib: 1024, protected: (.[0] | test("boot|identity|factory")) }) } | .linux.mtd = "mtdram test device"' >"$work/nor.json"
-nor() { # loaded while the HAL waits for it
+nor() { # loaded while the HAL waits for it; the module empties its memory when it is seen already
     { sleep 1 && modprobe mtdram total_size=32768 erase_size=128; } &
-    call_board=$work/nor.json call flash erase env 0 131072 , flash program env 131072 "$work/page" , flash sync &&
+    call_board=$work/nor.json call flash erase env 0 131072 && wait $! &&
+        call_board=$work/nor.json call flash erase env 0 131072 , flash program env 131072 "$work/page" , flash sync &&
         whole=/dev/$(awk -F: '/mtdram test device/ { print $1 }' /proc/mtd) &&
         cmp "$work/page" <(dd if="$whole" bs=128k skip=9 count=1 2>/dev/null | head -c 2048)
 }
